@@ -1,0 +1,63 @@
+# `make demo` and `make test` are all that a fresh clone needs: Python 3.11+ and make do the rest.
+#   make PYTHON=/path/to/python3 …   uses that interpreter instead of looking for one
+#   make test WORKERS=4              runs the tests in four processes (default: one a core)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check slow fuzz docs clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= auto
+# Tried in this order. Each is run, not just looked up: a version manager's shim may exist and yet refuse to start.
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+help:  ## Show the targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
+
+setup: $(READY)  ## Create .venv with svm and its test tools (again when pyproject.toml changes).
+
+$(READY): pyproject.toml setup.py
+	@for candidate in $(CANDIDATES); do \
+	    if $$candidate -c '$(USABLE)' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "setup: none of [$(CANDIDATES)] is a working Python 3.11+ with the venv module" >&2; exit 1; \
+	fi; \
+	echo "==> setup: $(VENV) with $$($$python --version) ($$python), about a minute the first time"; \
+	$$python -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(READY)  ## Compile examples/stats.kr and run it over a table of the Nile's flow.
+	@mkdir -p build
+	@echo "==> svm build examples/stats.kr -o build/stats.svmb"
+	@$(BIN)/svm build examples/stats.kr -o build/stats.svmb
+	@echo "==> svm run build/stats.svmb < examples/data/nile.txt"
+	@$(BIN)/svm run build/stats.svmb < examples/data/nile.txt
+
+test: $(READY)  ## Run the tests.
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+slow: $(READY)  ## Run the long tests: mutated modules, wide random programs.
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+fuzz: slow
+
+check: $(READY)  ## Lint, types, layers, public surface, generated documents.
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+	@echo "==> layers, public surface, generated documents"
+	@$(BIN)/python -m pytest -q tests/test_house.py
+
+docs: $(READY)  ## Write the generated documents anew.
+	@$(BIN)/python -c 'from pathlib import Path; from svm.isa import document; \
+	    Path("docs/isa.md").write_text(document.render(), encoding="utf-8")'
+	@echo "wrote docs/isa.md"
+
+clean:  ## Remove the environment, builds and caches.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find svm compiler tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
