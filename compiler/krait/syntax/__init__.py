@@ -1,0 +1,1 @@
+"""Source text to syntax tree: lexer, grammar, parser, and the tree they produce."""
