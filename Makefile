@@ -38,10 +38,10 @@ demo: $(READY)  ## Compile examples/stats.kr and run it over a table of the Nile
 	@$(BIN)/svm run build/stats.svmb < examples/data/nile.txt
 
 test: $(READY)  ## Run the tests.
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 slow: $(READY)  ## Run the long tests: mutated modules, wide random programs.
-	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 fuzz: slow
 
