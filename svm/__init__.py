@@ -1,0 +1,1 @@
+"""svm: a process virtual machine for Python hosts."""

@@ -1,0 +1,182 @@
+"""The one tree of errors.
+
+Everything that svm raises on purpose derives from `Error`, so that a host writes one `except svm.Error` around a guest.
+Few kinds, each with what the reader needs to act: the place in a module, the guest's traceback, the limit and its value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Error",
+    "ExhaustionError",
+    "InvalidError",
+    "LimitError",
+    "LinkError",
+    "MalformedError",
+    "ModuleError",
+    "Place",
+    "Traceback",
+    "TracebackFrame",
+    "TrapError",
+    "UncaughtError",
+    "UsageError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a module something is wrong; every part that is not known is None.
+
+    section: name of the section.  item: index of the entry in it (for code, the function index).
+    instruction: name of the instruction.  offset: byte offset, in the file for a malformed file, in the body for an invalid body.
+    line: line of a text source, from 1.
+    """
+
+    section: str | None = None
+    item: int | None = None
+    name: str | None = None
+    instruction: str | None = None
+    offset: int | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.line is not None:
+            parts.append(f"line {self.line}")
+        if self.section is not None:
+            parts.append(f"{self.section} section" if self.section != "code" else "code section")
+        if self.item is not None:
+            what = "function" if self.section in ("code", "function") else "entry"
+            parts.append(f"{what} {self.item}" + (f" ({self.name})" if self.name else ""))
+        if self.instruction is not None:
+            parts.append(self.instruction)
+        if self.offset is not None:
+            parts.append(f"byte offset {self.offset:#x}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class TracebackFrame:
+    """One guest frame, innermost last in a traceback.
+
+    function: index in its module.  offset: byte offset of the instruction in the function's body.
+    file, line: the source place, where the module has a line table.
+    """
+
+    module: str
+    function: int
+    name: str
+    offset: int
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f'File "{self.file}", line {self.line}' if self.file else f"module {self.module or '?'} at {self.offset:#x}"
+        return f"{where}, in {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Traceback:
+    """The guest's call stack, outermost call first.  `omitted` counts frames left out in the middle of a deep stack."""
+
+    frames: tuple[TracebackFrame, ...] = ()
+    omitted: int = 0
+    _head: int = field(default=0, repr=False)
+
+    def __str__(self) -> str:
+        lines = [f"  {frame}" for frame in self.frames]
+        if self.omitted:
+            lines.insert(self._head, f"  … {self.omitted} more frames …")
+        return "\n".join(lines)
+
+
+class Error(Exception):
+    """Root of all errors that svm raises on purpose."""
+
+
+class ModuleError(Error):
+    """A module cannot be used; `place` says where it is wrong."""
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        self.message = message
+        self.place = place or Place()
+        where = str(self.place)
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class MalformedError(ModuleError):
+    """Bytes or text that are no module at all."""
+
+
+class InvalidError(ModuleError):
+    """A well-formed module that breaks a rule of validation."""
+
+
+class LinkError(Error):
+    """An import is missing, or what was given for it does not fit."""
+
+
+class UsageError(Error):
+    """The host asked for something that the API does not allow: a wrong argument, a closed guest, a second thread."""
+
+
+class GuestError(Error):
+    """A guest's call ended, or stopped, without a result.  `traceback` is its call stack, `fuel_used` what it had used."""
+
+    def __init__(self, message: str, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.message = message
+        self.traceback = traceback or Traceback()
+        self.fuel_used = fuel_used
+        super().__init__(message)
+
+
+class TrapError(GuestError):
+    """The guest's program did what an instruction forbids.  `kind` is the trap's name in `svm.isa.TrapKind`."""
+
+    def __init__(self, kind: str, message: str, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.kind = kind
+        super().__init__(message, traceback, fuel_used)
+
+
+class ExhaustionError(TrapError):
+    """The guest's stack limit was met: a trap by WebAssembly's rules, told apart because the host can raise the limit."""
+
+    def __init__(self, message: str, limit: int, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.limit = limit
+        super().__init__("call_stack_exhausted", message, traceback, fuel_used)
+
+
+class LimitError(GuestError):
+    """A limit of the host was met.  The guest is paused, not dead: raise the limit and go on.
+
+    limit: its name in `svm.Limits`.  value: what it was set to, in that limit's unit.
+    """
+
+    def __init__(self, message: str, limit: str, value: float, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.limit = limit
+        self.value = value
+        super().__init__(message, traceback, fuel_used)
+
+
+class UncaughtError(GuestError):
+    """A guest exception that no handler caught.
+
+    tag: the exception's tag, by export name where it has one.  values: its arguments.  description: what the guest's
+    language says of it (for Krait, CPython's last line of a traceback), None where it says nothing.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        tag: str | None,
+        values: tuple[int | float, ...],
+        description: str | None = None,
+        traceback: Traceback | None = None,
+        fuel_used: int = 0,
+    ) -> None:
+        self.tag = tag
+        self.values = values
+        self.description = description
+        super().__init__(message, traceback, fuel_used)

@@ -1,0 +1,44 @@
+"""The types of values and functions, with the codes that WebAssembly's binary format gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = ["EXTERNREF", "F32", "F64", "FUNCREF", "I32", "I64", "NUMBER_TYPES", "REFERENCE_TYPES", "FuncType", "ValueType"]
+
+
+class ValueType(IntEnum):
+    """Type of one value.  A slot of a frame holds any of them as 64 bits, unsigned, references as store-wide indices."""
+
+    I32 = 0x7F
+    I64 = 0x7E
+    F32 = 0x7D
+    F64 = 0x7C
+    FUNCREF = 0x70
+    EXTERNREF = 0x6F
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether values of the type are references."""
+        return self in REFERENCE_TYPES
+
+
+I32, I64, F32, F64 = ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64
+FUNCREF, EXTERNREF = ValueType.FUNCREF, ValueType.EXTERNREF
+NUMBER_TYPES = frozenset((I32, I64, F32, F64))
+REFERENCE_TYPES = frozenset((FUNCREF, EXTERNREF))
+
+
+@dataclass(frozen=True, slots=True)
+class FuncType:
+    """Type of a function: what it takes and what it gives, in order."""
+
+    params: tuple[ValueType, ...] = ()
+    results: tuple[ValueType, ...] = ()
+
+    def __str__(self) -> str:
+        return f"({' '.join(map(str, self.params))}) -> ({' '.join(map(str, self.results))})"

@@ -1,0 +1,138 @@
+"""Every bound in one file: what a module may be at most, and what a guest may use.
+
+The ceilings of modules are those of WebAssembly's JavaScript API (https://webassembly.github.io/spec/js-api/#limits),
+so whatever a browser accepts is accepted here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from svm.errors import UsageError
+
+__all__ = [
+    "DEFAULT_STACK",
+    "MAX_BODY_BYTES",
+    "MAX_CALL_PARAMS",
+    "MAX_CALL_RESULTS",
+    "MAX_CONSTANT_CHARGE",
+    "MAX_CUSTOM_SECTIONS",
+    "MAX_DATA_SEGMENTS",
+    "MAX_ELEMENT_SEGMENTS",
+    "MAX_EXPORTS",
+    "MAX_FUNCTIONS",
+    "MAX_GLOBALS",
+    "MAX_IMPORTS",
+    "MAX_LOCALS",
+    "MAX_MEMORIES",
+    "MAX_MODULE_BYTES",
+    "MAX_NAME_BYTES",
+    "MAX_NESTING",
+    "MAX_PAGES",
+    "MAX_STACK",
+    "MAX_TABLES",
+    "MAX_TABLE_ELEMENTS",
+    "MAX_TABLE_INITIAL",
+    "MAX_TAGS",
+    "MAX_TYPES",
+    "PAGE",
+    "Limits",
+    "parse_size",
+]
+
+PAGE = 65536
+"""Bytes of a page of linear memory."""
+
+MAX_MODULE_BYTES = 1 << 30
+MAX_TYPES = 1_000_000
+MAX_FUNCTIONS = 1_000_000
+MAX_IMPORTS = 1_000_000
+MAX_EXPORTS = 1_000_000
+MAX_GLOBALS = 1_000_000
+MAX_TAGS = 1_000_000
+MAX_DATA_SEGMENTS = 100_000
+MAX_TABLES = 100_000
+MAX_ELEMENT_SEGMENTS = 10_000_000
+MAX_TABLE_ELEMENTS = 10_000_000
+MAX_TABLE_INITIAL = 10_000_000
+MAX_MEMORIES = 1
+MAX_PAGES = 65_536
+MAX_CALL_PARAMS = 1_000
+MAX_CALL_RESULTS = 1_000
+MAX_LOCALS = 50_000
+MAX_BODY_BYTES = 7_654_321
+MAX_NAME_BYTES = 100_000
+MAX_CUSTOM_SECTIONS = 10_000
+MAX_NESTING = 10_000
+"""Depth of structured control in one body; the JS API names none, engines have one of this size."""
+
+MAX_CONSTANT_CHARGE = 1 << 20
+"""Fuel that one charge may take at most (DESIGN §7), so that a few charges can never wrap a 64-bit counter."""
+
+DEFAULT_STACK = 1 << 20
+MAX_STACK = 1 << 30
+"""Bytes of a guest's stack of frames."""
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes that `text` names: `65536`, `"64 KiB"`, `"64k"`, `"1.5 MiB"`, `"2GB"` (units are binary).
+
+    Raises UsageError where it names none.
+    """
+    if isinstance(text, int):
+        if text < 0:
+            raise UsageError(f"a size cannot be negative: {text}")
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?\s*", text.lower())
+    if match is None:
+        raise UsageError(f"not a size: {text!r} (write bytes, or a number with KiB, MiB or GiB)")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a guest may use; None is no limit but the machine's and the format's own.
+
+    memory: bytes of linear memory, over all of a guest's memories (a size as text is accepted: "64 MiB").
+    table_elements: elements over all of a guest's tables.
+    fuel: units of fuel over the guest's life; more can be added.
+    seconds: wall time that one call may run.
+    stack: bytes of the guest's stack of frames.
+    """
+
+    memory: int | str | None = None
+    table_elements: int = MAX_TABLE_ELEMENTS
+    fuel: int | None = None
+    seconds: float | None = None
+    stack: int | str = DEFAULT_STACK
+
+    def __post_init__(self) -> None:
+        if self.memory is not None:
+            object.__setattr__(self, "memory", parse_size(self.memory))
+        object.__setattr__(self, "stack", parse_size(self.stack))
+        if not 0 < int(self.stack) <= MAX_STACK:
+            raise UsageError(f"a stack has 1 to {MAX_STACK} bytes, not {self.stack}")
+        if self.fuel is not None and (not isinstance(self.fuel, int) or not 0 <= self.fuel < 1 << 62):
+            raise UsageError(f"fuel is a whole number from 0 to 2**62, not {self.fuel!r}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"seconds must be positive, not {self.seconds!r}")
+        if not 0 <= self.table_elements <= MAX_TABLE_ELEMENTS:
+            raise UsageError(f"table_elements is 0 to {MAX_TABLE_ELEMENTS}, not {self.table_elements}")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory limit in bytes."""
+        return None if self.memory is None else int(self.memory)
+
+    @property
+    def stack_bytes(self) -> int:
+        """The stack limit in bytes."""
+        return int(self.stack)
+
+    def with_(self, **changes: Any) -> Limits:
+        """These limits with some of them changed."""
+        return replace(self, **changes)

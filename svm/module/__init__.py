@@ -1,0 +1,57 @@
+"""Modules: the model, its binary and text formats, and validation.
+
+In come bytes or text, out comes a `Module`; `validate` makes it a `ValidModule`, the only thing that later stages take.
+"""
+
+from svm.module.binary import decode, encode
+from svm.module.code import CodeBuilder, Instruction, constant, decode_body, encode_body
+from svm.module.model import (
+    Capability,
+    Custom,
+    DataSegment,
+    ElementSegment,
+    Export,
+    ExternKind,
+    Function,
+    FunctionLines,
+    Global,
+    GlobalType,
+    Import,
+    Lines,
+    MemoryType,
+    Mode,
+    Module,
+    NameKind,
+    Names,
+    TableType,
+    Tag,
+)
+
+__all__ = [
+    "Capability",
+    "CodeBuilder",
+    "Custom",
+    "DataSegment",
+    "ElementSegment",
+    "Export",
+    "ExternKind",
+    "Function",
+    "FunctionLines",
+    "Global",
+    "GlobalType",
+    "Import",
+    "Instruction",
+    "Lines",
+    "MemoryType",
+    "Mode",
+    "Module",
+    "NameKind",
+    "Names",
+    "TableType",
+    "Tag",
+    "constant",
+    "decode",
+    "decode_body",
+    "encode",
+    "encode_body",
+]

@@ -1,0 +1,299 @@
+"""Bodies: bytes to instructions and back, driven by the instruction table.
+
+The encoding of a body equals WebAssembly's for WebAssembly's instructions, so that bodies can pass from a `.wasm` file
+unread.  In come bytes, out come `Instruction`s with the byte offset that traps, branches and line tables speak of.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from svm.errors import MalformedError, Place, UsageError
+from svm.isa import BY_CODE, OPS, PREFIXES, REFERENCE_TYPES, RESERVED, Form, Immediate, Op, ValueType
+from svm.module.leb import read_s32, read_s33, read_s64, read_u32, signed, unsigned
+
+__all__ = ["CodeBuilder", "Instruction", "constant", "decode_body", "encode_body", "encode_instruction"]
+
+
+class Instruction(NamedTuple):
+    """One instruction: its row, its immediates (a MEMARG is two: alignment exponent, offset), its byte offset in the body."""
+
+    op: Op
+    args: tuple[Any, ...] = ()
+    offset: int = 0
+
+
+_VALUE_TYPES = {int(kind): kind for kind in ValueType}
+_EMPTY_BLOCK = 0x40
+
+
+def _read_value_type(data: bytes, at: int) -> tuple[ValueType, int]:
+    kind = _VALUE_TYPES.get(data[at])
+    if kind is None:
+        raise MalformedError(f"{data[at]:#04x} is no value type", Place(offset=at))
+    return kind, at + 1
+
+
+def _read_reference_type(data: bytes, at: int) -> tuple[ValueType, int]:
+    kind, end = _read_value_type(data, at)
+    if kind not in REFERENCE_TYPES:
+        raise MalformedError(f"{kind} is no reference type", Place(offset=at))
+    return kind, end
+
+
+def _read_block(data: bytes, at: int) -> tuple[ValueType | int | None, int]:
+    byte = data[at]
+    if byte == _EMPTY_BLOCK:
+        return None, at + 1
+    if byte in _VALUE_TYPES:
+        return _VALUE_TYPES[byte], at + 1
+    index, end = read_s33(data, at)
+    if index < 0:
+        raise MalformedError("bad block type", Place(offset=at))
+    return index, end
+
+
+def _read_memory(data: bytes, at: int) -> tuple[int, int]:
+    if data[at] != 0:
+        raise MalformedError("zero byte expected: memories but the first are not supported", Place(offset=at))
+    return 0, at + 1
+
+
+def _read_f32(data: bytes, at: int) -> tuple[int, int]:
+    return struct.unpack_from("<I", data, at)[0], at + 4
+
+
+def _read_f64(data: bytes, at: int) -> tuple[int, int]:
+    return struct.unpack_from("<Q", data, at)[0], at + 8
+
+
+def _read_vector(read: Callable[[bytes, int], tuple[Any, int]]) -> Callable[[bytes, int], tuple[Any, int]]:
+    def reader(data: bytes, at: int) -> tuple[Any, int]:
+        count, at = read_u32(data, at)
+        if count > len(data) - at:
+            raise MalformedError("unexpected end: a vector is longer than its body", Place(offset=at))
+        items = []
+        for _ in range(count):
+            item, at = read(data, at)
+            items.append(item)
+        return tuple(items), at
+
+    return reader
+
+
+_CATCH_KINDS = {0: "catch", 2: "catch_all"}
+
+
+def _read_catch(data: bytes, at: int) -> tuple[tuple[Any, ...], int]:
+    kind = _CATCH_KINDS.get(data[at])
+    if kind is None:
+        raise MalformedError("exception references are not supported (catch_ref)", Place(offset=at))
+    at += 1
+    if kind == "catch_all":
+        label, at = read_u32(data, at)
+        return (kind, label), at
+    tag, at = read_u32(data, at)
+    label, at = read_u32(data, at)
+    return (kind, tag, label), at
+
+
+_READERS: dict[Immediate, Callable[[bytes, int], tuple[Any, int]]] = {
+    **dict.fromkeys(Immediate, read_u32),
+    Immediate.BLOCK: _read_block,
+    Immediate.LABELS: _read_vector(read_u32),
+    Immediate.MEMORY: _read_memory,
+    Immediate.I32: read_s32,
+    Immediate.I64: read_s64,
+    Immediate.F32: _read_f32,
+    Immediate.F64: _read_f64,
+    Immediate.REFTYPE: _read_reference_type,
+    Immediate.TYPES: _read_vector(_read_value_type),
+    Immediate.CATCHES: _read_vector(_read_catch),
+}
+del _READERS[Immediate.MEMARG]
+
+
+def _readers_of(op: Op) -> tuple[Callable[[bytes, int], tuple[Any, int]], ...]:
+    readers: list[Callable[[bytes, int], tuple[Any, int]]] = []
+    for kind in op.immediates:
+        readers.extend((read_u32, read_u32) if kind is Immediate.MEMARG else (_READERS[kind],))
+    return tuple(readers)
+
+
+_DECODERS = {code: (op, _readers_of(op)) for code, op in BY_CODE.items()}
+
+
+def _unknown(code: int, at: int) -> MalformedError:
+    feature = RESERVED.get(code if code < 0x100 else code >> 8)
+    if feature:
+        return MalformedError(f"opcode {code:#04x} belongs to a feature that is not supported: {feature}", Place(offset=at))
+    return MalformedError(f"illegal opcode {code:#04x}", Place(offset=at))
+
+
+def decode_body(body: bytes) -> list[Instruction]:
+    """The instructions of a body or constant expression, up to its last byte.
+
+    Raises MalformedError, with the offset in the body, for bytes that are no instructions.  Nothing else is checked.
+    """
+    out: list[Instruction] = []
+    at, size = 0, len(body)
+    op: Op | None = None
+    try:
+        while at < size:
+            start, code, op = at, body[at], None
+            at += 1
+            if code in PREFIXES:
+                number, at = read_u32(body, at)
+                code = code << 8 | number if number < 0x100 else -1
+            found = _DECODERS.get(code)
+            if found is None:
+                raise _unknown(code if code >= 0 else body[start], start)
+            op, readers = found
+            if readers:
+                args = []
+                for read in readers:
+                    arg, at = read(body, at)
+                    args.append(arg)
+                out.append(Instruction(op, tuple(args), start))
+            else:
+                out.append(Instruction(op, (), start))
+    except (IndexError, struct.error):
+        raise MalformedError("unexpected end of an instruction", Place(instruction=op and op.name, offset=start)) from None
+    except MalformedError as error:
+        if op is not None and error.place.instruction is None:
+            raise MalformedError(error.message, Place(instruction=op.name, offset=error.place.offset)) from None
+        raise
+    return out
+
+
+def _write_block(arg: ValueType | int | None) -> bytes:
+    if arg is None:
+        return bytes((_EMPTY_BLOCK,))
+    return bytes((arg,)) if isinstance(arg, ValueType) else signed(arg)
+
+
+def _write_catches(arg: tuple[tuple[Any, ...], ...]) -> bytes:
+    out = bytearray(unsigned(len(arg)))
+    for kind, *indices in arg:
+        out.append(0 if kind == "catch" else 2)
+        for index in indices:
+            out += unsigned(index)
+    return bytes(out)
+
+
+_WRITERS: dict[Immediate, Callable[[Any], bytes]] = {
+    **dict.fromkeys(Immediate, unsigned),
+    Immediate.BLOCK: _write_block,
+    Immediate.LABELS: lambda arg: unsigned(len(arg)) + b"".join(map(unsigned, arg)),
+    Immediate.MEMORY: lambda arg: bytes((arg,)),
+    Immediate.I32: signed,
+    Immediate.I64: signed,
+    Immediate.F32: lambda arg: struct.pack("<I", arg),
+    Immediate.F64: lambda arg: struct.pack("<Q", arg),
+    Immediate.REFTYPE: lambda arg: bytes((arg,)),
+    Immediate.TYPES: lambda arg: unsigned(len(arg)) + bytes(arg),
+    Immediate.CATCHES: _write_catches,
+}
+
+
+def _writers_of(op: Op) -> tuple[Callable[[Any], bytes], ...]:
+    writers: list[Callable[[Any], bytes]] = []
+    for kind in op.immediates:
+        writers.extend((unsigned, unsigned) if kind is Immediate.MEMARG else (_WRITERS[kind],))
+    return tuple(writers)
+
+
+def _code_bytes(code: int) -> bytes:
+    return bytes((code,)) if code < 0x100 else bytes((code >> 8,)) + unsigned(code & 0xFF)
+
+
+_ENCODERS = {op.name: (_code_bytes(op.code), _writers_of(op)) for op in BY_CODE.values()}
+
+
+def encode_instruction(name: str, args: Iterable[Any] = ()) -> bytes:
+    """Bytes of one instruction.  Raises UsageError for an unknown name, a wrong number of immediates or a bad immediate."""
+    if name not in _ENCODERS:
+        raise UsageError(f"no instruction is named {name!r}")
+    code, writers = _ENCODERS[name]
+    args = tuple(args)
+    if len(args) != len(writers):
+        raise UsageError(f"{name} takes {len(writers)} immediates, not {len(args)}")
+    try:
+        return code + b"".join([write(arg) for write, arg in zip(writers, args, strict=True)])
+    except (struct.error, TypeError, ValueError) as error:
+        raise UsageError(f"bad immediate of {name}: {args} ({error})") from None
+
+
+def encode_body(instructions: Iterable[Instruction]) -> bytes:
+    """Bytes of a body; offsets are ignored."""
+    return b"".join([encode_instruction(op.name, args) for op, args, _ in instructions])
+
+
+def constant(name: str, *args: Any) -> bytes:
+    """A constant expression of one instruction."""
+    return encode_instruction(name, args) + encode_instruction("end")
+
+
+class CodeBuilder:
+    """Writes one body, for compilers: call it with an instruction's name and immediates.
+
+    Integers may be given signed or unsigned, floats as Python floats or as bits; memory indices and the memory arguments'
+    zeros may be left out.
+    """
+
+    def __init__(self) -> None:
+        self._out = bytearray()
+        self._lines: list[tuple[int, int, int]] = []
+        self._line: tuple[int, int] | None = None
+
+    def __call__(self, name: str, *args: Any) -> None:
+        """Append an instruction."""
+        op = OPS.get(name)
+        if op is not None and (args or op.immediates):
+            args = self._immediates(op, args)
+        if self._line is not None:
+            self._mark()
+        self._out += encode_instruction(name, args)
+
+    @staticmethod
+    def _immediates(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        kinds = op.immediates
+        if op.form in (Form.LOAD, Form.STORE):
+            natural = op.size.bit_length() - 1
+            return (*args, *(natural, 0)[len(args) :])
+        if not args and set(kinds) == {Immediate.MEMORY}:
+            return (0,) * len(kinds)
+        if kinds[-1] is Immediate.MEMORY and len(args) == len(kinds) - 1:
+            return (*args, 0)
+        if len(args) == 1 and isinstance(args[0], float):
+            return (struct.unpack("<I", struct.pack("<f", args[0]))[0] if kinds[0] is Immediate.F32
+                    else struct.unpack("<Q", struct.pack("<d", args[0]))[0],)  # fmt: skip
+        if kinds[0] is Immediate.I32 and args[0] >= 1 << 31:
+            return (args[0] - (1 << 32),)
+        if kinds[0] is Immediate.I64 and args[0] >= 1 << 63:
+            return (args[0] - (1 << 64),)
+        return args
+
+    @property
+    def offset(self) -> int:
+        """Where the next instruction will begin."""
+        return len(self._out)
+
+    def line(self, file: int, line: int) -> None:
+        """What follows belongs to this line of this file (an index of the line table's files)."""
+        self._line = (file, line)
+
+    def _mark(self) -> None:
+        assert self._line is not None
+        mark = (len(self._out), *self._line)
+        self._line = None
+        if self._lines and self._lines[-1][1:] == mark[1:]:
+            return
+        self._lines.append(mark)
+
+    def finish(self) -> tuple[bytes, tuple[tuple[int, int, int], ...]]:
+        """The body, with its last `end`, and its line entries (offset, file, line)."""
+        self._out += encode_instruction("end")
+        return bytes(self._out), tuple(self._lines)
