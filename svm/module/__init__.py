@@ -4,6 +4,7 @@ In come bytes or text, out comes a `Module`; `validate` makes it a `ValidModule`
 """
 
 from svm.module.binary import decode, encode
+from svm.module.body import Block, Context, ValidFunction
 from svm.module.code import CodeBuilder, Instruction, constant, decode_body, encode_body
 from svm.module.model import (
     Capability,
@@ -26,10 +27,13 @@ from svm.module.model import (
     TableType,
     Tag,
 )
+from svm.module.validate import ValidModule, validate
 
 __all__ = [
+    "Block",
     "Capability",
     "CodeBuilder",
+    "Context",
     "Custom",
     "DataSegment",
     "ElementSegment",
@@ -49,9 +53,12 @@ __all__ = [
     "Names",
     "TableType",
     "Tag",
+    "ValidFunction",
+    "ValidModule",
     "constant",
     "decode",
     "decode_body",
     "encode",
     "encode_body",
+    "validate",
 ]

@@ -1,0 +1,569 @@
+"""Validation of one body: WebAssembly core 2.0, appendix "Validation Algorithm", in one pass over the instructions.
+
+In come a function and the index spaces around it, out comes a `ValidFunction`: the decoded instructions with what the
+pass learned and every later stage needs (which block each branch means, how high the operand stack stands), so that
+nobody works it out, or checks it, again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from svm import limits
+from svm.errors import InvalidError, MalformedError, Place
+from svm.isa import FUNCREF, I32, NUMBER_TYPES, Form, FuncType, ValueType
+from svm.module.code import Instruction, decode_body
+from svm.module.model import Function, GlobalType, MemoryType, TableType
+
+__all__ = ["FUNCTION", "Block", "Context", "ValidFunction", "check_body", "check_constant"]
+
+FUNCTION = -1
+"""Key of the block that is the whole function, in `ValidFunction.blocks`; other blocks have the index of their start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The index spaces of a module, imports first.
+
+    declared: functions that `ref.func` may name, those that stand outside of bodies too.  constants: how many of the
+    globals (the imported ones) constant expressions may read.
+    """
+
+    types: tuple[FuncType, ...]
+    functions: tuple[FuncType, ...]
+    tables: tuple[TableType, ...]
+    memories: tuple[MemoryType, ...]
+    globals: tuple[GlobalType, ...]
+    tags: tuple[FuncType, ...]
+    elements: tuple[ValueType, ...]
+    data: int
+    declared: frozenset[int]
+    constants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A structured block.  start, otherwise (its `else`), end: indices of instructions.  height: operands beneath its parameters.
+
+    catches: (tag or None for all, key of the block branched to), for a `try_table`.  parent: key of the enclosing block.
+    """
+
+    kind: str
+    start: int
+    otherwise: int | None
+    end: int
+    height: int
+    type: FuncType
+    parent: int
+    catches: tuple[tuple[int | None, int], ...] = ()
+
+    @property
+    def branch_types(self) -> tuple[ValueType, ...]:
+        """What a branch to the block carries."""
+        return self.type.params if self.kind == "loop" else self.type.results
+
+
+@dataclass(frozen=True, slots=True)
+class ValidFunction:
+    """A checked body.
+
+    index: in the module's function space.  locals: types of all locals, parameters first.  blocks: by the index of their
+    first instruction, the function's own by `FUNCTION`.  targets: keys of the blocks that a branch may go to, by the index
+    of the branch.  heights: operands before each instruction, -1 where control never comes.  max_height: the most there are.
+    """
+
+    index: int
+    type: FuncType
+    locals: tuple[ValueType, ...]
+    code: tuple[Instruction, ...]
+    blocks: dict[int, Block]
+    targets: dict[int, tuple[int, ...]]
+    heights: tuple[int, ...]
+    max_height: int
+
+
+class _Control:
+    """A block that is open."""
+
+    __slots__ = ("catches", "height", "key", "kind", "otherwise", "type", "unreachable")
+
+    def __init__(self, kind: str, key: int, height: int, type_: FuncType) -> None:
+        self.kind = kind
+        self.key = key
+        self.height = height
+        self.type = type_
+        self.unreachable = False
+        self.otherwise: int | None = None
+        self.catches: tuple[tuple[int | None, int], ...] = ()
+
+    @property
+    def label(self) -> tuple[ValueType, ...]:
+        return self.type.params if self.kind == "loop" else self.type.results
+
+
+_Operand = ValueType | None  # None: any type, in code that is never reached
+
+
+class _Checker:
+    def __init__(self, context: Context, index: int, name: str | None, function: Function) -> None:
+        self.context = context
+        self.place = Place(section="code", item=index, name=name)
+        self.index = index
+        self.function = function
+        self.type = context.types[function.type]
+        self.locals = self._expand_locals(function)
+        self.operands: list[_Operand] = []
+        self.controls: list[_Control] = []
+        self.blocks: dict[int, Block] = {}
+        self.targets: dict[int, tuple[int, ...]] = {}
+        self.at = 0
+        self.current: Instruction | None = None
+
+    def fail(self, message: str) -> NoReturn:
+        name, offset = (self.current.op.name, self.current.offset) if self.current else (None, None)
+        raise InvalidError(message, Place("code", self.index, self.place.name, name, offset))
+
+    def _expand_locals(self, function: Function) -> list[ValueType]:
+        total = len(self.type.params) + sum(count for count, _ in function.locals)
+        if total > limits.MAX_LOCALS:
+            raise InvalidError(f"too many locals: {total} are more than the limit of {limits.MAX_LOCALS}", self.place)
+        out = list(self.type.params)
+        for count, kind in function.locals:
+            out.extend([kind] * count)
+        return out
+
+    # The operand stack
+
+    def pop(self, expect: _Operand = None) -> _Operand:
+        control = self.controls[-1]
+        if len(self.operands) == control.height:
+            if control.unreachable:
+                return expect
+            self.fail(f"type mismatch: {expect or 'an operand'} expected, but the stack of the block is empty")
+        actual = self.operands.pop()
+        if actual is not expect and actual is not None and expect is not None:
+            self.fail(f"type mismatch: {expect} expected, {actual} found")
+        return actual if expect is None else expect
+
+    def pop_all(self, types: Sequence[_Operand]) -> None:
+        for kind in reversed(types):
+            self.pop(kind)
+
+    def unreachable(self) -> None:
+        control = self.controls[-1]
+        del self.operands[control.height :]
+        control.unreachable = True
+
+    # Blocks
+
+    def block_type(self, arg: ValueType | int | None) -> FuncType:
+        if arg is None:
+            return FuncType()
+        if isinstance(arg, ValueType):
+            return FuncType((), (arg,))
+        if arg >= len(self.context.types):
+            self.fail(f"unknown type {arg}")
+        return self.context.types[arg]
+
+    def open(self, kind: str, type_: FuncType) -> _Control:
+        if len(self.controls) >= limits.MAX_NESTING:
+            self.fail(f"blocks are nested deeper than the limit of {limits.MAX_NESTING}")
+        self.pop_all(type_.params)
+        control = _Control(kind, self.at if kind != "function" else FUNCTION, len(self.operands), type_)
+        self.controls.append(control)
+        self.operands.extend(type_.params)
+        return control
+
+    def close(self) -> _Control:
+        control = self.controls[-1]
+        self.pop_all(control.type.results)
+        if len(self.operands) != control.height:
+            extra = len(self.operands) - control.height
+            self.fail(f"type mismatch: {extra} operand(s) more than the block's result")
+        return control
+
+    def label(self, depth: int) -> _Control:
+        if depth >= len(self.controls):
+            self.fail(f"unknown label {depth}: {len(self.controls)} blocks are open")
+        return self.controls[-1 - depth]
+
+    # Index spaces
+
+    def type_of_function(self, index: int) -> FuncType:
+        if index >= len(self.context.functions):
+            self.fail(f"unknown function {index}")
+        return self.context.functions[index]
+
+    def type_of_tag(self, index: int) -> FuncType:
+        if index >= len(self.context.tags):
+            self.fail(f"unknown tag {index}")
+        return self.context.tags[index]
+
+    def type_of_table(self, index: int) -> ValueType:
+        if index >= len(self.context.tables):
+            self.fail(f"unknown table {index}")
+        return self.context.tables[index].element
+
+    def type_of_local(self, index: int) -> ValueType:
+        if index >= len(self.locals):
+            self.fail(f"unknown local {index}")
+        return self.locals[index]
+
+    def need_memory(self) -> None:
+        if not self.context.memories:
+            self.fail("unknown memory 0")
+
+    # The pass
+
+    def run(self) -> ValidFunction:
+        try:
+            code = decode_body(self.function.body)
+        except MalformedError as error:
+            place = error.place
+            raise MalformedError(
+                error.message, Place("code", self.index, self.place.name, place.instruction, place.offset)
+            ) from None
+        heights: list[int] = []
+        self.open("function", FuncType((), self.type.results))
+        most = 0
+        for self.at, self.current in enumerate(code):
+            if not self.controls:
+                self.fail("the body goes on after its last end")
+            height = len(self.operands)
+            heights.append(-1 if self.controls[-1].unreachable else height)
+            most = max(most, height)
+            self.instruction(self.current)
+        if self.controls:
+            self.fail("the body ends before its last end")
+        return ValidFunction(
+            self.index,
+            self.type,
+            tuple(self.locals),
+            tuple(code),
+            self.blocks,
+            self.targets,
+            tuple(heights),
+            most,
+        )
+
+    def instruction(self, item: Instruction) -> None:
+        op = item.op
+        if op.form is Form.NAMED or op.params is None or op.results is None:
+            _RULES[op.name](self, *item.args)
+            return
+        if op.form in (Form.LOAD, Form.STORE):
+            self.need_memory()
+            if 1 << min(item.args[0], 32) > op.size:
+                self.fail(f"alignment must not be larger than natural: 2**{item.args[0]} for {op.size} bytes")
+        elif op.form is Form.BULK:
+            self.need_memory()
+        elif op.form is Form.CHECKED and self.type_of_tag(item.args[0]).params:
+            self.fail(f"type mismatch: tag {item.args[0]} has parameters, and the instruction throws none")
+        operands = self.operands
+        for kind in reversed(op.params):
+            if len(operands) > self.controls[-1].height and operands[-1] is kind:
+                operands.pop()
+            else:
+                self.pop(kind)
+        operands.extend(op.results)
+
+
+# Rules of the instructions whose types depend on more than their row
+
+
+def _block(check: _Checker, arg: Any) -> None:
+    assert check.current is not None
+    check.open(check.current.op.name, check.block_type(arg))
+
+
+def _if(check: _Checker, arg: Any) -> None:
+    check.pop(I32)
+    check.open("if", check.block_type(arg))
+
+
+def _else(check: _Checker) -> None:
+    control = check.controls[-1]
+    if control.kind != "if" or control.otherwise is not None:
+        check.fail("else without an if")
+    check.close()
+    control.otherwise = check.at
+    control.unreachable = False
+    check.operands.extend(control.type.params)
+
+
+def _end(check: _Checker) -> None:
+    control = check.close()
+    if control.kind == "if" and control.otherwise is None and control.type.params != control.type.results:
+        check.fail("type mismatch: an if without else must give what it takes")
+    check.controls.pop()
+    parent = check.controls[-1].key if check.controls else FUNCTION
+    check.blocks[control.key] = Block(
+        control.kind, control.key, control.otherwise, check.at, control.height, control.type, parent, control.catches
+    )
+    check.operands.extend(control.type.results)
+
+
+def _try_table(check: _Checker, arg: Any, catches: tuple[tuple[Any, ...], ...]) -> None:
+    found: list[tuple[int | None, int]] = []
+    for kind, *indices in catches:
+        carried = check.type_of_tag(indices[0]).params if kind == "catch" else ()
+        target = check.label(indices[-1])
+        if tuple(target.label) != tuple(carried):
+            check.fail(f"type mismatch: the label takes ({' '.join(map(str, target.label))}), the catch gives "
+                       f"({' '.join(map(str, carried))})")  # fmt: skip
+        found.append((indices[0] if kind == "catch" else None, target.key))
+    check.open("try_table", check.block_type(arg)).catches = tuple(found)
+
+
+def _br(check: _Checker, depth: int) -> None:
+    target = check.label(depth)
+    check.targets[check.at] = (target.key,)
+    check.pop_all(target.label)
+    check.unreachable()
+
+
+def _br_if(check: _Checker, depth: int) -> None:
+    target = check.label(depth)
+    check.targets[check.at] = (target.key,)
+    check.pop(I32)
+    check.pop_all(target.label)
+    check.operands.extend(target.label)
+
+
+def _br_table(check: _Checker, depths: tuple[int, ...], default: int) -> None:
+    check.pop(I32)
+    last = check.label(default)
+    arity = len(last.label)
+    for depth in dict.fromkeys(depths):
+        label = check.label(depth).label
+        if len(label) != arity:
+            check.fail(f"type mismatch: label {depth} takes {len(label)} operands, the default label {arity}")
+        popped = [check.pop(kind) for kind in reversed(label)]
+        check.operands.extend(reversed(popped))
+    check.targets[check.at] = (*(check.label(depth).key for depth in depths), last.key)
+    check.pop_all(last.label)
+    check.unreachable()
+
+
+def _return(check: _Checker) -> None:
+    check.targets[check.at] = (FUNCTION,)
+    check.pop_all(check.type.results)
+    check.unreachable()
+
+
+def _apply(check: _Checker, type_: FuncType) -> None:
+    check.pop_all(type_.params)
+    check.operands.extend(type_.results)
+
+
+def _call_indirect(check: _Checker, type_: int, table: int) -> None:
+    if check.type_of_table(table) is not FUNCREF:
+        check.fail(f"type mismatch: table {table} does not hold functions")
+    if type_ >= len(check.context.types):
+        check.fail(f"unknown type {type_}")
+    check.pop(I32)
+    _apply(check, check.context.types[type_])
+
+
+def _throw(check: _Checker, tag: int) -> None:
+    check.pop_all(check.type_of_tag(tag).params)
+    check.unreachable()
+
+
+def _select(check: _Checker) -> None:
+    check.pop(I32)
+    first = check.pop()
+    second = check.pop(first)
+    kind = first if first is not None else second
+    if kind is not None and kind not in NUMBER_TYPES:
+        check.fail(f"type mismatch: select without a type takes numbers, not {kind}")
+    check.operands.append(kind)
+
+
+def _select_typed(check: _Checker, types: tuple[ValueType, ...]) -> None:
+    if len(types) != 1:
+        check.fail("invalid result arity: select has one type")
+    check.pop_all((types[0], types[0], I32))
+    check.operands.append(types[0])
+
+
+def _local_get(check: _Checker, index: int) -> None:
+    check.operands.append(check.type_of_local(index))
+
+
+def _local_set(check: _Checker, index: int) -> None:
+    check.pop(check.type_of_local(index))
+
+
+def _local_tee(check: _Checker, index: int) -> None:
+    kind = check.type_of_local(index)
+    check.pop(kind)
+    check.operands.append(kind)
+
+
+def _global(check: _Checker, index: int) -> GlobalType:
+    if index >= len(check.context.globals):
+        check.fail(f"unknown global {index}")
+    return check.context.globals[index]
+
+
+def _global_get(check: _Checker, index: int) -> None:
+    check.operands.append(_global(check, index).type)
+
+
+def _global_set(check: _Checker, index: int) -> None:
+    kind = _global(check, index)
+    if not kind.mutable:
+        check.fail(f"global {index} is immutable")
+    check.pop(kind.type)
+
+
+def _table(*operands: str, result: str | None = None) -> Callable[[_Checker, int], None]:
+    """A rule for an instruction over one table; `element` stands for the type of its elements."""
+
+    def rule(check: _Checker, table: int) -> None:
+        element = check.type_of_table(table)
+        check.pop_all([element if kind == "element" else I32 for kind in operands])
+        if result is not None:
+            check.operands.append(element if result == "element" else I32)
+
+    return rule
+
+
+def _table_copy(check: _Checker, target: int, source: int) -> None:
+    if check.type_of_table(target) is not check.type_of_table(source):
+        check.fail("type mismatch: the tables hold different types")
+    check.pop_all((I32, I32, I32))
+
+
+def _element(check: _Checker, index: int) -> ValueType:
+    if index >= len(check.context.elements):
+        check.fail(f"unknown elem segment {index}")
+    return check.context.elements[index]
+
+
+def _table_init(check: _Checker, element: int, table: int) -> None:
+    if check.type_of_table(table) is not _element(check, element):
+        check.fail("type mismatch: the segment and the table hold different types")
+    check.pop_all((I32, I32, I32))
+
+
+def _elem_drop(check: _Checker, index: int) -> None:
+    _element(check, index)
+
+
+def _data_drop(check: _Checker, index: int) -> None:
+    if index >= check.context.data:
+        check.fail(f"unknown data segment {index}")
+
+
+def _memory_init(check: _Checker, data: int, memory: int) -> None:
+    check.need_memory()
+    _data_drop(check, data)
+    check.pop_all((I32, I32, I32))
+
+
+def _memory_size(check: _Checker, memory: int) -> None:
+    check.need_memory()
+    check.operands.append(I32)
+
+
+def _memory_grow(check: _Checker, memory: int) -> None:
+    check.need_memory()
+    check.pop(I32)
+    check.operands.append(I32)
+
+
+def _ref_is_null(check: _Checker) -> None:
+    kind = check.pop()
+    if kind is not None and not kind.is_reference:
+        check.fail(f"type mismatch: a reference expected, {kind} found")
+    check.operands.append(I32)
+
+
+def _ref_func(check: _Checker, index: int) -> None:
+    check.type_of_function(index)
+    if index not in check.context.declared:
+        check.fail(f"undeclared function reference: function {index} stands in no export, global or element segment")
+    check.operands.append(FUNCREF)
+
+
+_RULES: dict[str, Callable[..., None]] = {
+    "unreachable": _Checker.unreachable,
+    "block": _block,
+    "loop": _block,
+    "if": _if,
+    "else": _else,
+    "end": _end,
+    "try_table": _try_table,
+    "throw": _throw,
+    "br": _br,
+    "br_if": _br_if,
+    "br_table": _br_table,
+    "return": _return,
+    "call": lambda check, index: _apply(check, check.type_of_function(index)),
+    "call_indirect": _call_indirect,
+    "drop": lambda check: check.pop(),
+    "select": _select,
+    "select_typed": _select_typed,
+    "local.get": _local_get,
+    "local.set": _local_set,
+    "local.tee": _local_tee,
+    "global.get": _global_get,
+    "global.set": _global_set,
+    "table.get": _table("i32", result="element"),
+    "table.set": _table("i32", "element"),
+    "table.size": _table(result="i32"),
+    "table.grow": _table("element", "i32", result="i32"),
+    "table.fill": _table("i32", "element", "i32"),
+    "table.copy": _table_copy,
+    "table.init": _table_init,
+    "elem.drop": _elem_drop,
+    "memory.size": _memory_size,
+    "memory.grow": _memory_grow,
+    "memory.init": _memory_init,
+    "data.drop": _data_drop,
+    "ref.null": lambda check, kind: check.operands.append(kind),
+    "ref.is_null": _ref_is_null,
+    "ref.func": _ref_func,
+}
+
+
+def check_body(context: Context, index: int, name: str | None, function: Function) -> ValidFunction:
+    """The checked body of function `index`.  Raises InvalidError or MalformedError with function, instruction and offset."""
+    return _Checker(context, index, name, function).run()
+
+
+def check_constant(context: Context, expression: bytes, expect: ValueType, place: Place) -> None:
+    """Check that a constant expression gives one value of type `expect`."""
+    try:
+        code = decode_body(expression)
+    except MalformedError as error:
+        inner = Place(place.section, place.item, None, error.place.instruction, error.place.offset)
+        raise MalformedError(error.message, inner) from None
+    types: list[ValueType] = []
+    if not code or code[-1].op.name != "end":
+        raise MalformedError("the constant expression has no end", place)
+    for op, args, offset in code[:-1]:
+        here = Place(place.section, place.item, None, op.name, offset)
+        if op.name == "global.get":
+            if args[0] >= context.constants:
+                raise InvalidError(f"unknown global {args[0]}: a constant may read imported globals only", here)
+            if context.globals[args[0]].mutable:
+                raise InvalidError("constant expression required: the global is mutable", here)
+            types.append(context.globals[args[0]].type)
+        elif op.name == "ref.func":
+            if args[0] >= len(context.functions):
+                raise InvalidError(f"unknown function {args[0]}", here)
+            types.append(FUNCREF)
+        elif op.name == "ref.null":
+            types.append(args[0])
+        elif op.params == () and op.results and op.immediates and op.form is Form.PURE:
+            types.append(op.results[0])
+        else:
+            raise InvalidError("constant expression required", here)
+    if types != [expect]:
+        found = " ".join(map(str, types)) or "nothing"
+        raise InvalidError(f"type mismatch: the constant expression must give {expect}, it gives {found}", place)
