@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 __all__ = [
     "Error",
     "ExhaustionError",
+    "ExitError",
+    "GuestError",
     "InvalidError",
     "LimitError",
     "LinkError",
@@ -180,3 +182,11 @@ class UncaughtError(GuestError):
         self.values = values
         self.description = description
         super().__init__(message, traceback, fuel_used)
+
+
+class ExitError(GuestError):
+    """The guest asked to end with an exit status: `code`."""
+
+    def __init__(self, code: int, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.code = code
+        super().__init__(f"the guest exited with status {code}", traceback, fuel_used)

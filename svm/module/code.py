@@ -160,7 +160,7 @@ def decode_body(body: bytes) -> list[Instruction]:
             else:
                 out.append(Instruction(op, (), start))
     except (IndexError, struct.error):
-        raise MalformedError("unexpected end of an instruction", Place(instruction=op and op.name, offset=start)) from None
+        raise MalformedError("unexpected end of an instruction", Place(instruction=op.name if op else None, offset=start)) from None
     except MalformedError as error:
         if op is not None and error.place.instruction is None:
             raise MalformedError(error.message, Place(instruction=op.name, offset=error.place.offset)) from None
@@ -239,8 +239,8 @@ def constant(name: str, *args: Any) -> bytes:
 class CodeBuilder:
     """Writes one body, for compilers: call it with an instruction's name and immediates.
 
-    Integers may be given signed or unsigned, floats as Python floats or as bits; memory indices and the memory arguments'
-    zeros may be left out.
+    Integers may be given signed or unsigned, floats as Python floats or as bits; memory indices, the memory
+    arguments and an empty block type may be left out.
     """
 
     def __init__(self) -> None:
@@ -263,6 +263,8 @@ class CodeBuilder:
         if op.form in (Form.LOAD, Form.STORE):
             natural = op.size.bit_length() - 1
             return (*args, *(natural, 0)[len(args) :])
+        if not args and kinds == (Immediate.BLOCK,):
+            return (None,)
         if not args and set(kinds) == {Immediate.MEMORY}:
             return (0,) * len(kinds)
         if kinds[-1] is Immediate.MEMORY and len(args) == len(kinds) - 1:
