@@ -88,9 +88,20 @@ class Traceback:
     _head: int = field(default=0, repr=False)
 
     def __str__(self) -> str:
-        lines = [f"  {frame}" for frame in self.frames]
-        if self.omitted:
-            lines.insert(self._head, f"  … {self.omitted} more frames …")
+        lines: list[str] = []
+        repeated = 0
+        for at, frame in enumerate(self.frames):
+            if self.omitted and at == self._head:
+                lines.append(f"  [{self.omitted} more frames]")
+            if at >= 3 and self.frames[at - 3 : at] == (frame,) * 3:
+                repeated += 1
+                continue
+            if repeated:
+                lines.append(f"  [the same {repeated} more times]")
+            repeated = 0
+            lines.append(f"  {frame}")
+        if repeated:
+            lines.append(f"  [the same {repeated} more times]")
         return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ one constant:
 - on entering a loop, the loop's region is charged, without a test;
 - on each branch back to a loop (its latch), the region is charged again; then fuel is tested, unless the loop is counted
   (`svm.lower.trips`) and cheap: then its whole cost is bounded;
-- bulk instructions charge by length after each chunk, and then test.
+- bulk instructions charge by length after each chunk, and then test; so do the two that grow, in one chunk.
 
 Where a test finds less than zero, the guest pauses: after a function's entry before its first instruction, after a latch at
 the loop's start, after a chunk at what is left of the instruction.  A resumed guest is not charged again.
@@ -31,7 +31,7 @@ CHARGES_VERSION = 1
 """Version of these rules: a guest's fuel can be compared, and a paused guest resumed, under one version only."""
 
 BULK_CHUNK = 1 << 20
-"""Bytes, or units of 8 bytes of a table, that a bulk instruction works through between two tests."""
+"""Bytes, or elements of a table, that a bulk instruction works through between two tests."""
 
 UNTESTED_COST = 100_000
 """Cost up to which a counted loop runs without tests, the loops inside it included."""
@@ -57,8 +57,8 @@ class Charges:
 
 
 def bulk_charge(op: Op, length: int) -> int:
-    """Charge of a chunk of a bulk instruction: a unit for every 64 bytes, or 8 elements of a table."""
-    return length >> (6 if op.name.startswith("memory.") else 3)
+    """Charge of a chunk of a bulk instruction over so many bytes or elements: a unit for every 64 bytes, or 8 elements."""
+    return min(length >> (6 if op.name.startswith("memory.") else 3), MAX_CONSTANT_CHARGE)
 
 
 def charges_of(function: ValidFunction) -> Charges:

@@ -1,0 +1,139 @@
+"""The face for hosts: from a file or a source to a module, from a module to a guest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from svm.errors import MalformedError, UsageError
+from svm.limits import Limits
+from svm.module import Capability, Export, Import, ValidModule, decode, encode, from_text, to_text, validate
+from svm.module import Module as Model
+from svm.runtime import Engine, Guest, HostFunction, Imports
+
+__all__ = ["ENGINES", "Device", "Module", "compile", "load", "read_model"]
+
+
+def _reference() -> Engine:
+    from svm.engines.reference import ReferenceEngine
+
+    return ReferenceEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"reference": _reference}
+"""Engines by name; each is imported when it is first used.  "auto" stands for the best there is."""
+
+
+class Device(Protocol):
+    """Something of the outside world that a guest can be granted: it fills imports."""
+
+    def imports(self) -> Mapping[str, Mapping[str, HostFunction]]:
+        """Host functions by module and name."""
+
+
+class Module:
+    """A checked module, ready to spawn guests."""
+
+    def __init__(self, model: Model, *, eager: bool = True) -> None:
+        """Check a module.  With `eager=False` each body is checked at its first call.  Raises InvalidError."""
+        self.valid: ValidModule = validate(model, bodies=eager)
+
+    @property
+    def model(self) -> Model:
+        """The module as a value."""
+        return self.valid.module
+
+    @property
+    def name(self) -> str:
+        """Its name, which may be empty."""
+        return self.model.names.module
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        """What must be given to spawn it."""
+        return self.model.imports
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """What hosts can reach."""
+        return self.model.exports
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """What it asks of its host."""
+        return self.model.capabilities
+
+    def spawn(
+        self,
+        *,
+        engine: str = "auto",
+        limits: Limits | None = None,
+        devices: Sequence[Device] = (),
+        host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
+        imports: Imports | None = None,
+    ) -> Guest:
+        """A guest of its own store.
+
+        host: functions for the imports of module "host", by name.  imports: whatever fills imports, by module and name.
+        devices: what it is granted of the outside world.  Raises LinkError where something is missing or does not fit.
+        """
+        filled: dict[str, dict[str, Any]] = {}
+        for device in devices:
+            for space, functions in device.imports().items():
+                filled.setdefault(space, {}).update(functions)
+        if host:
+            filled.setdefault("host", {}).update(host)
+        for space, given in (imports or {}).items():
+            filled.setdefault(space, {}).update(given if isinstance(given, Mapping) else given.exports)
+        return Guest(self.valid, _engine(engine), limits or Limits(), filled)
+
+    def to_bytes(self) -> bytes:
+        """The module as a `.svmb` file."""
+        return encode(self.model)
+
+    def to_text(self) -> str:
+        """The module as `.svmt` text."""
+        return to_text(self.model)
+
+    def __repr__(self) -> str:
+        return f"<Module {self.name or '?'}: {len(self.exports)} exports>"
+
+
+def _engine(name: str) -> Engine:
+    make = ENGINES.get("reference" if name == "auto" else name)
+    if make is None:
+        raise UsageError(f"no engine is named {name!r}; there are auto, {', '.join(ENGINES)}")
+    return make()
+
+
+def compile(source: str | bytes, filename: str = "<string>") -> Module:
+    """Compile Krait.  Raises `krait.CompileError`, an `Error`, with all that is wrong with the source."""
+    from krait import compile_source
+
+    return Module(compile_source(source, filename))
+
+
+def read_model(path: str | Path) -> Model:
+    """The model in a file: `.kr`, `.svmt`, or else `.svmb`.  Raises OSError where it cannot be read."""
+    path = Path(path)
+    if path.suffix == ".kr":
+        from krait import compile_file
+
+        return compile_file(path)
+    data = path.read_bytes()
+    if path.suffix == ".svmt":
+        try:
+            return from_text(data.decode(), str(path))
+        except UnicodeDecodeError as error:
+            raise MalformedError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+    return decode(data)
+
+
+def load(source: str | Path | bytes, *, eager: bool = True) -> Module:
+    """A module from a file (`.kr`, `.svmt`, `.svmb`) or from the bytes of a `.svmb`.
+
+    Raises ModuleError for what is no module, OSError for a file that cannot be read.
+    """
+    model = decode(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else read_model(source)
+    return Module(model, eager=eager)

@@ -1,0 +1,420 @@
+"""A guest: a module that runs in a store of its own, and the calls into it.
+
+A call is a `Task`: it runs in slices, and whatever stops it but an error of its own (fuel, time, Ctrl-C) leaves it paused,
+to be inspected and gone on with.  One thread drives a guest at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from svm.errors import (
+    ExhaustionError,
+    ExitError,
+    GuestError,
+    LimitError,
+    Traceback,
+    TrapError,
+    UncaughtError,
+    UsageError,
+)
+from svm.isa import FuncType, TrapKind
+from svm.limits import Limits
+from svm.module import ValidModule
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
+from svm.runtime.fuel import FuelMeter
+from svm.runtime.host import call_host
+from svm.runtime.interrupt import InterruptWatch
+from svm.runtime.link import Imports, instantiate
+from svm.runtime.store import Extern, FunctionInstance, GlobalInstance, Store
+from svm.runtime.values import from_slot, from_slots, to_slots
+
+__all__ = ["Exited", "Finished", "Guest", "Outcome", "Paused", "Task", "Trapped"]
+
+_FIRST_SLICE = 20_000
+_SLICE_SECONDS = 0.010
+_MOST_NESTED = 40  # calls into a guest from its own host functions, each of which takes some of Python's stack
+_DESCRIBE = "krait:describe_utf8"
+_DESCRIBE_FUEL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The call returned: `value` is None, a scalar, or a tuple of them."""
+
+    value: Any = None
+    fuel_used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The call stopped between two instructions and can go on.  reason: "fuel" or "seconds"."""
+
+    reason: str
+    fuel_used: int
+    traceback: Traceback = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trapped:
+    """The call ended in an error: a `TrapError` or an `UncaughtError`."""
+
+    error: GuestError
+    fuel_used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The guest asked to end, with an exit status."""
+
+    code: int
+    fuel_used: int = 0
+
+
+Outcome = Finished | Paused | Trapped | Exited
+
+
+class Guest:
+    """A module with its own memory, stack, fuel and limits."""
+
+    def __init__(self, module: ValidModule, engine: Engine, limits: Limits, imports: Imports) -> None:
+        """Instantiate a module and run its start function.
+
+        Raises LinkError for imports that are missing or do not fit, GuestError where the start function fails.
+        """
+        self.limits = limits
+        self.engine = engine
+        self.store = Store(limits)
+        self.stack = GuestStack(limits.stack_bytes)
+        self.meter = FuelMeter(self.stack, limits.fuel)
+        self._owner: int | None = None
+        self._lock = threading.Lock()
+        self._tasks: list[Task] = []
+        self._closed = False
+        self.instance = instantiate(self.store, module, imports)
+        if module.module.start is not None:
+            start = Task(self, self.instance.functions[module.module.start], ())
+            start.finish(start.run())
+
+    # Calls
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Call an exported function and return its result: None, a scalar, or a tuple of scalars.
+
+        Raises GuestError where the call does not return, LimitError among them: then `task` is the paused call.
+        """
+        task = self.start(name, *args)
+        return task.finish(task.run())
+
+    def start(self, name: str, *args: Any) -> Task:
+        """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or argument."""
+        self._check_open()
+        return Task(self, self._exported_function(name), args)
+
+    def run(self) -> int:
+        """Run the module as a program (its export `_start`); its exit status.  Raises GuestError where it does not end."""
+        try:
+            self.call("_start")
+        except ExitError as end:
+            return end.code
+        return 0
+
+    @property
+    def task(self) -> Task | None:
+        """The call that is paused, if there is one."""
+        return self._tasks[-1] if self._tasks else None
+
+    # Looking in
+
+    @property
+    def exports(self) -> Mapping[str, Extern]:
+        """What the module exports, by name."""
+        return self.instance.exports
+
+    @property
+    def memory(self) -> bytearray:
+        """The bytes of the guest's first memory.  While a view of them is held, the memory cannot grow."""
+        return self.instance.memory
+
+    def get_global(self, name: str) -> Any:
+        """Value of an exported global."""
+        found = self.exports.get(name)
+        if not isinstance(found, GlobalInstance):
+            raise UsageError(f"the module exports no global {name!r}")
+        return from_slot(self.store, found.type.type, found.value)
+
+    @property
+    def fuel(self) -> int | None:
+        """Fuel that is left; None without a limit."""
+        return max(self.meter.left, 0) if self.meter.limited else None
+
+    @property
+    def fuel_used(self) -> int:
+        """Fuel used so far."""
+        return self.meter.used
+
+    def add_fuel(self, amount: int) -> None:
+        """Grant more fuel."""
+        if amount < 0:
+            raise UsageError(f"fuel is added, not taken: {amount}")
+        self.meter.add(amount)
+
+    def close(self) -> None:
+        """Give up the guest: its memory is freed, calls are refused.  May be called more than once."""
+        if self._owner is not None:
+            raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
+        self._closed = True
+        self._tasks.clear()
+        self.stack.slots.clear()
+        for instance in self.store.instances:
+            instance.memories.clear()
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = self.instance.module.module.names.module or "?"
+        state = "closed" if self._closed else "paused" if self._tasks else "ready"
+        return f"<Guest {name} on {self.engine.name}, {state}, fuel used {self.fuel_used}>"
+
+    # Within the runtime
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError("the guest is closed")
+
+    def _exported_function(self, name: str) -> FunctionInstance:
+        found = self.exports.get(name)
+        if not isinstance(found, FunctionInstance):
+            names = sorted(key for key, item in self.exports.items() if isinstance(item, FunctionInstance))
+            raise UsageError(f"the module exports no function {name!r}; it has {', '.join(names) or 'none'}")
+        return found
+
+    @contextmanager
+    def driving(self) -> Iterator[None]:
+        """Hold the guest for this thread.  Raises UsageError where another has it."""
+        me = threading.get_ident()
+        if self._owner == me:
+            if self.stack.in_host >= _MOST_NESTED:
+                raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
+            yield
+            return
+        if not self._lock.acquire(blocking=False):
+            raise UsageError("the guest is driven by another thread; a guest belongs to one thread at a time")
+        self._owner = me
+        try:
+            yield
+        finally:
+            self._owner = None
+            self._lock.release()
+
+    def describe(self, tag: str, values: tuple[int, ...]) -> str | None:
+        """What the guest's language says of an exception, where it exports a way to ask."""
+        found = self.exports.get(_DESCRIBE)
+        if not isinstance(found, FunctionInstance) or found.type.results != found.type.params * 2:
+            return None
+        address = values[0] if values else 0
+        size, fp, fuel = len(self.stack.slots), self.stack.fp, self.stack.fuel
+        self.stack.slots.append(address)
+        self.stack.fuel = _DESCRIBE_FUEL
+        try:
+            if self.engine.call(self.store, self.stack, found) is not Status.DONE:
+                return None
+            start, length = self.stack.slots[-2:]
+            return self.memory[start : start + length].decode("utf-8", "replace")
+        except (GuestTrap, GuestThrow):
+            return None
+        finally:
+            del self.stack.slots[size:]
+            self.stack.fp, self.stack.fuel = fp, fuel
+
+
+class Task:
+    """One call into a guest."""
+
+    def __init__(self, guest: Guest, function: FunctionInstance, args: tuple[Any, ...]) -> None:
+        self._guest = guest
+        self._function = function
+        self._args = to_slots(guest.store, function.type.params, args, f"arguments of {function.name!r}")
+        self._started = False
+        self._base = 0
+        self._nested = False
+        self.outcome: Outcome | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the call has ended, with a result or an error."""
+        return self.outcome is not None and not isinstance(self.outcome, Paused)
+
+    def run(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
+        """Run until the call ends, or has used so much fuel, or has run so long, or meets one of the guest's limits.
+
+        What a host function raises comes through, and ends the call; so does KeyboardInterrupt, but it leaves the call
+        paused.
+        """
+        guest = self._guest
+        guest._check_open()
+        with guest.driving():
+            if self.done:
+                raise UsageError("the call has ended")
+            if not self._started:
+                self._start()
+            elif guest.task is not self:
+                raise UsageError("another call of the guest is under way; it must go on first")
+            seconds = guest.limits.seconds if seconds is None else seconds
+            deadline = None if seconds is None else time.monotonic() + seconds
+            floor = max(guest.meter.left - fuel, 0) if fuel is not None else 0
+            self.outcome = self._drive(floor, deadline)
+            return self.outcome
+
+    def cancel(self) -> None:
+        """Give up a paused call: its frames are dropped, and the guest can be called again."""
+        if self._started and not self.done:
+            if self._guest.task is not self:
+                raise UsageError("another call of the guest is under way")
+            self._drop()
+        self.outcome = Exited(-1) if not self.done else self.outcome
+
+    def finish(self, outcome: Outcome) -> Any:
+        """The value of an outcome, or its error raised."""
+        match outcome:
+            case Finished(value):
+                return value
+            case Trapped(error):
+                raise error
+            case Exited(code):
+                raise ExitError(code, None, outcome.fuel_used)
+        raise self._limit(outcome)
+
+    def __repr__(self) -> str:
+        return f"<Task {self._function.name}: {self.outcome or 'ready'}>"
+
+    # Within the runtime
+
+    def _start(self) -> None:
+        guest, stack = self._guest, self._guest.stack
+        self._nested = stack.in_host > 0
+        if guest.task is not None and not self._nested:
+            raise UsageError("a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it")
+        self._started = True
+        self._base = len(stack.slots)
+        self._fp = stack.fp
+        stack.slots += self._args
+        guest._tasks.append(self)
+        self._next: Callable[[], Status] = self._first
+
+    def _first(self) -> Status:
+        guest = self._guest
+        if self._function.host is not None:
+            call_host(guest.store, guest.stack, None, self._function)
+            return Status.DONE
+        return guest.engine.call(guest.store, guest.stack, self._function)
+
+    def _drive(self, floor: int, deadline: float | None) -> Outcome:
+        guest, stack, meter = self._guest, self._guest.stack, self._guest.meter
+        size = _FIRST_SLICE
+        with InterruptWatch(stack) as watch:
+            while True:
+                if not meter.hand_out(size, floor):
+                    return self._pause("fuel")
+                begun = time.monotonic()
+                try:
+                    status = self._next()
+                except (GuestTrap, GuestThrow) as failure:
+                    return self._fail(failure)
+                except ExitError as end:
+                    self._drop()
+                    return Exited(end.code, meter.used)
+                except BaseException as error:
+                    note = str(traceback(guest.store, stack, self._base))
+                    self._drop()
+                    if note:
+                        error.add_note(f"The guest's traceback (most recent call last):\n{note}")
+                    raise
+                if status is Status.DONE:
+                    return self._finish()
+                self._next = self._resume
+                now = time.monotonic()
+                size = _next_size(size, now - begun)
+                watch.check()
+                if deadline is not None and now >= deadline and not self._spent(floor):
+                    return self._pause("seconds")
+
+    def _resume(self) -> Status:
+        guest = self._guest
+        return guest.engine.resume(guest.store, guest.stack)
+
+    def _spent(self, floor: int) -> bool:
+        return self._guest.meter.left < floor
+
+    def _finish(self) -> Finished:
+        guest, stack = self._guest, self._guest.stack
+        value = from_slots(guest.store, self._function.type.results, stack.slots[self._base :])
+        self._drop()
+        return Finished(value, guest.meter.used)
+
+    def _pause(self, reason: str) -> Outcome:
+        guest = self._guest
+        guest.meter.gather()
+        frames = traceback(guest.store, guest.stack, self._base) if self._next == self._resume else Traceback()
+        paused = Paused(reason, guest.meter.used, frames)
+        if self._nested:  # the host function that called cannot be gone back to
+            self._drop()
+        return paused
+
+    def _drop(self) -> None:
+        """Drop the call's frames."""
+        guest = self._guest
+        del guest.stack.slots[self._base :]
+        guest.stack.fp = self._fp
+        guest._tasks.remove(self)
+        if not self._nested:
+            guest.meter.gather()
+
+    def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped:
+        guest = self._guest
+        frames = traceback(guest.store, guest.stack, self._base)
+        self._drop()
+        used = guest.meter.used
+        if isinstance(failure, GuestThrow):
+            return Trapped(self._uncaught(failure, frames, used), used)
+        kind = failure.kind
+        if kind is TrapKind.CALL_STACK_EXHAUSTED:
+            limit = guest.limits.stack_bytes
+            message = f"{kind.message}: the guest's stack limit is {limit} bytes"
+            return Trapped(ExhaustionError(message, limit, frames, used), used)
+        return Trapped(TrapError(kind.name.lower(), kind.message, frames, used), used)
+
+    def _uncaught(self, failure: GuestThrow, frames: Traceback, used: int) -> UncaughtError:
+        guest, tag = self._guest, failure.tag
+        types = FuncType(tag.type.params).params
+        values = tuple(from_slot(guest.store, kind, slot) for kind, slot in zip(types, failure.values, strict=True))
+        text = guest.describe(tag.name, failure.values)
+        error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
+        if guest.store.memory_refused:
+            error.add_note(f"the guest's memory limit of {guest.limits.memory_bytes} bytes refused it more memory")
+        return error
+
+    def _limit(self, outcome: Paused) -> LimitError:
+        limits = self._guest.limits
+        if outcome.reason == "fuel":
+            value = float(limits.fuel or 0)
+            message = f"out of fuel: the limit is {limits.fuel}"
+        else:
+            value = limits.seconds or 0.0
+            message = f"out of time: the limit is {value:g} s"
+        return LimitError(message, outcome.reason, value, outcome.traceback, outcome.fuel_used)
+
+
+def _next_size(size: int, seconds: float) -> int:
+    """Size of the next slice, so that it takes about `_SLICE_SECONDS`."""
+    factor = _SLICE_SECONDS / max(seconds, 1e-6)
+    return max(1_000, min(int(size * min(max(factor, 0.25), 4.0)), 1 << 32))
