@@ -142,10 +142,22 @@ class DiagnosticSink:
         """Keep a warning; `filename` is the sink's own where it is not given."""
         self.add(Diagnostic("warning", message, span, filename or self.filename, label, tuple(hints), tuple(notes)))
 
+    def for_file(self, filename: str, source: str) -> DiagnosticSink:
+        """A sink for another file, or for this one with its text, whose diagnostics are kept here."""
+        view = DiagnosticSink(filename)
+        view.sources, view._found = self.sources, self._found
+        view.add_source(filename, source)
+        return view
+
+    @property
+    def error_count(self) -> int:
+        """How many errors there are."""
+        return sum(diagnostic.severity == "error" for diagnostic in self._found.values())
+
     @property
     def has_errors(self) -> bool:
         """Whether any diagnostic is an error."""
-        return any(diagnostic.severity == "error" for diagnostic in self._found.values())
+        return self.error_count > 0
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
