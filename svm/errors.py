@@ -1,7 +1,8 @@
 """The one tree of errors.
 
-Everything that svm raises on purpose derives from `Error`, so that a host writes one `except svm.Error` around a guest.
-Few kinds, each with what the reader needs to act: the place in a module, the guest's traceback, the limit and its value.
+Everything that svm raises on purpose derives from `Error`, so that a host writes one `except svm.Error` around a
+guest. Few kinds, each with what the reader needs to act: the place in a module, the guest's traceback, the limit and
+its value.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class Place:
     """Where in a module something is wrong; every part that is not known is None.
 
     section: name of the section.  item: index of the entry in it (for code, the function index).
-    instruction: name of the instruction.  offset: byte offset, in the file for a malformed file, in the body for an invalid body.
-    line: line of a text source, from 1.
+    instruction: name of the instruction.  offset: byte offset, in the file for a malformed file, in the body for an
+    invalid body.
+    line: line of a text source, from 1.  file: its name, where the reader was told one.
     """
 
     section: str | None = None
@@ -42,9 +44,10 @@ class Place:
     instruction: str | None = None
     offset: int | None = None
     line: int | None = None
+    file: str | None = None
 
     def __str__(self) -> str:
-        parts = []
+        parts = [self.file] if self.file else []
         if self.line is not None:
             parts.append(f"line {self.line}")
         if self.section is not None:
@@ -136,7 +139,9 @@ class UsageError(Error):
 
 
 class GuestError(Error):
-    """A guest's call ended, or stopped, without a result.  `traceback` is its call stack, `fuel_used` what it had used."""
+    """A guest's call ended, or stopped, without a result.  `traceback` is its call stack, `fuel_used` what it had
+    used.
+    """
 
     def __init__(self, message: str, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
         self.message = message
@@ -154,7 +159,9 @@ class TrapError(GuestError):
 
 
 class ExhaustionError(TrapError):
-    """The guest's stack limit was met: a trap by WebAssembly's rules, told apart because the host can raise the limit."""
+    """The guest's stack limit was met: a trap by WebAssembly's rules, told apart because the host can raise the
+    limit.
+    """
 
     def __init__(self, message: str, limit: int, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
         self.limit = limit

@@ -27,6 +27,7 @@ from svm.module.model import (
     TableType,
     Tag,
 )
+from svm.module.text import from_text, to_text
 from svm.module.validate import ValidModule, validate
 
 __all__ = [
@@ -60,5 +61,7 @@ __all__ = [
     "decode_body",
     "encode",
     "encode_body",
+    "from_text",
+    "to_text",
     "validate",
 ]
