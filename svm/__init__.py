@@ -1,7 +1,7 @@
 """svm: a process virtual machine for Python hosts.
 
-`load` or `compile` gives a `Module`, `Module.spawn` a `Guest` with limits of its own, `Guest.call` a result; `Guest.start`
-gives a `Task` that runs in slices.  Whatever goes wrong is an `Error`.
+`load` or `compile` gives a `Module`, `Module.spawn` a `Guest` with limits of its own, `Guest.call` a result;
+`Guest.start` gives a `Task` that runs in slices.  Whatever goes wrong is an `Error`.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class TracebackFrame:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = f'File "{self.file}", line {self.line}' if self.file else f"module {self.module or '?'} at {self.offset:#x}"
+        where = (
+            f'File "{self.file}", line {self.line}' if self.file else f"module {self.module or '?'} at {self.offset:#x}"
+        )
         return f"{where}, in {self.name}"
 
 
@@ -174,7 +176,9 @@ class LimitError(GuestError):
     limit: its name in `svm.Limits`.  value: what it was set to, in that limit's unit.
     """
 
-    def __init__(self, message: str, limit: str, value: float, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+    def __init__(
+        self, message: str, limit: str, value: float, traceback: Traceback | None = None, fuel_used: int = 0
+    ) -> None:
         self.limit = limit
         self.value = value
         super().__init__(message, traceback, fuel_used)

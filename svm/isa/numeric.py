@@ -31,8 +31,8 @@ __all__ = [
     "f64_bits",
     "fill",
     "find",
-    "floor",
     "float_divide",
+    "floor",
     "maximum",
     "minimum",
     "nearest",
@@ -252,7 +252,8 @@ def truncate_saturating(value: float, low: int, high: int, width: int) -> int:
 def convert_f32(value: int) -> int:
     """Bits of the f32 nearest to an integer, rounded once.
 
-    An integer of more than 53 bits would be rounded twice through a double, so its tail is first folded into a sticky bit.
+    An integer of more than 53 bits would be rounded twice through a double, so its tail is first folded into a sticky
+    bit.
     """
     magnitude = abs(value)
     shift = max(magnitude.bit_length() - 53, 0)

@@ -8,11 +8,11 @@ exact), references as store-wide indices with 0 for null.  PURE takes operands a
 result; LOAD takes the bytes read; STORE takes the value and returns the bytes to write; BULK takes the memory and the
 operands, already checked against its bounds.  A forbidden operand raises `Forbidden`.
 
-**LLVM column.**  Text IR over `%a %b %d` (operands in order), which defines `%r` (the result) or `%c` (an i1 that is the
-result, zero-extended where a number is wanted: an engine can branch on it as it is); two results are `%r` then `%c`.
-`%i` is an immediate.  Other names are temporaries and labels that an engine renames.  LOAD and STORE access `ptr %p`, already checked; BULK accesses
-`ptr %m` (memory base) with i64 operands.  `T` is the type of a polymorphic operand.  A line `trap_if %x, KIND` traps
-where the i1 %x holds.
+**LLVM column.**  Text IR over `%a %b %d` (operands in order), which defines `%r` (the result) or `%c` (an i1 that is
+the result, zero-extended where a number is wanted: an engine can branch on it as it is); two results are `%r` then
+`%c`. `%i` is an immediate.  Other names are temporaries and labels that an engine renames.  LOAD and STORE access
+`ptr %p`, already checked; BULK accesses `ptr %m` (memory base) with i64 operands.  `T` is the type of a polymorphic
+operand.  A line `trap_if %x, KIND` traps where the i1 %x holds.
 """
 
 from __future__ import annotations
@@ -102,8 +102,9 @@ class Immediate(Enum):
 class Op:
     """One row of the table.
 
-    code: one byte, or prefix << 8 | number for a prefixed instruction.  params, results: None where the signature depends
-    on immediates or is polymorphic (then `validate` names the instruction).  size: bytes accessed, for LOAD and STORE.
+    code: one byte, or prefix << 8 | number for a prefixed instruction.  params, results: None where the signature
+    depends on immediates or is polymorphic (then `validate` names the instruction).  size: bytes accessed, for LOAD
+    and STORE.
     cost: units of fuel, before what BULK charges by length.
     """
 

@@ -1,8 +1,8 @@
 """The one table of instructions.
 
-`OPS` maps names to rows and `BY_CODE` codes to rows.  A code is one byte, or prefix << 8 | number after a prefix byte, where
-the number is written as LEB128.  Codes are WebAssembly's wherever the instruction is WebAssembly's; our own instructions
-stand behind the prefix 0xE0, which WebAssembly does not use.
+`OPS` maps names to rows and `BY_CODE` codes to rows.  A code is one byte, or prefix << 8 | number after a prefix
+byte, where the number is written as LEB128.  Codes are WebAssembly's wherever the instruction is WebAssembly's; our
+own instructions stand behind the prefix 0xE0, which WebAssembly does not use.
 """
 
 from __future__ import annotations
@@ -55,4 +55,6 @@ RESERVED: dict[int, str] = {
     0xFD: "SIMD",
     0xFE: "threads",
 }
-"""Bytes that WebAssembly gives to proposals that svm does not have: never used for ours, refused by the feature's name."""
+"""Bytes that WebAssembly gives to proposals that svm does not have: never used for ours, refused by the feature's
+name.
+"""

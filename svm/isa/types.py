@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["EXTERNREF", "F32", "F64", "FUNCREF", "I32", "I64", "NUMBER_TYPES", "REFERENCE_TYPES", "FuncType", "ValueType"]
+__all__ = [
+    "EXTERNREF",
+    "F32",
+    "F64",
+    "FUNCREF",
+    "I32",
+    "I64",
+    "NUMBER_TYPES",
+    "REFERENCE_TYPES",
+    "FuncType",
+    "ValueType",
+]
 
 
 class ValueType(IntEnum):

@@ -1,7 +1,7 @@
 """Lowering: a checked body to the tables that every engine shares.
 
-In comes a `ValidFunction`; out come where each value lies in a frame (`FrameLayout`) and what fuel is charged and tested
-where (`Charges`).  An engine decides none of this, so that all of them pause, trap and count alike.
+In comes a `ValidFunction`; out come where each value lies in a frame (`FrameLayout`) and what fuel is charged and
+tested where (`Charges`).  An engine decides none of this, so that all of them pause, trap and count alike.
 """
 
 from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, Charges, LoopCharge, bulk_charge, charges_of

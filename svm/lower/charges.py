@@ -1,18 +1,18 @@
 """Fuel: what is charged, and where it is tested.
 
 A body is divided into regions: each loop is one, without the loops inside it, and what is outside of loops is one.  A
-region's charge is the sum of its instructions' costs (`Op.cost`), whether or not a run takes them all, so that a charge is
-one constant:
+region's charge is the sum of its instructions' costs (`Op.cost`), whether or not a run takes them all, so that a
+charge is one constant:
 
-- on entering a function, its outermost region is charged; then fuel is tested, unless the function calls nothing: a leaf's
-  time is bounded by the tests of its caller and of its own loops;
+- on entering a function, its outermost region is charged; then fuel is tested, unless the function calls nothing: a
+  leaf's time is bounded by the tests of its caller and of its own loops;
 - on entering a loop, the loop's region is charged, without a test;
-- on each branch back to a loop (its latch), the region is charged again; then fuel is tested, unless the loop is counted
-  (`svm.lower.trips`) and cheap: then its whole cost is bounded;
+- on each branch back to a loop (its latch), the region is charged again; then fuel is tested, unless the loop is
+  counted (`svm.lower.trips`) and cheap: then its whole cost is bounded;
 - bulk instructions charge by length after each chunk, and then test; so do the two that grow, in one chunk.
 
-Where a test finds less than zero, the guest pauses: after a function's entry before its first instruction, after a latch at
-the loop's start, after a chunk at what is left of the instruction.  A resumed guest is not charged again.
+Where a test finds less than zero, the guest pauses: after a function's entry before its first instruction, after a
+latch at the loop's start, after a chunk at what is left of the instruction.  A resumed guest is not charged again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Charges:
 
 
 def bulk_charge(op: Op, length: int) -> int:
-    """Charge of a chunk of a bulk instruction over so many bytes or elements: a unit for every 64 bytes, or 8 elements."""
+    """Charge of a bulk instruction's chunk of so many bytes or elements: a unit for every 64 bytes, or 8 elements."""
     return min(length >> (6 if op.name.startswith("memory.") else 3), MAX_CONSTANT_CHARGE)
 
 

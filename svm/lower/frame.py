@@ -3,9 +3,9 @@
     … caller's operands [parameters] [header] [locals] [operands]
                                      ^ frame pointer
 
-Each is one 64-bit slot.  The caller's topmost operands become the callee's parameters where they lie, and results are left
-in their place.  The frame pointer is the header's place, so that a stack can be walked without knowing its functions;
-everything is addressed by offsets, so that a stack can be copied anywhere.
+Each is one 64-bit slot.  The caller's topmost operands become the callee's parameters where they lie, and results are
+left in their place.  The frame pointer is the header's place, so that a stack can be walked without knowing its
+functions; everything is addressed by offsets, so that a stack can be copied anywhere.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SLOT_BYTES = 8
 class Header(IntEnum):
     """Slots of the header.
 
-    INSTANCE: index of the instance in its store.  FUNCTION: index in the module's function space.  OFFSET: byte offset in the
-    body of the instruction to run next (in a caller: after its call).  CALLER: slots from here down to the caller's header, 0
-    in the first frame of a call from the host.
+    INSTANCE: index of the instance in its store.  FUNCTION: index in the module's function space.  OFFSET: byte
+    offset in the body of the instruction to run next (in a caller: after its call).  CALLER: slots from here down to
+    the caller's header, 0 in the first frame of a call from the host.
     """
 
     INSTANCE = 0

@@ -48,7 +48,9 @@ def trip_count(function: ValidFunction, key: int) -> int | None:
         return None
     first, local, step, end, comparison = latch
     if first <= key or any(
-        op.name in _WRITES and args[0] == local for at, (op, args, _) in enumerate(code[key : block.end], key) if at < first
+        op.name in _WRITES and args[0] == local
+        for at, (op, args, _) in enumerate(code[key : block.end], key)
+        if at < first
     ):
         return None
     start = _start(code, key, local)
@@ -58,7 +60,9 @@ def trip_count(function: ValidFunction, key: int) -> int | None:
 
 
 def _latch(code: tuple[Instruction, ...], end: int) -> tuple[int, int, int, int, str] | None:
-    """(index of its first instruction, local, step, end value, comparison) of the latch before the `end` at index `end`."""
+    """(index of its first instruction, local, step, end value, comparison) of the latch before the `end` at index
+    `end`.
+    """
     if end < 5 or (code[end - 1].op.name, code[end - 1].args) != ("br_if", (0,)):
         return None
     at, limit, comparison = end - 2, 0, "ne"
@@ -91,7 +95,7 @@ def _count(start: int, step: int, end: int, comparison: str) -> int | None:
     if comparison == "ne":
         trips, rest = divmod(end - start, step)
         return trips if rest == 0 and 0 < trips <= _LONGEST else None
-    if step < 0 or comparison == "lt_u" and (start < 0 or end < 0):
+    if step < 0 or (comparison == "lt_u" and (start < 0 or end < 0)):
         return None
     trips = max(-((start - end) // step), 1) if end > start else 1
     # An end near the type's largest value could be stepped over and wrap.

@@ -1,7 +1,7 @@
 """The `.svmb` format: a module to bytes and back (docs/svmb.md describes it).
 
-`decode(encode(module)) == module` for every module.  `decode` raises MalformedError, with section, entry and file offset,
-for whatever is no module; it never reads past the bytes, and allocates no more than a small multiple of them.
+`decode(encode(module)) == module` for every module.  `decode` raises MalformedError, with section, entry and file
+offset, for whatever is no module; it never reads past the bytes, and allocates no more than a small multiple of them.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def encode(module: Module) -> bytes:
     """The module as a `.svmb` file.  Sections that would be empty are left out."""
     capabilities = [_text(item.name) + _text(item.reason) for item in module.capabilities]
     imports = [
-        _text(item.module) + _text(item.name) + bytes((item.kind.value,)) + _extern_type(item.type) for item in module.imports
+        _text(item.module) + _text(item.name) + bytes((item.kind.value,)) + _extern_type(item.type)
+        for item in module.imports
     ]
     exports = [_text(item.name) + bytes((item.kind.value,)) + unsigned(item.index) for item in module.exports]
     vectors: dict[str, list[bytes]] = {
@@ -184,7 +185,9 @@ class _Reader:
         self.item: int | None = None
 
     def fail(self, message: str, offset: int | None = None) -> MalformedError:
-        return MalformedError(message, Place(section=self.section, item=self.item, offset=self.at if offset is None else offset))
+        return MalformedError(
+            message, Place(section=self.section, item=self.item, offset=self.at if offset is None else offset)
+        )
 
     def byte(self) -> int:
         if self.at >= self.end:
@@ -373,7 +376,9 @@ def _sections(data: bytes, parts: dict[str, object]) -> tuple[Custom, ...]:
         if code >= len(SECTIONS):
             raise header.fail(f"malformed section id {code}", at)
         if size > len(data) - header.at:
-            raise header.fail(f"the {SECTIONS[code]} section has {size} bytes, but only {len(data) - header.at} are left", at)
+            raise header.fail(
+                f"the {SECTIONS[code]} section has {size} bytes, but only {len(data) - header.at} are left", at
+            )
         reader = _Reader(data, header.at, header.at + size, SECTIONS[code])
         at = reader.end
         if code == 0:
@@ -403,7 +408,9 @@ def decode(data: bytes) -> Module:
         raise MalformedError("unexpected end of the header", Place(offset=len(data)))
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 4], "little")
     if version != VERSION:
-        raise MalformedError(f"version {version} of the format is not known; this svm knows {VERSION}", Place(offset=len(MAGIC)))
+        raise MalformedError(
+            f"version {version} of the format is not known; this svm knows {VERSION}", Place(offset=len(MAGIC))
+        )
     parts: dict[str, object] = {}
     customs = _sections(data, parts)
     types, codes = parts.pop("function", ()), parts.pop("code", ())

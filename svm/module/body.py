@@ -20,7 +20,8 @@ from svm.module.model import Function, GlobalType, MemoryType, TableType
 __all__ = ["FUNCTION", "Block", "Context", "ValidFunction", "check_body", "check_constant"]
 
 FUNCTION = -1
-"""Key of the block that is the whole function, in `ValidFunction.blocks`; other blocks have the index of their start."""
+"""Key of the block that is the whole function, in `ValidFunction.blocks`; other blocks have the index of their start.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A structured block.  start, otherwise (its `else`), end: indices of instructions.  height: operands beneath its parameters.
+    """A structured block.  start, otherwise (its `else`), end: indices of instructions.  height: operands beneath its
+    parameters.
 
-    catches: (tag or None for all, key of the block branched to), for a `try_table`.  parent: key of the enclosing block.
+    catches: (tag or None for all, key of the block branched to), for a `try_table`.  parent: key of the enclosing
+    block.
     """
 
     kind: str
@@ -69,9 +72,10 @@ class Block:
 class ValidFunction:
     """A checked body.
 
-    index: in the module's function space.  locals: types of all locals, parameters first.  blocks: by the index of their
-    first instruction, the function's own by `FUNCTION`.  targets: keys of the blocks that a branch may go to, by the index
-    of the branch.  heights: operands before each instruction, -1 where control never comes.  max_height: the most there are.
+    index: in the module's function space.  locals: types of all locals, parameters first.  blocks: by the index of
+    their first instruction, the function's own by `FUNCTION`.  targets: keys of the blocks that a branch may go to,
+    by the index of the branch.  heights: operands before each instruction, -1 where control never comes.  max_height:
+    the most there are.
     """
 
     index: int
@@ -532,7 +536,9 @@ _RULES: dict[str, Callable[..., None]] = {
 
 
 def check_body(context: Context, index: int, name: str | None, function: Function) -> ValidFunction:
-    """The checked body of function `index`.  Raises InvalidError or MalformedError with function, instruction and offset."""
+    """The checked body of function `index`.  Raises InvalidError or MalformedError with function, instruction and
+    offset.
+    """
     return _Checker(context, index, name, function).run()
 
 

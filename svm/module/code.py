@@ -18,7 +18,9 @@ __all__ = ["CodeBuilder", "Instruction", "constant", "decode_body", "encode_body
 
 
 class Instruction(NamedTuple):
-    """One instruction: its row, its immediates (a MEMARG is two: alignment exponent, offset), its byte offset in the body."""
+    """One instruction: its row, its immediates (a MEMARG is two: alignment exponent, offset), its byte offset in the
+    body.
+    """
 
     op: Op
     args: tuple[Any, ...] = ()
@@ -128,7 +130,9 @@ _DECODERS = {code: (op, _readers_of(op)) for code, op in BY_CODE.items()}
 def _unknown(code: int, at: int) -> MalformedError:
     feature = RESERVED.get(code if code < 0x100 else code >> 8)
     if feature:
-        return MalformedError(f"opcode {code:#04x} belongs to a feature that is not supported: {feature}", Place(offset=at))
+        return MalformedError(
+            f"opcode {code:#04x} belongs to a feature that is not supported: {feature}", Place(offset=at)
+        )
     return MalformedError(f"illegal opcode {code:#04x}", Place(offset=at))
 
 
@@ -160,7 +164,9 @@ def decode_body(body: bytes) -> list[Instruction]:
             else:
                 out.append(Instruction(op, (), start))
     except (IndexError, struct.error):
-        raise MalformedError("unexpected end of an instruction", Place(instruction=op.name if op else None, offset=start)) from None
+        raise MalformedError(
+            "unexpected end of an instruction", Place(instruction=op.name if op else None, offset=start)
+        ) from None
     except MalformedError as error:
         if op is not None and error.place.instruction is None:
             raise MalformedError(error.message, Place(instruction=op.name, offset=error.place.offset)) from None
@@ -213,7 +219,9 @@ _ENCODERS = {op.name: (_code_bytes(op.code), _writers_of(op)) for op in BY_CODE.
 
 
 def encode_instruction(name: str, args: Iterable[Any] = ()) -> bytes:
-    """Bytes of one instruction.  Raises UsageError for an unknown name, a wrong number of immediates or a bad immediate."""
+    """Bytes of one instruction.  Raises UsageError for an unknown name, a wrong number of immediates or a bad
+    immediate.
+    """
     if name not in _ENCODERS:
         raise UsageError(f"no instruction is named {name!r}")
     code, writers = _ENCODERS[name]

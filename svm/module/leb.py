@@ -1,4 +1,6 @@
-"""LEB128 integers (DWARF 5, section 7.6), as strict as WebAssembly: no longer than the width needs, unused bits as they must be."""
+"""LEB128 integers (DWARF 5, section 7.6), as strict as WebAssembly: no longer than the width needs, unused bits as
+they must be.
+"""
 
 from __future__ import annotations
 

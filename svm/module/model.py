@@ -1,8 +1,8 @@
 """A module as a value: frozen, comparable, the same whether it came from `.svmb`, `.svmt`, `.wasm` or a compiler.
 
-Index spaces are WebAssembly's: imports of a kind come first, then the module's own.  Bodies and constant expressions are
-kept as bytes (see `svm.module.code`), so that a large module is read without decoding what is never called.  Nothing here
-is checked; `validate` does that.
+Index spaces are WebAssembly's: imports of a kind come first, then the module's own.  Bodies and constant expressions
+are kept as bytes (see `svm.module.code`), so that a large module is read without decoding what is never called.
+Nothing here is checked; `validate` does that.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class ExternKind(Enum):
 
 
 class Mode(Enum):
-    """When a segment is used: at instantiation, by instructions, or (elements only) never, its functions merely declared."""
+    """When a segment is used: at instantiation, by instructions, or (elements only) never, its functions merely
+    declared.
+    """
 
     ACTIVE = 0
     PASSIVE = 1
@@ -218,7 +220,9 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class FunctionLines:
-    """Source lines of one function: (body offset, file index, line from 1), offsets ascending; each holds until the next."""
+    """Source lines of one function: (body offset, file index, line from 1), offsets ascending; each holds until the
+    next.
+    """
 
     function: int
     entries: tuple[tuple[int, int, int], ...]

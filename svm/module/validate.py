@@ -31,7 +31,8 @@ _KEEP_BYTES = 1 << 20  # Checked bodies are kept for the engines in a module of 
 class ValidModule:
     """A module whose rules hold, with its index spaces (imports first) in `context`.
 
-    A body is checked at the latest when `function` gives it out, so that a large module can start before all of it was read.
+    A body is checked at the latest when `function` gives it out, so that a large module can start before all of it
+    was read.
     """
 
     def __init__(self, module: Module, context: Context) -> None:
@@ -131,7 +132,9 @@ def _check_types(module: Module) -> None:
 
     for at, kind in enumerate(module.types):
         if len(kind.params) > limits.MAX_CALL_PARAMS or len(kind.results) > limits.MAX_CALL_RESULTS:
-            raise _fail("type", at, f"more than {limits.MAX_CALL_PARAMS} parameters or {limits.MAX_CALL_RESULTS} results")
+            raise _fail(
+                "type", at, f"more than {limits.MAX_CALL_PARAMS} parameters or {limits.MAX_CALL_RESULTS} results"
+            )
     for at, entry in enumerate(module.imports):
         if entry.kind in (ExternKind.FUNC, ExternKind.TAG):
             found = known(entry.type, "import", at)
@@ -271,5 +274,3 @@ def _check_lines(module: Module, functions: int) -> None:
             if where <= offset or file >= len(module.lines.files) or line < 1:
                 raise _fail("line", at, f"bad entry: offset {where}, file {file}, line {line}")
             offset = where
-
-

@@ -1,6 +1,7 @@
 """Running: stores, instances, guests and their calls, host functions, and what an engine is.
 
-In come a `ValidModule`, imports and limits; out comes a `Guest`.  All of a guest's state lies in its store and its stack.
+In come a `ValidModule`, imports and limits; out comes a `Guest`.  All of a guest's state lies in its store and its
+stack.
 """
 
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status

@@ -20,7 +20,9 @@ _SHOWN_FIRST, _SHOWN_LAST = 20, 80
 
 
 class Status(Enum):
-    """Why an engine returned: the call from the host is done, its results on top of the stack; or a test found no fuel."""
+    """Why an engine returned: the call from the host is done, its results on top of the stack; or a test found no
+    fuel.
+    """
 
     DONE = "done"
     PAUSED = "paused"
@@ -29,9 +31,9 @@ class Status(Enum):
 class GuestStack:
     """A guest's frames and the fuel of its slice.
 
-    slots: the frames of record (`svm.lower.frame`), unsigned 64-bit integers, the top of the stack last.  fp: index of the
-    running frame's header.  fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back
-    before it leaves and before it calls the host.  in_host: how many calls to the host are under way.
+    slots: the frames of record (`svm.lower.frame`), unsigned 64-bit integers, the top of the stack last.  fp: index
+    of the running frame's header.  fuel: what is left of the slice; an engine may count elsewhere while it runs, but
+    writes it back before it leaves and before it calls the host.  in_host: how many calls to the host are under way.
     """
 
     __slots__ = ("fp", "fuel", "in_host", "limit_bytes", "limit_slots", "slots")
@@ -77,7 +79,8 @@ class Engine(Protocol):
 
 
 def push_frame(stack: GuestStack, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
-    """Make the frame of a function whose arguments lie on the stack; `caller` is the header of the caller's frame, or -1.
+    """Make the frame of a function whose arguments lie on the stack; `caller` is the header of the caller's frame, or
+    -1.
 
     Raises GuestTrap, with the caller's frame still on top, where the stack's limit has no room for it.
     """

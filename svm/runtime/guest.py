@@ -1,7 +1,7 @@
 """A guest: a module that runs in a store of its own, and the calls into it.
 
-A call is a `Task`: it runs in slices, and whatever stops it but an error of its own (fuel, time, Ctrl-C) leaves it paused,
-to be inspected and gone on with.  One thread drives a guest at a time.
+A call is a `Task`: it runs in slices, and whatever stops it but an error of its own (fuel, time, Ctrl-C) leaves it
+paused, to be inspected and gone on with.  One thread drives a guest at a time.
 """
 
 from __future__ import annotations
@@ -112,12 +112,16 @@ class Guest:
         return task.finish(task.run())
 
     def start(self, name: str, *args: Any) -> Task:
-        """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or argument."""
+        """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or
+        argument.
+        """
         self._check_open()
         return Task(self, self._exported_function(name), args)
 
     def run(self) -> int:
-        """Run the module as a program (its export `_start`); its exit status.  Raises GuestError where it does not end."""
+        """Run the module as a program (its export `_start`); its exit status.  Raises GuestError where it does not
+        end.
+        """
         try:
             self.call("_start")
         except ExitError as end:
@@ -303,7 +307,9 @@ class Task:
         guest, stack = self._guest, self._guest.stack
         self._nested = stack.in_host > 0
         if guest.task is not None and not self._nested:
-            raise UsageError("a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it")
+            raise UsageError(
+                "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
+            )
         self._started = True
         self._base = len(stack.slots)
         self._fp = stack.fp

@@ -1,7 +1,7 @@
 """Calls from a guest to its host.
 
-The arguments lie on the guest's stack, the results are put in their place.  Whatever the host function raises goes through
-to the host that runs the guest: a guest cannot catch it.
+The arguments lie on the guest's stack, the results are put in their place.  Whatever the host function raises goes
+through to the host that runs the guest: a guest cannot catch it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Ctrl-C while a guest runs.
 
-Python would raise KeyboardInterrupt in the middle of an instruction of the guest.  Instead it is noted, and raised between
-two slices, where the guest is whole and can go on; inside a host function it is raised at once, as that is Python code.
+Python would raise KeyboardInterrupt in the middle of an instruction of the guest.  Instead it is noted, and raised
+between two slices, where the guest is whole and can go on; inside a host function it is raised at once, as that is
+Python code.
 """
 
 from __future__ import annotations

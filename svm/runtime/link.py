@@ -1,7 +1,7 @@
 """Instantiation: a checked module and what its imports ask for, to an `Instance` (WebAssembly core 2.0, section 4.5.4).
 
-Raises LinkError where an import is missing or does not fit, TrapError where a segment does not fit its table or memory; as
-the specification has it, what was written before stays written.
+Raises LinkError where an import is missing or does not fit, TrapError where a segment does not fit its table or
+memory; as the specification has it, what was written before stays written.
 """
 
 from __future__ import annotations

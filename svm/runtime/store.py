@@ -1,8 +1,8 @@
 """What a guest is made of: memories, tables, globals, tags, functions and instances, in one store.
 
 A store is a guest's own: everything in it shares limits and fuel, and nothing in it is reachable from another guest.
-References in slots are indices into the store's arenas, with 0 for null, so that they mean the same on every engine and in
-a snapshot.
+References in slots are indices into the store's arenas, with 0 for null, so that they mean the same on every engine
+and in a snapshot.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class TagInstance:
 class HostFunction:
     """A Python function as an import.
 
-    function: called with the arguments as Python numbers (references as `Reference` or None); returns None, one value, or a
-    tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
+    function: called with the arguments as Python numbers (references as `Reference` or None); returns None, one
+    value, or a tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
     """
 
     function: Callable[..., Any]
@@ -189,7 +189,9 @@ class Store:
     # Limits
 
     def may_take_memory(self, size: int) -> bool:
-        """Whether the memory limit allows so many bytes more; a refusal is remembered, to be told with what follows from it."""
+        """Whether the memory limit allows so many bytes more; a refusal is remembered, to be told with what follows
+        from it.
+        """
         limit = self.limits.memory_bytes
         allowed = limit is None or self._memory_used + size <= limit
         self.memory_refused |= not allowed
@@ -239,4 +241,3 @@ class Store:
     def held(self, reference: int) -> Any:
         """The host object of an externref slot."""
         return self._externs[reference]
-

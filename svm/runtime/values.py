@@ -1,7 +1,8 @@
 """Scalars across the border between host and guest.
 
-A slot is 64 bits, unsigned.  Integers are given to Python signed, and taken signed or unsigned; floats are taken from int and
-float; an externref is any Python object; a funcref is a `FunctionInstance` of the same store; both are None for null.
+A slot is 64 bits, unsigned.  Integers are given to Python signed, and taken signed or unsigned; floats are taken from
+int and float; an externref is any Python object; a funcref is a `FunctionInstance` of the same store; both are None
+for null.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Instructions that read and change an instance's state by ranges and tables, for the reference engine.
 
-BULK instructions work in chunks: what is left of one lies in its operands, so that it can pause between two chunks and go
-on, here or on another engine.
+BULK instructions work in chunks: what is left of one lies in its operands, so that it can pause between two chunks
+and go on, here or on another engine.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _Args = tuple[Any, ...]
 class _Bulk(NamedTuple):
     """A bulk instruction over operands a, b and a length n.
 
-    first, second: sizes of the spaces that a and b index, None where b is a value.  run: does a chunk.  trap: what it is to
-    leave a space.
+    first, second: sizes of the spaces that a and b index, None where b is a value.  run: does a chunk.  trap: what it
+    is to leave a space.
     """
 
     first: Callable[[Instance, _Args], int]
@@ -78,7 +78,10 @@ _BULKS = {
         _memory_size, lambda instance, args: len(instance.data[args[0]]), _memory_init, TrapKind.OUT_OF_BOUNDS_MEMORY
     ),
     "table.init": _Bulk(
-        _table_size(1), lambda instance, args: len(instance.elements[args[0]]), _table_init, TrapKind.OUT_OF_BOUNDS_TABLE
+        _table_size(1),
+        lambda instance, args: len(instance.elements[args[0]]),
+        _table_init,
+        TrapKind.OUT_OF_BOUNDS_TABLE,
     ),
     "table.copy": _Bulk(_table_size(0), _table_size(1), _table_copy, TrapKind.OUT_OF_BOUNDS_TABLE),
     "table.fill": _Bulk(_table_size(0), None, _table_fill, TrapKind.OUT_OF_BOUNDS_TABLE),
@@ -100,7 +103,7 @@ def run_bulk(op: Op, instance: Instance, args: _Args, slots: list[int]) -> tuple
     backwards = op.name in ("memory.copy", "table.copy") and a > b  # so that an overlap is read before it is written
     skip = rest if backwards else 0
     result = bulk.run(instance, args, a + skip, b + skip if bulk.second else b, chunk)
-    found = op.name == "memory.find" and result != (a + chunk) & M32 or op.name == "memory.compare" and result
+    found = (op.name == "memory.find" and result != (a + chunk) & M32) or (op.name == "memory.compare" and result)
     if rest and not found:
         step = 0 if backwards else chunk
         slots += (a + step, b + step if bulk.second else b, rest)

@@ -1,4 +1,5 @@
-"""A checked body to steps that the reference engine runs: one for each instruction, so that a step's index is its instruction's.
+"""A checked body to steps that the reference engine runs: one for each instruction, so that a step's index is its
+instruction's.
 
 A step is (kind, a, b).  Nothing is optimised but that names are looked up here, once.
 """
@@ -83,7 +84,9 @@ STATE: Final = 26  # Op, immediates
 
 
 class Branch(NamedTuple):
-    """Where a branch goes: a step's index; how many operands it takes along; their place from fp there; what a latch charges."""
+    """Where a branch goes: a step's index; how many operands it takes along; their place from fp there; what a latch
+    charges.
+    """
 
     target: int
     arity: int
@@ -102,7 +105,9 @@ class TryRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function as steps.  offsets: of each step in the body; steps: index of a step by its offset; tries: innermost first."""
+    """A function as steps.  offsets: of each step in the body; steps: index of a step by its offset; tries: innermost
+    first.
+    """
 
     function: FunctionInstance
     steps: tuple[Step, ...]
@@ -187,7 +192,7 @@ class _Translator:
         if name in _LOCALS:
             return _LOCALS[name], self.layout.local(args[0]), None
         if name in _BY_NAME:
-            return _BY_NAME[name], *(args + (None, None))[:2]
+            return _BY_NAME[name], *((*args, None, None))[:2]
         if name in ("br", "br_if"):
             return (BR if name == "br" else BR_IF), self.branch(self.checked.targets[at][0]), None
         if name == "br_table":

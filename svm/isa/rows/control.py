@@ -10,14 +10,44 @@ __all__ = ["CONSTANT", "CONTROL", "REFERENCE", "VARIABLE"]
 CONTROL = (
     row(0x00, "unreachable", "…", None, "", "Trap.", form=Form.NAMED),
     row(0x01, "nop", "->", lambda: None, "", "Do nothing.", cost=0),
-    row(0x02, "block", "…", None, "", "Begin a block; its label is its end.", form=Form.NAMED, immediates="blocktype", cost=0),
-    row(0x03, "loop", "…", None, "", "Begin a loop; its label is its start.", form=Form.NAMED, immediates="blocktype", cost=0),
-    row(0x04, "if", "…", None, "", "Begin a block that runs if the operand is not 0.", form=Form.NAMED, immediates="blocktype"),
+    row(
+        0x02, "block", "…",
+        None,
+        "",
+        "Begin a block; its label is its end.",
+        form=Form.NAMED, immediates="blocktype", cost=0,
+    ),
+    row(
+        0x03, "loop", "…",
+        None,
+        "",
+        "Begin a loop; its label is its start.",
+        form=Form.NAMED, immediates="blocktype", cost=0,
+    ),
+    row(
+        0x04, "if", "…",
+        None,
+        "",
+        "Begin a block that runs if the operand is not 0.",
+        form=Form.NAMED, immediates="blocktype",
+    ),
     row(0x05, "else", "…", None, "", "Begin the block that runs if it was 0.", form=Form.NAMED, cost=0),
-    row(0x08, "throw", "…", None, "", "Throw an exception with the tag's parameters.", form=Form.NAMED, immediates="tag"),
+    row(
+        0x08, "throw", "…",
+        None,
+        "",
+        "Throw an exception with the tag's parameters.",
+        form=Form.NAMED, immediates="tag",
+    ),
     row(0x0B, "end", "…", None, "", "End a block, or the function.", form=Form.NAMED, cost=0),
     row(0x0C, "br", "…", None, "", "Branch to a label.", form=Form.NAMED, immediates="label"),
-    row(0x0D, "br_if", "…", None, "", "Branch to a label if the operand is not 0.", form=Form.NAMED, immediates="label"),
+    row(
+        0x0D, "br_if", "…",
+        None,
+        "",
+        "Branch to a label if the operand is not 0.",
+        form=Form.NAMED, immediates="label",
+    ),
     row(
         0x0E, "br_table", "…",
         None,
@@ -66,8 +96,20 @@ CONTROL = (
 CONSTANT = (
     row(0x41, "i32.const", "-> i32", lambda i: i & M32, "%r = add i32 %i, 0", "A constant.", immediates="i32"),
     row(0x42, "i64.const", "-> i64", lambda i: i & M64, "%r = add i64 %i, 0", "A constant.", immediates="i64"),
-    row(0x43, "f32.const", "-> f32", lambda i: i, "%r = bitcast i32 %i to float", "A constant, by its bits.", immediates="f32"),
-    row(0x44, "f64.const", "-> f64", lambda i: i, "%r = bitcast i64 %i to double", "A constant, by its bits.", immediates="f64"),
+    row(
+        0x43, "f32.const", "-> f32",
+        lambda i: i,
+        "%r = bitcast i32 %i to float",
+        "A constant, by its bits.",
+        immediates="f32",
+    ),
+    row(
+        0x44, "f64.const", "-> f64",
+        lambda i: i,
+        "%r = bitcast i64 %i to double",
+        "A constant, by its bits.",
+        immediates="f64",
+    ),
 )
 
 VARIABLE = (
