@@ -19,7 +19,7 @@ from typing import Any
 
 from svm.cache import atomic_write, cache_dir, read
 
-_FORMAT = 1
+_FORMAT = 2
 _GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
@@ -27,7 +27,8 @@ _GRAMMAR = Path(__file__).with_name("grammar.lark")
 class Rule:
     """A rule of the grammar: on reduction `size` values give way to one for the symbol `origin`.
 
-    action: the builder's method; "" for a repetition, whose value is the list of what `children` select.
+    action: the builder's method; "" where the rule passes its child on, and for a repetition, whose value is the list
+        of what `children` select.
     children: for each argument the position of a value, or ABSENT for None; `~position` splices a repetition.
     passes: whether the value is the only child itself.
     """
@@ -157,5 +158,5 @@ def _rule(entry: dict[str, Any]) -> tuple[str, int, str, list[int], bool]:
         position += 1
     alias = entry["alias"]
     passes = bool(options["expand1"]) and not alias and len(children) == 1 and 0 <= children[0] != ABSENT
-    action = "" if origin.startswith("__") else str(alias or origin)
+    action = "" if passes or origin.startswith("__") else str(alias or origin)
     return str(origin), len(expansion), action, children, passes
