@@ -18,7 +18,7 @@ from svm.isa.table import CHAPTERS, OPS, RESERVED, VERSION
 __all__ = ["render", "write"]
 
 _ROWS: tuple[ModuleType, ...] = (control, conversion, floating, integer, memory)
-_SHORT = 48  # characters of a meaning that a table's cell can hold
+_SHORT = 52  # characters of a meaning that a table's cell can hold
 
 _HEAD = """\
 # The instruction set
@@ -50,6 +50,8 @@ references to functions and to objects of the host, or null. An operation gives 
 `7ff8000000000000`) in the reference engine; other engines may give any NaN, as WebAssembly allows. What only moves
 bits (`abs`, `neg`, `copysign`, `reinterpret`, loads, stores) keeps a NaN's bits everywhere.
 """
+
+_RESERVED = "WebAssembly gives these to features that svm lacks. A body with one is refused by the name of the feature."
 
 _IMMEDIATES: dict[Immediate, tuple[str, str]] = {
     Immediate.BLOCK: ("`40` for nothing, a value type, or a type index as signed LEB128 of 33 bits", "type of a block"),
@@ -130,7 +132,7 @@ def _source(text: str, meaning: ast.expr) -> str:
 
 
 def _llvm_meaning(op: Op) -> str:
-    return op.llvm if "\n" not in op.llvm and len(op.llvm) <= _SHORT + 16 else ""
+    return op.llvm if "\n" not in op.llvm and len(op.llvm) <= _SHORT + 12 else ""
 
 
 def _bytes(code: int) -> str:
@@ -176,9 +178,7 @@ def render() -> str:
     lines += [*_table(("Trap", "Number", "Words"), *traps), ""]
     for name, ops in CHAPTERS.items():
         lines += _chapter(name, ops, meanings)
-    lines += ["## Reserved codes", ""]
-    lines += ["WebAssembly gives these to features that svm does not have. A body with one is refused by the feature's name."]
-    lines += [""]
+    lines += ["## Reserved codes", "", _RESERVED, ""]
     lines += _table(("Code", "Feature"), *((f"`{code:02X}`", feature) for code, feature in sorted(RESERVED.items())))
     return "\n".join(lines) + "\n"
 

@@ -172,9 +172,9 @@ def overflowing(value: int, width: int) -> tuple[int, int]:
 
 def float_divide(a: float, b: float) -> float:
     """IEEE 754 quotient, which Python refuses for a zero divisor."""
-    if b != 0.0 or a != a:
-        return a / b if b == b else b
-    if a == 0.0:
+    if b != 0.0:
+        return a / b
+    if a == 0.0 or a != a:
         return math.nan
     return math.copysign(math.inf, a) * math.copysign(1.0, b)
 
