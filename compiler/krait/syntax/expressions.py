@@ -226,37 +226,20 @@ class ExpressionActions(Actions):
             parameters = tree.arguments((), (), None, (), (), None, (), place)
         return tree.Lambda(parameters, body, span)
 
-    def plain_parameter(self, span: Span, token: int, annotation: tree.expr | None,
-                        default: tree.expr | None) -> Parameter:
-        return self._parameter("plain", span, token, annotation, default)
+    def parameter_name(self, span: Span, token: int, annotation: tree.expr | None = None) -> tree.arg:
+        return tree.arg(self.texts[token], annotation, span)
 
-    def star_parameter(self, span: Span, token: int | None = None, annotation: tree.expr | None = None,
-                       default: tree.expr | None = None) -> Parameter:
-        return self._parameter("*", span, token, annotation, default)
+    def plain_parameter(self, span: Span, arg: tree.arg, default: tree.expr | None) -> Parameter:
+        return Parameter("plain", arg, default, span)
 
-    def double_star_parameter(self, span: Span, token: int, annotation: tree.expr | None,
-                              default: tree.expr | None) -> Parameter:
-        return self._parameter("**", span, token, annotation, default)
+    def star_parameter(self, span: Span, arg: tree.arg | None = None, default: tree.expr | None = None) -> Parameter:
+        return Parameter("*", arg, default, span)
+
+    def double_star_parameter(self, span: Span, arg: tree.arg, default: tree.expr | None) -> Parameter:
+        return Parameter("**", arg, default, span)
 
     def slash_parameter(self, span: Span) -> Parameter:
         return Parameter("/", None, None, span)
-
-    def lambda_plain(self, span: Span, token: int, default: tree.expr | None) -> Parameter:
-        return self._parameter("plain", span, token, None, default)
-
-    def lambda_star(self, span: Span, token: int, default: tree.expr | None) -> Parameter:
-        return self._parameter("*", span, token, None, default)
-
-    def lambda_double_star(self, span: Span, token: int, default: tree.expr | None) -> Parameter:
-        return self._parameter("**", span, token, None, default)
-
-    def _parameter(self, kind: str, span: Span, token: int | None, annotation: tree.expr | None,
-                   default: tree.expr | None) -> Parameter:
-        if token is None:
-            return Parameter(kind, None, None, span)
-        place = self.span_of(token)
-        arg = tree.arg(self.texts[token], annotation, place if annotation is None else place.to(annotation.span))
-        return Parameter(kind, arg, default, span)
 
     def parameters(self, span: Span, *items: Parameter | None) -> tree.arguments:
         """The parameters in their groups, after a check of their order."""

@@ -129,8 +129,9 @@ class _Lexer:
         self.report_span(message, Span(self.line, start - self.base, self.line, end - self.base), label, hint, note)
 
     def report_span(self, message: str, span: Span, label: str = "", hint: str = "", note: Note | None = None) -> None:
+        if not self.bad:  # what follows on the same logical line may well be a consequence
+            self.sink.error(message, span, label=label, hints=[hint] if hint else [], notes=[note] if note else [])
         self.bad = True
-        self.sink.error(message, span, label=label, hints=[hint] if hint else [], notes=[note] if note else [])
 
     def add(self, kind: str, text: str, start: tuple[int, int], end: tuple[int, int]) -> None:
         tokens = self.tokens
@@ -183,6 +184,8 @@ class _Lexer:
             if not self.source.startswith("\\\n", self.pos):
                 break
             self.pos += 2
+            if self.pos == len(self.source):
+                self.nothing_to_join(self.pos - 2)
             self.line, self.base = self.line + 1, self.pos
         if self.pos >= len(self.source) or (self.source[self.pos] == "#" and self.end_of_line(self.pos) == len(self.source)):
             self.finish()
@@ -346,7 +349,7 @@ class _Lexer:
                 continue
             elif group == _NEWLINE or group == _JOIN:
                 if group == _JOIN and pos == len(source):
-                    self.report("the file ends after a line continuation", start, start + 1, "nothing follows to join")
+                    self.nothing_to_join(start)
                 line, base = line + 1, pos
                 self.line, self.base = line, base
                 if group == _NEWLINE and not brackets:
@@ -365,6 +368,9 @@ class _Lexer:
             texts.append(text)
             starts.append((line, start - base))
             ends.append((line, pos - base))
+
+    def nothing_to_join(self, start: int) -> None:
+        self.report("the file ends after a line continuation", start, start + 1, "nothing follows to join")
 
     def rare_word(self, word: str, start: int, end: int) -> str:
         if word in SOFT_KEYWORDS:

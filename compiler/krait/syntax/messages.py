@@ -121,7 +121,7 @@ def _expected(accepted: set[str]) -> list[str]:
         return ["a statement"]
     words = []
     if "NUMBER" in accepted and "NAME" in accepted:
-        words.append("an expression" if "lambda" in accepted else "a pattern")
+        words.append("an expression" if "~" in accepted else "a pattern")
     elif "NAME" in accepted:
         words.append("a name")
     operators = "+" in accepted and "NUMBER" not in accepted

@@ -251,28 +251,26 @@ class _Parser:
         if kind == "_INDENT":
             self.skip_block(index)
             return index + 1
-        self.drop_statement(first, index)
+        dropped = self.drop_statement(index)
         if index == first and self.accepts(kind):
             return index  # the statement before was incomplete; this one is fine
-        return self.after_line(first, index)
+        return self.after_line(first, index, dropped == "case_block")
 
-    def drop_statement(self, first: int, index: int) -> None:
-        """Take the unfinished statement off the stacks, and put an empty one in its place."""
-        symbol = "statement"
+    def drop_statement(self, index: int) -> str:
+        """Take the unfinished statement or `case` off the stacks, and put an empty one in its place; which it was."""
         gotos = self.tables.gotos
         depth = len(self.states) - 1
-        while depth and "statement" not in gotos[self.states[depth]]:
-            if self.kinds[first] == "case" and "case_block" in gotos[self.states[depth]]:
-                symbol = "case_block"
-                break
+        while not (symbols := gotos[self.states[depth]]).keys() & {"statement", "case_block"}:
             depth -= 1
+        symbol = "case_block" if "case_block" in symbols else "statement"
         del self.states[depth + 1 :], self.values[depth:], self.firsts[depth:]
         self.states.append(gotos[self.states[-1]][symbol])
         self.values.append(())
         self.firsts.append(index)
+        return symbol
 
-    def after_line(self, first: int, index: int) -> int:
-        """The index of the first token after the logical line, and after the block of a `case` or `match`."""
+    def after_line(self, first: int, index: int, in_match: bool) -> int:
+        """The index of the first token after the logical line; after its block as well, if it holds cases or is one."""
         kinds = self.kinds
         if kinds[index] in ("$END", "_DEDENT"):
             return index + 1 if kinds[index] == "_DEDENT" else -1
@@ -281,7 +279,7 @@ class _Parser:
         index += 1
         if kinds[index] == "_INDENT":
             end = self.skip_block(index)
-            if kinds[first] in ("match", "case") or self.tokens.texts[first] == "match":
+            if in_match or self.tokens.texts[first] == "match":
                 return end + 1
         return index
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from svm.cache import atomic_write, cache_dir, read
 
-_FORMAT = 2
+_FORMAT = 3
 _GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
@@ -152,7 +152,7 @@ def _rule(entry: dict[str, Any]) -> tuple[str, int, str, list[int], bool]:
             children.append(ABSENT)
             continue
         symbol = expansion[position]
-        repeated = symbol["name"].startswith("__")
+        repeated = symbol["__type__"] == "NonTerminal" and symbol["name"].startswith("__")
         if options["keep_all_tokens"] or not symbol.get("filter_out"):
             children.append(~position if repeated else position)
         position += 1
