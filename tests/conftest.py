@@ -1,10 +1,17 @@
-"""What every test gets: a cache of its own, so that no test sees or leaves files of the user's."""
+"""What every test gets: a cache of its own, so that no test sees or leaves files of the user's; and every engine in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+
+from svm import ENGINES, Guest, Module
+from svm.module import Module as Model
+from svm.module import from_text
+
+Spawn = Callable[..., Guest]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +21,20 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("SVM_CACHE", str(tmp_path_factory.mktemp("cache", numbered=True) / "svm"))
     yield
     patch.undo()
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    """Name of an engine: a test that takes it runs on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def spawn(engine: str) -> Spawn:
+    """Spawns a guest of a module, or of its text, on the engine; takes what `Module.spawn` takes."""
+
+    def make(module: str | Model, **options: Any) -> Guest:
+        model = from_text(module) if isinstance(module, str) else module
+        return Module(model).spawn(engine=engine, **options)
+
+    return make
