@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from svm.devices import Console
     from svm.embed import ENGINES, Module, compile, load
     from svm.errors import (
         Error,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from svm.runtime import Exited, Finished, Guest, HostFunction, Outcome, Paused, Task, Trapped
 
 __all__ = [
+    "Console",
     "ENGINES",
     "Error",
     "ExhaustionError",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "svm.devices": ("Console",),
     "svm.embed": ("ENGINES", "Module", "compile", "load"),
     "svm.limits": ("Limits",),
     "svm.runtime": ("Exited", "Finished", "Guest", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),

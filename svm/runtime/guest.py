@@ -320,7 +320,7 @@ class Task:
     def _first(self) -> Status:
         guest = self._guest
         if self._function.host is not None:
-            call_host(guest.store, guest.stack, None, self._function)
+            call_host(guest.store, guest.stack, guest.instance, self._function)
             return Status.DONE
         return guest.engine.call(guest.store, guest.stack, self._function)
 

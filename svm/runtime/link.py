@@ -100,6 +100,8 @@ def _function(store: Store, item: Import, expected: FuncType, value: Any) -> Fun
         if not callable(value):
             raise _misfit(item, f"a function is asked for, {type(value).__name__} given")
         value = HostFunction(value)
+    if value.type not in (None, expected):
+        raise _misfit(item, f"{expected} is asked for, {value.type} given")
     return store.add_function(expected, item.name, host=value)
 
 

@@ -105,10 +105,12 @@ class HostFunction:
 
     function: called with the arguments as Python numbers (references as `Reference` or None); returns None, one
     value, or a tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
+    type: the only type that modules may import it as; None takes whatever they say.
     """
 
     function: Callable[..., Any]
     caller: bool = False
+    type: FuncType | None = None
 
 
 @dataclass(slots=True, eq=False)
