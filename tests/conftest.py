@@ -1,4 +1,4 @@
-"""What every test gets: a cache of its own, so that no test sees or leaves files of the user's; and every engine in turn."""
+"""What every test gets: a cache of its own, so that no test sees or leaves the user's files; and engines in turn."""
 
 from __future__ import annotations
 
