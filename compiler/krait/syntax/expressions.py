@@ -328,7 +328,8 @@ class ExpressionActions(Actions):
             else:
                 pieces.extend(part)
         if all(isinstance(part, int) for part in parts):
-            return tree.Constant("".join(str(piece.value) for piece in pieces if isinstance(piece, tree.Constant)), span)
+            texts = [str(piece.value) for piece in pieces if isinstance(piece, tree.Constant)]
+            return tree.Constant("".join(texts), span)
         return tree.JoinedStr(_merged(pieces), span)
 
     def _joined_bytes(self, span: Span, parts: list[tree.Constant | tuple[tree.expr, ...]]) -> tree.expr:

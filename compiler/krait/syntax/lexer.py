@@ -19,19 +19,22 @@ MAX_BRACKETS = 200
 MAX_INDENTS = 100
 
 SOFT_KEYWORDS = frozenset({"match", "case", "type"})
-KEYWORDS = frozenset(
-    "False None True and as assert async await break class continue def del elif else except finally for from global "
-    "if import in is lambda nonlocal not or pass raise return try while with yield".split()
-)
+KEYWORDS = frozenset({
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
+    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
+    "pass", "raise", "return", "try", "while", "with", "yield",
+})  # fmt: skip
 _WORDS = {word: word for word in (*KEYWORDS, *SOFT_KEYWORDS)}
 _RARE_WORDS = SOFT_KEYWORDS | {"async", "await"}
 # A line inside brackets that begins with one of these shows that a bracket was not closed.
-_STATEMENT_WORDS = frozenset(
-    "assert break class continue def del elif except finally global import nonlocal pass raise return try while".split()
-)
-_SIGNS = {sign: sign for sign in "+ - * ** / // % @ << >> & | ^ ~ := ( ) [ ] { } , : . ; = -> ...".split()}
-_SIGNS |= {sign: "COMPARE" for sign in "< > == >= <= !=".split()}
-_SIGNS |= {sign: "AUGMENTED" for sign in "+= -= *= /= //= %= @= &= |= ^= >>= <<= **=".split()}
+_STATEMENT_WORDS = frozenset({
+    "assert", "break", "class", "continue", "def", "del", "elif", "except", "finally", "global", "import", "nonlocal",
+    "pass", "raise", "return", "try", "while",
+})  # fmt: skip
+_SIGNS = dict.fromkeys(["<", ">", "==", ">=", "<=", "!="], "COMPARE") | dict.fromkeys(
+    ["+=", "-=", "*=", "/=", "//=", "%=", "@=", "&=", "|=", "^=", ">>=", "<<=", "**="], "AUGMENTED")  # fmt: skip
+for _sign in (*"+-*/%@&|^~()[]{},:.;=", "**", "//", "<<", ">>", ":=", "->", "..."):
+    _SIGNS[_sign] = _sign
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Words that Python lets follow a number without a space, as in `1if x else 2`.
 _WORDS_AFTER_NUMBER = re.compile(r"(?:and|else|for|if|in|is|not|or)\b")
@@ -124,9 +127,9 @@ class _Lexer:
 
     # --- helpers
 
-    def report(self, message: str, start: int, end: int, label: str = "", hint: str = "", note: Note | None = None) -> None:
+    def report(self, message: str, start: int, end: int, label: str = "", hint: str = "") -> None:
         """An error between two offsets of the current line."""
-        self.report_span(message, Span(self.line, start - self.base, self.line, end - self.base), label, hint, note)
+        self.report_span(message, Span(self.line, start - self.base, self.line, end - self.base), label, hint)
 
     def report_span(self, message: str, span: Span, label: str = "", hint: str = "", note: Note | None = None) -> None:
         if not self.bad:  # what follows on the same logical line may well be a consequence
@@ -187,7 +190,8 @@ class _Lexer:
             if self.pos == len(self.source):
                 self.nothing_to_join(self.pos - 2)
             self.line, self.base = self.line + 1, self.pos
-        if self.pos >= len(self.source) or (self.source[self.pos] == "#" and self.end_of_line(self.pos) == len(self.source)):
+        rest = self.end_of_line(self.pos)
+        if rest == len(self.source) and (rest == self.pos or self.source[self.pos] == "#"):
             self.finish()
             return False
         if self.source[self.pos] not in "\n#":
@@ -347,7 +351,7 @@ class _Lexer:
                 ends.append((line, pos - base))
                 self.line, self.base = line, base
                 continue
-            elif group == _NEWLINE or group == _JOIN:
+            elif group in (_NEWLINE, _JOIN):
                 if group == _JOIN and pos == len(source):
                     self.nothing_to_join(start)
                 line, base = line + 1, pos
@@ -386,7 +390,7 @@ class _Lexer:
 
         if not text.isidentifier():
             for index, character in enumerate(text):
-                if not ("a" + character).isidentifier():
+                if not ("a" * bool(index) + character).isidentifier():
                     self.invalid_character(character, start + index)
                     return text
         return unicodedata.normalize("NFKC", text)
@@ -623,7 +627,7 @@ class _Lexer:
         self.abandon()
 
     def fstring_middle(self, current: _FString, in_spec: bool) -> tuple[str, int]:
-        """The text from `pos` up to the next sign that ends it, with `{{` and `}}` made single; and the sign's offset."""
+        """The text from `pos` up to the next sign that ends it, with doubled braces made single; the sign's offset."""
         source, pos = self.source, self.pos
         parts: list[str] = []
         while True:

@@ -24,7 +24,8 @@ _COMPOUND = {
     "match": "`match` statement", "case": "`case` clause",
 }  # fmt: skip
 _PLAIN = {  # what may be expected, in the order in which it is named
-    "in": "`in`", "import": "`import`", "else": "`else`", "except": "`except`", "finally": "`finally`", "case": "`case`",
+    "in": "`in`", "import": "`import`", "else": "`else`", "except": "`except`", "finally": "`finally`",
+    "case": "`case`",
     "=": "'='", "->": "'->'", "(": "'('", ":": "':'", ",": "','", ")": "')'", "]": "']'", "}": "'}'",
     "_FIELD_CLOSE": "'}'", "_NEWLINE": "the end of the line", "_INDENT": "an indented block",
 }  # fmt: skip
@@ -58,6 +59,10 @@ class _Place:
 
     def span_of(self, index: int) -> Span:
         return Span(*self.tokens.starts[index], *self.tokens.ends[index])
+
+    def since(self, index: int) -> Span:
+        """From an earlier token up to and with this one."""
+        return self.span_of(index).to(self.span())
 
     def text(self, index: int) -> str:
         return self.tokens.texts[index]
@@ -126,8 +131,11 @@ def _expected(accepted: set[str]) -> list[str]:
         words.append("a name")
     operators = "+" in accepted and "NUMBER" not in accepted
     for kind, word in _PLAIN.items():
-        skip = (kind == "(" and (operators or "NUMBER" in accepted)) or (kind == "in" and operators and "COMPARE" in accepted)
-        if kind in accepted and not skip and word not in words:
+        if kind == "(" and (operators or "NUMBER" in accepted):
+            continue  # a call, or an expression
+        if kind == "in" and "COMPARE" in accepted:
+            continue  # an operator
+        if kind in accepted and word not in words:
             words.append(word)
     if operators and not words:
         words.append("an operator")
@@ -162,8 +170,8 @@ def _indentation(place: _Place) -> Problem | None:
         span, label = place.span_of(place.index - 2), "nothing follows"
     else:
         span, label = place.span(), "this line must be indented"
-    return Problem(f"expected an indented block after the {what}", span, label, ("write `pass` for a block that does nothing",),
-                   (Note(f"the {what} is here", place.span_of(head)),))
+    return Problem(f"expected an indented block after the {what}", span, label,
+                   ("write `pass` for a block that does nothing",), (Note(f"the {what} is here", place.span_of(head)),))
 
 
 def _lost_clause(place: _Place) -> Problem | None:
@@ -180,7 +188,7 @@ def _colon(place: _Place) -> Problem | None:
     if ":" not in place.accepted or head not in _COMPOUND or place.bracket() >= 0:
         return None
     if head == "else" and place.kind == "if" and place.index == place.first + 1:
-        return Problem("`else if` is written `elif`", place.span_of(place.first).to(place.span()), hints=("write `elif`",))
+        return Problem("`else if` is written `elif`", place.since(place.first), hints=("write `elif`",))
     if head == "except" and place.kind == ",":
         return Problem("several exception types need parentheses", place.span(), hints=("write `except (A, B):`",))
     if place.kind == "=" or (place.kind in _OPERANDS and place.before[1] in ("NAME", "NUMBER", "STRING", ")")):
@@ -224,14 +232,13 @@ def _foreign(place: _Place) -> Problem | None:
     touching = place.index and place.tokens.ends[place.index - 1] == place.tokens.starts[place.index]
     if before[1] in ("&", "|") and kind == before[1] and touching:
         word = "and" if kind == "&" else "or"
-        return Problem(f"'{kind}{kind}' is no operator", place.span_of(place.index - 1).to(place.span()),
-                       hints=(f"write `{word}`",))
+        return Problem(f"'{kind}{kind}' is no operator", place.since(place.index - 1), hints=(f"write `{word}`",))
     if before in (("+", "+"), ("-", "-")) and "NUMBER" in place.accepted and kind in ("_NEWLINE", ")", ";"):
         sign = before[0]
-        return Problem(f"'{sign}{sign}' is no operator", place.span_of(place.index - 2).to(place.span_of(place.index - 1)),
-                       hints=(f"write `{sign}= 1`",))
+        both = place.span_of(place.index - 2).to(place.span_of(place.index - 1))
+        return Problem(f"'{sign}{sign}' is no operator", both, hints=(f"write `{sign}= 1`",))
     if kind == "COMPARE" and place.text(place.index) == ">" and touching and place.text(place.index - 1) == "<":
-        return Problem("'<>' is no operator", place.span_of(place.index - 1).to(place.span()), hints=("write `!=`",))
+        return Problem("'<>' is no operator", place.since(place.index - 1), hints=("write `!=`",))
     word = place.text(place.index - 1) if before[1] == "NAME" else ""
     if word in ("print", "exec") and place.index == place.first + 1 and kind in _OPERANDS:
         return Problem(f"missing parentheses in the call of `{word}`", place.span_of(place.index - 1),
@@ -274,7 +281,8 @@ def _comprehension(place: _Place) -> Problem | None:
 
 
 def _conditional(place: _Place) -> Problem | None:
-    if "else" in place.accepted and "NUMBER" not in place.accepted and (place.kind in _INVISIBLE or place.kind in ")]},"):
+    after_test = "else" in place.accepted and "NUMBER" not in place.accepted
+    if after_test and (place.kind in _INVISIBLE or place.kind in ")]},"):
         return Problem("expected `else` after the `if` expression", place.span(), "expected `else`",
                        ("a conditional expression is written `a if condition else b`",))
     return None
@@ -294,12 +302,13 @@ def _comma(place: _Place) -> Problem | None:
     closing = {"(": ")", "[": "]", "{": "}", "_WITH_PAREN": ")"}.get(place.tokens.kinds[bracket])
     if closing is None:
         return None
-    return Problem(f"expected ',' or '{closing}', found {_describe(place)}", place.span(), "is a comma missing before this?")
+    return Problem(f"expected ',' or '{closing}', found {_describe(place)}", place.span(),
+                   "is a comma missing before this?")
 
 
 def _field(place: _Place) -> Problem | None:
     if place.before[1] == "_FIELD_OPEN" and place.kind in ("_FIELD_CLOSE", "_FIELD_COLON", "!", "FIELD_EQUAL"):
-        return Problem("f-string: expected an expression in the braces", place.span_of(place.index - 1).to(place.span()),
+        return Problem("f-string: expected an expression in the braces", place.since(place.index - 1),
                        hints=("write {{ and }} for the characters themselves",))
     if place.kind == "_FIELD_COLON" and place.tokens.kinds[place.bracket()] == "_FIELD_OPEN" and (
             "lambda" in place.tokens.kinds[place.bracket() : place.index]):

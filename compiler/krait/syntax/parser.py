@@ -153,10 +153,10 @@ class _Parser:
         self.errors = 0
         self.broken_columns: set[int] = set()
 
-    def rules(self) -> list[tuple[str, int, int, tuple[int, ...], Callable[..., Any] | None]]:
+    def rules(self) -> list[tuple[str, int, int, tuple[int, ...], Callable[..., Any]]]:
         """The rules as the loop wants them, with the builder's methods."""
         builder = self.builder
-        return [(rule.origin, rule.size, mode, rule.children, getattr(builder, rule.action) if rule.action else None)
+        return [(rule.origin, rule.size, mode, rule.children, getattr(builder, rule.action or "sequence"))
                 for rule, mode in zip(self.tables.rules, _modes(), strict=True)]
 
     def run(self) -> tree.Module | None:
@@ -201,7 +201,7 @@ class _Parser:
                 else:
                     args = self.spliced(children, size)
                 value = method(make_span(Span, starts[first] + ends[index - 1]), *args)
-                if origin == "start":
+                if isinstance(value, tree.Module):
                     return value
             del states[-size:], values[-size:], firsts[-size:]
             key = (states[-1], origin, kind)

@@ -43,7 +43,7 @@ class PatternActions(Actions):
 
     def _check_literal(self, value: tree.expr) -> None:
         if isinstance(value, tree.JoinedStr):
-            self.report("an f-string cannot be a pattern", value.span, hints=["compare it in a guard: `case x if x == …`"])
+            self.report("an f-string cannot be a pattern", value.span, hints=["use a guard: `case x if x == ...`"])
         elif isinstance(value, tree.BinOp):
             left = value.left.operand if isinstance(value.left, tree.UnaryOp) else value.left
             if isinstance(left, tree.Constant) and isinstance(left.value, complex):

@@ -107,13 +107,13 @@ class Builder(ExpressionActions, PatternActions):
 
     # --- compound statements
 
-    def if_stmt(self, span: Span, test: tree.expr, body: _Body, *rest: tuple[Span, tree.expr, _Body] | _Body | None) -> tree.stmt:
-        *elifs, orelse = rest
-        if len(elifs) > MAX_ELIFS:
-            self.report(f"more than {MAX_ELIFS} `elif` branches", span, hints=["use a dict, or `match`"])
+    def if_stmt(self, span: Span, test: tree.expr, body: _Body, elifs: tuple[tuple[Span, tree.expr, _Body], ...] | None,
+                orelse: _Body | None) -> tree.stmt:
+        last = orelse or ()
+        if elifs is not None and len(elifs) > MAX_ELIFS:
+            self.report(f"more than {MAX_ELIFS} `elif` branches", elifs[MAX_ELIFS][0], hints=["use a dict, or `match`"])
             return tree.Pass(span)
-        last: _Body = orelse or ()
-        for place, condition, block in reversed(elifs):
+        for place, condition, block in reversed(elifs or ()):
             last = (tree.If(condition, block, last, place.to(span)),)
         return tree.If(test, body, last, span)
 
@@ -123,11 +123,12 @@ class Builder(ExpressionActions, PatternActions):
     def while_stmt(self, span: Span, test: tree.expr, body: _Body, orelse: _Body | None) -> tree.stmt:
         return tree.While(test, body, orelse or (), span)
 
-    def for_stmt(self, span: Span, target: tree.expr, iterable: tree.expr, body: _Body, orelse: _Body | None) -> tree.stmt:
+    def for_stmt(self, span: Span, target: tree.expr, iterable: tree.expr, body: _Body,
+                 orelse: _Body | None) -> tree.stmt:
         return tree.For(targets.store(target, self.report), iterable, body, orelse or (), span)
 
-    def try_stmt(self, span: Span, body: _Body, *rest: tuple[bool, tree.ExceptHandler] | _Body | None) -> tree.stmt:
-        *clauses, orelse, final = rest
+    def try_stmt(self, span: Span, body: _Body, clauses: tuple[tuple[bool, tree.ExceptHandler], ...],
+                 orelse: _Body | None, final: _Body | None) -> tree.stmt:
         starred = {star for star, _ in clauses}
         if len(starred) > 1:
             self.report("a `try` cannot have both `except` and `except*`", clauses[-1][1].span)
@@ -145,22 +146,19 @@ class Builder(ExpressionActions, PatternActions):
                     body: _Body) -> tuple[bool, tree.ExceptHandler]:
         return True, tree.ExceptHandler(kind, None if token is None else self.texts[token], body, span)
 
-    def with_stmt(self, span: Span, *parts: tree.withitem | _Body) -> tree.stmt:
-        *items, body = parts
-        if len(items) == 1:
-            items = self._split_items(items[0])
-        return tree.With(tuple(items), body, span)
+    def with_stmt(self, span: Span, items: tuple[tree.withitem, ...], body: _Body) -> tree.stmt:
+        return tree.With(self._split_items(items[0]) if len(items) == 1 else items, body, span)
 
     def with_item(self, span: Span, value: tree.expr, target: tree.expr | None) -> tree.withitem:
         return tree.withitem(value, None if target is None else targets.store(target, self.report), span)
 
-    def _split_items(self, item: tree.withitem) -> list[tree.withitem]:
+    def _split_items(self, item: tree.withitem) -> tuple[tree.withitem, ...]:
         """`with (a, b):` has two items; a tuple in a second pair of parentheses, or with a star or walrus, is one."""
         value = item.context_expr
         if (not isinstance(value, tree.Tuple) or not value.elts or item.optional_vars is not None
                 or value.span != item.span or any(self._only_in_tuple(elt, value) for elt in value.elts)):
-            return [item]
-        return [tree.withitem(elt, None, elt.span) for elt in value.elts]
+            return (item,)
+        return tuple(tree.withitem(elt, None, elt.span) for elt in value.elts)
 
     def _only_in_tuple(self, elt: tree.expr, whole: tree.Tuple) -> bool:
         if not isinstance(elt, tree.NamedExpr):
@@ -179,13 +177,12 @@ class Builder(ExpressionActions, PatternActions):
         bases, keywords = arguments or ((), ())
         return tree.ClassDef(self.texts[token], bases, keywords, body, (), type_params or (), span)
 
-    def decorated(self, span: Span, *parts: tree.expr | tree.FunctionDef | tree.ClassDef) -> tree.stmt:
-        *decorators, node = parts
-        decorator_list = tuple(decorators)
+    def decorated(self, span: Span, decorators: tuple[tree.expr, ...],
+                  node: tree.FunctionDef | tree.ClassDef) -> tree.stmt:
         if isinstance(node, tree.FunctionDef):
-            return tree.FunctionDef(node.name, node.args, node.body, decorator_list, node.returns, node.type_params,
+            return tree.FunctionDef(node.name, node.args, node.body, decorators, node.returns, node.type_params,
                                     node.span)
-        return tree.ClassDef(node.name, node.bases, node.keywords, node.body, decorator_list, node.type_params, node.span)
+        return tree.ClassDef(node.name, node.bases, node.keywords, node.body, decorators, node.type_params, node.span)
 
     def type_var(self, span: Span, token: int, bound: tree.expr | None) -> tree.type_param:
         return tree.TypeVar(self.texts[token], bound, span)

@@ -19,7 +19,7 @@ from typing import Any
 
 from svm.cache import atomic_write, cache_dir, read
 
-_FORMAT = 3
+_FORMAT = 5
 _GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
