@@ -7,6 +7,7 @@ its value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "UncaughtError",
     "UsageError",
 ]
+
+_SHOWN_ALIKE = 3  # frames of a recursion that a traceback shows, as CPython's
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +96,43 @@ class Traceback:
     _head: int = field(default=0, repr=False)
 
     def __str__(self) -> str:
+        return self.render()
+
+    def render(
+        self,
+        *,
+        hidden: Callable[[TracebackFrame], bool] = lambda frame: False,
+        source: Callable[[str, int], str | None] = lambda file, line: None,
+    ) -> str:
+        """The frames as CPython prints them, without its heading.
+
+        hidden: whether a frame is left out.  source: the text of a line of a file, where it is at hand.
+        """
         lines: list[str] = []
-        repeated = 0
+        last: TracebackFrame | None = None
+        count = 0
+
+        def close() -> None:
+            if count > _SHOWN_ALIKE:
+                lines.append(f"  [Previous line repeated {count - _SHOWN_ALIKE} more times]")
+
         for at, frame in enumerate(self.frames):
             if self.omitted and at == self._head:
+                close()
+                last = None
                 lines.append(f"  [{self.omitted} more frames]")
-            if at >= 3 and self.frames[at - 3 : at] == (frame,) * 3:
-                repeated += 1
+            if hidden(frame):
                 continue
-            if repeated:
-                lines.append(f"  [the same {repeated} more times]")
-            repeated = 0
-            lines.append(f"  {frame}")
-        if repeated:
-            lines.append(f"  [the same {repeated} more times]")
+            if frame != last:
+                close()
+                last, count = frame, 0
+            count += 1
+            if count <= _SHOWN_ALIKE:
+                lines.append(f"  {frame}")
+                text = source(frame.file, frame.line) if frame.file and frame.line else None
+                if text and text.strip():
+                    lines.append(f"    {text.strip()}")
+        close()
         return "\n".join(lines)
 
 
@@ -172,6 +198,8 @@ class ExhaustionError(TrapError):
 
 class LimitError(GuestError):
     """A limit of the host was met.  The guest is paused, not dead: raise the limit and go on.
+
+    If the limit has no room for what the module begins with, there is no guest yet; then raise it and spawn anew.
 
     limit: its name in `svm.Limits`.  value: what it was set to, in that limit's unit.
     """

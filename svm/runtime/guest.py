@@ -85,7 +85,8 @@ class Guest:
     def __init__(self, module: ValidModule, engine: Engine, limits: Limits, imports: Imports) -> None:
         """Instantiate a module and run its start function.
 
-        Raises LinkError for imports that are missing or do not fit, GuestError where the start function fails.
+        Raises LinkError for imports that are missing or do not fit, LimitError where a limit has no room for the
+        module, GuestError where the start function fails.
         """
         self.limits = limits
         self.engine = engine

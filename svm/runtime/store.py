@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from svm.errors import LinkError
+from svm.errors import LimitError, LinkError
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
@@ -36,7 +36,10 @@ class MemoryInstance:
         self.type = type_
         self._store = store
         store.take_memory(type_.minimum * PAGE)
-        self.data = bytearray(type_.minimum * PAGE)
+        try:
+            self.data = bytearray(type_.minimum * PAGE)
+        except MemoryError:
+            raise LinkError(f"the machine has no {type_.minimum * PAGE} bytes for the module's memory") from None
 
     @property
     def pages(self) -> int:
@@ -200,10 +203,11 @@ class Store:
         return allowed
 
     def take_memory(self, size: int) -> None:
-        """Count bytes of memory.  Raises LinkError over the limit."""
+        """Count bytes of memory.  Raises LimitError over the limit."""
         if not self.may_take_memory(size):
-            raise LinkError(f"the module's memory needs {self._memory_used + size} bytes, "
-                            f"the guest's limit is {self.limits.memory_bytes}")  # fmt: skip
+            limit = self.limits.memory_bytes or 0
+            needed = self._memory_used + size
+            raise LimitError(f"the module's memory needs {needed} bytes, the limit is {limit}", "memory", limit)
         self._memory_used += size
 
     def may_take_elements(self, count: int) -> bool:
@@ -211,10 +215,10 @@ class Store:
         return self._elements_used + count <= self.limits.table_elements
 
     def take_elements(self, count: int) -> None:
-        """Count elements of tables.  Raises LinkError over the limit."""
+        """Count elements of tables.  Raises LimitError over the limit."""
         if not self.may_take_elements(count):
-            raise LinkError(f"the module's tables need {self._elements_used + count} elements, "
-                            f"the guest's limit is {self.limits.table_elements}")  # fmt: skip
+            name, limit, needed = "table_elements", self.limits.table_elements, self._elements_used + count
+            raise LimitError(f"the module's tables need {needed} elements, the limit is {limit}", name, limit)
         self._elements_used += count
 
     # Arenas
