@@ -20,9 +20,9 @@ MAX_INDENTS = 100
 
 SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 KEYWORDS = frozenset({
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-    "pass", "raise", "return", "try", "while", "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 })  # fmt: skip
 _WORDS = {word: word for word in (*KEYWORDS, *SOFT_KEYWORDS)}
 _RARE_WORDS = SOFT_KEYWORDS | {"async", "await"}
@@ -40,11 +40,13 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _WORDS_AFTER_NUMBER = re.compile(r"(?:and|else|for|if|in|is|not|or)\b")
 
 _PREFIX = r"(?:[rR][bB]?|[bB][rR]?|[uU])?"
+_FPREFIX = r"(?:[fF][rR]?|[rR][fF])"
+_NO_NAME = r"\x00-/:-@\[-^`{-\x7f"  # ASCII that is in no name; a class of what is there takes re ten times as long
 _DIGITS = r"[0-9](?:_?[0-9])*"
 _TOKEN = re.compile(
     rf"""
     [ \t\f]*+
-    (?: ((?!(?i:[rbuf]|br|rb|fr|rf)['"])[a-zA-Z_\u0080-\U0010ffff][a-zA-Z0-9_\u0080-\U0010ffff]*+)
+    (?: ((?!{_PREFIX}['"]|{_FPREFIX}['"])[^{_NO_NAME}0-9][^{_NO_NAME}]*+)
       | (\*\*=?|//=?|>>=?|<<=?|\.\.\.|->|:=|[-+*/%@&|^=<>]=?|!=|[()\[\]{{}},:;~]|\.(?![0-9]))
       | (0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+
          |(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?[jJ]?)
@@ -53,7 +55,7 @@ _TOKEN = re.compile(
       | (\n)
       | (\#[^\n]*)
       | (\\\n)
-      | ((?:[fF][rR]?|[rR][fF])(?:'''|\"""|'|"))
+      | ({_FPREFIX}(?:'''|\"""|'|"))
       | (\Z)
       | ([\s\S])
     )""",
@@ -170,23 +172,19 @@ class _Lexer:
 
     def indentation(self) -> bool:
         """Compare the indentation of the line at `pos` with the open blocks; False at the end of the source."""
-        column = plain = 0
-        start = self.pos
+        column = plain = joined = 0
         while True:
             found = _INDENTATION.match(self.source, self.pos)
             text = found[0] if found else ""
-            if start == self.pos:  # a line joined by a backslash within its indentation keeps that of the first part
-                for character in text:
-                    if character == " ":
-                        column, plain = column + 1, plain + 1
-                    elif character == "\t":
-                        column, plain = (column // 8 + 1) * 8, plain + 1
-                    else:
-                        column = plain = 0
             self.pos += len(text)
+            if text.strip(" "):
+                column, plain = _columns(text, column, plain)
+            else:
+                column, plain = column + len(text), plain + len(text)
             if not self.source.startswith("\\\n", self.pos):
                 break
             self.pos += 2
+            joined = joined or column  # a line joined by a backslash keeps the indentation of its first part
             if self.pos == len(self.source):
                 self.nothing_to_join(self.pos - 2)
             self.line, self.base = self.line + 1, self.pos
@@ -195,7 +193,7 @@ class _Lexer:
             self.finish()
             return False
         if self.source[self.pos] not in "\n#":
-            self.indent_to(column, plain)
+            self.indent_to(joined or column, plain)
         return True
 
     def indent_to(self, column: int, plain: int) -> None:
@@ -667,7 +665,19 @@ class _Lexer:
             end = source.find("}", pos)
             if 0 < end < self.end_of_line(pos):
                 return end + 1 - pos
-        return 2
+        return min(2, len(source) - pos)
+
+
+def _columns(text: str, column: int, plain: int) -> tuple[int, int]:
+    """The columns after white space that begins at the given ones: with tabs to 8, and with tabs as 1."""
+    for character in text:
+        if character == "\f":
+            column = plain = 0
+        elif character == "\t":
+            column, plain = (column // 8 + 1) * 8, plain + 1
+        else:
+            column, plain = column + 1, plain + 1
+    return column, plain
 
 
 _SPACES = re.compile(r"\s*")

@@ -20,64 +20,19 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from types import EllipsisType
-from typing import Any, ClassVar, cast
 
 from krait.diagnostics import Span
+from krait.syntax.base import AST as AST
+from krait.syntax.base import excepthandler as excepthandler
+from krait.syntax.base import expr as expr
+from krait.syntax.base import mod as mod
+from krait.syntax.base import node
+from krait.syntax.base import pattern as pattern
+from krait.syntax.base import stmt as stmt
+from krait.syntax.base import type_param as type_param
 from krait.syntax.symbols import *  # noqa: F403  -- the contexts and operators are part of the tree
 from krait.syntax.symbols import boolop, cmpop, expr_context, operator, unaryop
-
-_C = typing.TypeVar("_C", bound="type[Any]")
-
-
-class AST:
-    """Root of all nodes. ``_fields`` names the children in order, without ``span``."""
-    __slots__ = ()
-    _fields: ClassVar[tuple[str, ...]] = ()
-    span: Span
-
-
-@typing.dataclass_transform(eq_default=False, frozen_default=True)
-def _node(cls: _C) -> _C:
-    """Make a node class: slots, no ``__eq__``; frozen for type checkers alone, for speed."""
-    made = cast(_C, dataclass(slots=True, eq=False)(cls))
-    made._fields = tuple(field.name for field in fields(made) if field.name != "span")
-    return made
-
-
-# --- abstract classes, as in ast ---------------------------------------------------------------------------------
-
-
-class mod(AST):
-    """A whole source."""
-    __slots__ = ()
-
-
-class stmt(AST):
-    """A statement."""
-    __slots__ = ()
-
-
-class expr(AST):
-    """An expression."""
-    __slots__ = ()
-
-
-class pattern(AST):
-    """A pattern of a ``case``."""
-    __slots__ = ()
-
-
-class type_param(AST):
-    """A type parameter of a function, class or type alias (PEP 695)."""
-    __slots__ = ()
-
-
-class excepthandler(AST):
-    """A handler of a ``try``."""
-    __slots__ = ()
-
 
 ConstantValue: typing.TypeAlias = "str | bytes | int | float | complex | bool | EllipsisType | None"
 """What a Constant holds. An ``int`` is not bounded here: the checker refuses what does not fit."""
@@ -89,7 +44,7 @@ PatternNode: typing.TypeAlias = pattern
 # --- the module ----------------------------------------------------------------------------------------------------
 
 
-@_node
+@node
 class Module(mod):
     """A source file."""
     body: tuple[stmt, ...]
@@ -99,7 +54,7 @@ class Module(mod):
 # --- statements ----------------------------------------------------------------------------------------------------
 
 
-@_node
+@node
 class FunctionDef(stmt):
     """``def``."""
     name: str
@@ -111,7 +66,7 @@ class FunctionDef(stmt):
     span: Span
 
 
-@_node
+@node
 class ClassDef(stmt):
     """``class``."""
     name: str
@@ -123,21 +78,21 @@ class ClassDef(stmt):
     span: Span
 
 
-@_node
+@node
 class Return(stmt):
     """``return``."""
     value: expr | None
     span: Span
 
 
-@_node
+@node
 class Delete(stmt):
     """``del``."""
     targets: tuple[expr, ...]
     span: Span
 
 
-@_node
+@node
 class Assign(stmt):
     """``a = b = value``."""
     targets: tuple[expr, ...]
@@ -145,7 +100,7 @@ class Assign(stmt):
     span: Span
 
 
-@_node
+@node
 class TypeAlias(stmt):
     """``type name[type_params] = value``."""
     name: Name
@@ -154,7 +109,7 @@ class TypeAlias(stmt):
     span: Span
 
 
-@_node
+@node
 class AugAssign(stmt):
     """``target op= value``."""
     target: Name | Attribute | Subscript
@@ -163,7 +118,7 @@ class AugAssign(stmt):
     span: Span
 
 
-@_node
+@node
 class AnnAssign(stmt):
     """``target: annotation = value``; ``simple`` is 1 for a name without parentheses, else 0."""
     target: Name | Attribute | Subscript
@@ -173,7 +128,7 @@ class AnnAssign(stmt):
     span: Span
 
 
-@_node
+@node
 class For(stmt):
     """``for``."""
     target: expr
@@ -183,7 +138,7 @@ class For(stmt):
     span: Span
 
 
-@_node
+@node
 class While(stmt):
     """``while``."""
     test: expr
@@ -192,7 +147,7 @@ class While(stmt):
     span: Span
 
 
-@_node
+@node
 class If(stmt):
     """``if``; an ``elif`` is an If alone in ``orelse``."""
     test: expr
@@ -201,7 +156,7 @@ class If(stmt):
     span: Span
 
 
-@_node
+@node
 class With(stmt):
     """``with``."""
     items: tuple[withitem, ...]
@@ -209,7 +164,7 @@ class With(stmt):
     span: Span
 
 
-@_node
+@node
 class Match(stmt):
     """``match``."""
     subject: expr
@@ -217,7 +172,7 @@ class Match(stmt):
     span: Span
 
 
-@_node
+@node
 class Raise(stmt):
     """``raise exc from cause``."""
     exc: expr | None
@@ -225,7 +180,7 @@ class Raise(stmt):
     span: Span
 
 
-@_node
+@node
 class Try(stmt):
     """``try`` with ``except``."""
     body: tuple[stmt, ...]
@@ -235,7 +190,7 @@ class Try(stmt):
     span: Span
 
 
-@_node
+@node
 class TryStar(stmt):
     """``try`` with ``except*``."""
     body: tuple[stmt, ...]
@@ -245,7 +200,7 @@ class TryStar(stmt):
     span: Span
 
 
-@_node
+@node
 class Assert(stmt):
     """``assert test, msg``."""
     test: expr
@@ -253,14 +208,14 @@ class Assert(stmt):
     span: Span
 
 
-@_node
+@node
 class Import(stmt):
     """``import``."""
     names: tuple[alias, ...]
     span: Span
 
 
-@_node
+@node
 class ImportFrom(stmt):
     """``from module import names``; ``level`` counts the leading dots."""
     module: str | None
@@ -269,40 +224,40 @@ class ImportFrom(stmt):
     span: Span
 
 
-@_node
+@node
 class Global(stmt):
     """``global``."""
     names: tuple[str, ...]
     span: Span
 
 
-@_node
+@node
 class Nonlocal(stmt):
     """``nonlocal``."""
     names: tuple[str, ...]
     span: Span
 
 
-@_node
+@node
 class Expr(stmt):
     """An expression as a statement."""
     value: expr
     span: Span
 
 
-@_node
+@node
 class Pass(stmt):
     """``pass``."""
     span: Span
 
 
-@_node
+@node
 class Break(stmt):
     """``break``."""
     span: Span
 
 
-@_node
+@node
 class Continue(stmt):
     """``continue``."""
     span: Span
@@ -311,7 +266,7 @@ class Continue(stmt):
 # --- expressions ---------------------------------------------------------------------------------------------------
 
 
-@_node
+@node
 class BoolOp(expr):
     """``a and b and c``."""
     op: boolop
@@ -319,7 +274,7 @@ class BoolOp(expr):
     span: Span
 
 
-@_node
+@node
 class NamedExpr(expr):
     """``target := value``."""
     target: Name
@@ -327,7 +282,7 @@ class NamedExpr(expr):
     span: Span
 
 
-@_node
+@node
 class BinOp(expr):
     """``left op right``."""
     left: expr
@@ -336,7 +291,7 @@ class BinOp(expr):
     span: Span
 
 
-@_node
+@node
 class UnaryOp(expr):
     """``op operand``."""
     op: unaryop
@@ -344,7 +299,7 @@ class UnaryOp(expr):
     span: Span
 
 
-@_node
+@node
 class Lambda(expr):
     """``lambda args: body``."""
     args: arguments
@@ -352,7 +307,7 @@ class Lambda(expr):
     span: Span
 
 
-@_node
+@node
 class IfExp(expr):
     """``body if test else orelse``."""
     test: expr
@@ -361,7 +316,7 @@ class IfExp(expr):
     span: Span
 
 
-@_node
+@node
 class Dict(expr):
     """``{key: value}``; the key of ``**mapping`` is None."""
     keys: tuple[expr | None, ...]
@@ -369,14 +324,14 @@ class Dict(expr):
     span: Span
 
 
-@_node
+@node
 class Set(expr):
     """``{a, b}``."""
     elts: tuple[expr, ...]
     span: Span
 
 
-@_node
+@node
 class ListComp(expr):
     """``[elt for …]``."""
     elt: expr
@@ -384,7 +339,7 @@ class ListComp(expr):
     span: Span
 
 
-@_node
+@node
 class SetComp(expr):
     """``{elt for …}``."""
     elt: expr
@@ -392,7 +347,7 @@ class SetComp(expr):
     span: Span
 
 
-@_node
+@node
 class DictComp(expr):
     """``{key: value for …}``."""
     key: expr
@@ -401,7 +356,7 @@ class DictComp(expr):
     span: Span
 
 
-@_node
+@node
 class GeneratorExp(expr):
     """``(elt for …)``."""
     elt: expr
@@ -409,21 +364,21 @@ class GeneratorExp(expr):
     span: Span
 
 
-@_node
+@node
 class Yield(expr):
     """``yield value``."""
     value: expr | None
     span: Span
 
 
-@_node
+@node
 class YieldFrom(expr):
     """``yield from value``."""
     value: expr
     span: Span
 
 
-@_node
+@node
 class Compare(expr):
     """``left op a op b``: as many ``ops`` as ``comparators``."""
     left: expr
@@ -432,7 +387,7 @@ class Compare(expr):
     span: Span
 
 
-@_node
+@node
 class Call(expr):
     """``func(args, keywords)``."""
     func: expr
@@ -441,7 +396,7 @@ class Call(expr):
     span: Span
 
 
-@_node
+@node
 class FormattedValue(expr):
     """A field of an f-string; ``conversion`` is -1 or the code of ``s``, ``r`` or ``a``."""
     value: expr
@@ -450,21 +405,21 @@ class FormattedValue(expr):
     span: Span
 
 
-@_node
+@node
 class JoinedStr(expr):
     """An f-string: Constants of text and FormattedValues."""
     values: tuple[expr, ...]
     span: Span
 
 
-@_node
+@node
 class Constant(expr):
     """A literal."""
     value: ConstantValue
     span: Span
 
 
-@_node
+@node
 class Attribute(expr):
     """``value.attr``."""
     value: expr
@@ -473,7 +428,7 @@ class Attribute(expr):
     span: Span
 
 
-@_node
+@node
 class Subscript(expr):
     """``value[slice]``."""
     value: expr
@@ -482,7 +437,7 @@ class Subscript(expr):
     span: Span
 
 
-@_node
+@node
 class Starred(expr):
     """``*value``."""
     value: expr
@@ -490,7 +445,7 @@ class Starred(expr):
     span: Span
 
 
-@_node
+@node
 class Name(expr):
     """A name."""
     id: str
@@ -498,7 +453,7 @@ class Name(expr):
     span: Span
 
 
-@_node
+@node
 class List(expr):
     """``[a, b]``."""
     elts: tuple[expr, ...]
@@ -506,7 +461,7 @@ class List(expr):
     span: Span
 
 
-@_node
+@node
 class Tuple(expr):
     """``a, b`` with or without parentheses."""
     elts: tuple[expr, ...]
@@ -514,7 +469,7 @@ class Tuple(expr):
     span: Span
 
 
-@_node
+@node
 class Slice(expr):
     """``lower:upper:step``, only inside a Subscript."""
     lower: expr | None
@@ -526,7 +481,7 @@ class Slice(expr):
 # --- parts of statements and expressions ---------------------------------------------------------------------------
 
 
-@_node
+@node
 class comprehension(AST):
     """``for target in iter if …``."""
     target: expr
@@ -535,7 +490,7 @@ class comprehension(AST):
     span: Span
 
 
-@_node
+@node
 class ExceptHandler(excepthandler):
     """``except type as name:``."""
     type: expr | None
@@ -544,7 +499,7 @@ class ExceptHandler(excepthandler):
     span: Span
 
 
-@_node
+@node
 class arguments(AST):
     """Parameters; ``defaults`` belong to the last of posonlyargs + args, ``kw_defaults`` to each of kwonlyargs."""
     posonlyargs: tuple[arg, ...]
@@ -557,7 +512,7 @@ class arguments(AST):
     span: Span
 
 
-@_node
+@node
 class arg(AST):
     """One parameter."""
     arg: str
@@ -565,7 +520,7 @@ class arg(AST):
     span: Span
 
 
-@_node
+@node
 class keyword(AST):
     """``arg=value`` of a call or class; ``arg`` is None for ``**value``."""
     arg: str | None
@@ -573,7 +528,7 @@ class keyword(AST):
     span: Span
 
 
-@_node
+@node
 class alias(AST):
     """``name as asname`` of an import."""
     name: str
@@ -581,7 +536,7 @@ class alias(AST):
     span: Span
 
 
-@_node
+@node
 class withitem(AST):
     """``context_expr as optional_vars``."""
     context_expr: expr
@@ -589,7 +544,7 @@ class withitem(AST):
     span: Span
 
 
-@_node
+@node
 class match_case(AST):
     """``case pattern if guard:``."""
     pattern: PatternNode
@@ -601,28 +556,28 @@ class match_case(AST):
 # --- patterns ------------------------------------------------------------------------------------------------------
 
 
-@_node
+@node
 class MatchValue(pattern):
     """A literal or dotted name, compared by ``==``."""
     value: expr
     span: Span
 
 
-@_node
+@node
 class MatchSingleton(pattern):
     """``None``, ``True`` or ``False``, compared by ``is``."""
     value: bool | None
     span: Span
 
 
-@_node
+@node
 class MatchSequence(pattern):
     """``[a, b]``."""
     patterns: tuple[pattern, ...]
     span: Span
 
 
-@_node
+@node
 class MatchMapping(pattern):
     """``{key: pattern, **rest}``."""
     keys: tuple[expr, ...]
@@ -631,7 +586,7 @@ class MatchMapping(pattern):
     span: Span
 
 
-@_node
+@node
 class MatchClass(pattern):
     """``cls(patterns, kwd_attrs=kwd_patterns)``."""
     cls: expr
@@ -641,14 +596,14 @@ class MatchClass(pattern):
     span: Span
 
 
-@_node
+@node
 class MatchStar(pattern):
     """``*name``; None for ``*_``."""
     name: str | None
     span: Span
 
 
-@_node
+@node
 class MatchAs(pattern):
     """``pattern as name``; both None for ``_``."""
     pattern: PatternNode | None
@@ -656,7 +611,7 @@ class MatchAs(pattern):
     span: Span
 
 
-@_node
+@node
 class MatchOr(pattern):
     """``a | b``."""
     patterns: tuple[pattern, ...]
@@ -666,7 +621,7 @@ class MatchOr(pattern):
 # --- type parameters -----------------------------------------------------------------------------------------------
 
 
-@_node
+@node
 class TypeVar(type_param):
     """``T: bound``."""
     name: str
@@ -674,24 +629,24 @@ class TypeVar(type_param):
     span: Span
 
 
-@_node
+@node
 class ParamSpec(type_param):
     """``**P``."""
     name: str
     span: Span
 
 
-@_node
+@node
 class TypeVarTuple(type_param):
     """``*Ts``."""
     name: str
     span: Span
 
 
-def iter_child_nodes(node: AST) -> Iterator[AST]:
-    """The direct children of ``node`` that are nodes with a span, in field order."""
-    for name in node._fields:
-        value = getattr(node, name)
+def iter_child_nodes(parent: AST) -> Iterator[AST]:
+    """The direct children of ``parent`` that are nodes with a span, in field order."""
+    for name in parent._fields:
+        value = getattr(parent, name)
         if isinstance(value, AST):
             yield value
         elif isinstance(value, tuple):
@@ -700,9 +655,9 @@ def iter_child_nodes(node: AST) -> Iterator[AST]:
                     yield item
 
 
-def walk(node: AST) -> Iterator[AST]:
-    """``node`` and all nodes below it, parents before their children; not recursive."""
-    pending = [node]
+def walk(root: AST) -> Iterator[AST]:
+    """``root`` and all nodes below it, parents before their children; not recursive."""
+    pending = [root]
     while pending:
         current = pending.pop()
         yield current
