@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from svm import limits
 from svm.isa import ValueType
-from svm.module.text.syntax import SyntaxFault, integer, unquote
+from svm.module.text.syntax import SyntaxFault, integer, shown, unquote
 
 __all__ = ["Line"]
 
@@ -48,7 +48,7 @@ class Line:
 
     def expect(self, token: str) -> None:
         if not self.skip(token):
-            found = f", not {_shortened(self.next)}" if self.next else " at the end of the line"
+            found = f", not {shown(self.next)}" if self.next else " at the end of the line"
             raise SyntaxFault(f"{token} is expected{found}")
 
     def following(self, *words: str) -> str | None:
@@ -65,12 +65,12 @@ class Line:
     def end(self) -> None:
         """Nothing may follow."""
         if self.next:
-            raise SyntaxFault(f"{_shortened(self.next)} is not expected here")
+            raise SyntaxFault(f"{shown(self.next)} is not expected here")
 
     def number_in(self, low: int, high: int, what: str) -> int:
         value = integer(self.take(what))
         if not low <= value <= high:
-            raise SyntaxFault(f"{what} is {low} to {high}, not {_shortened(str(value))}")
+            raise SyntaxFault(f"{what} is {low} to {high}, not {shown(str(value))}")
         return value
 
     def whole(self, what: str) -> int:
@@ -99,7 +99,7 @@ class Line:
         """The value of one of some words; `what` says what they are, without an article."""
         word = self.take(f"a {what}")
         if word not in table:
-            raise SyntaxFault(f"{_shortened(word)} is no {what} (there are {', '.join(table)})")
+            raise SyntaxFault(f"{shown(word)} is no {what} (there are {', '.join(table)})")
         return table[word]
 
     def value_type(self) -> ValueType:
@@ -111,11 +111,6 @@ class Line:
         while not self.skip(")"):
             found.append(self.value_type())
         return tuple(found)
-
-
-def _shortened(token: str) -> str:
-    """A token for a message."""
-    return token if len(token) < 60 else token[:56] + "…"
 
 
 def _decoded(data: bytes) -> str:

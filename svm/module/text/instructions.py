@@ -14,7 +14,7 @@ from svm.isa import OPS, REFERENCE_TYPES, FuncType, Immediate, Op, ValueType
 from svm.module.code import encode_instruction
 from svm.module.model import NameKind
 from svm.module.text.cursor import Line
-from svm.module.text.syntax import INDICES, OPENERS, SyntaxFault, defaulted, float_bits, unquote
+from svm.module.text.syntax import INDICES, OPENERS, SyntaxFault, defaulted, float_bits, shown, unquote
 
 __all__ = ["Context", "Scope", "add_symbol"]
 
@@ -41,7 +41,7 @@ class Scope:
 
     def depth(self, label: str) -> int:
         if not self.depths.get(label):
-            raise SyntaxFault(f"no block around is named ${label}")
+            raise SyntaxFault(f"no block around is named ${shown(label)}")
         return len(self.labels) - 1 - self.depths[label][-1]
 
 
@@ -53,9 +53,9 @@ def add_symbol(symbols: dict[str, set[int]], name: str, index: int) -> None:
 def _resolve(symbols: dict[str, set[int]], name: str, what: str) -> int:
     found = symbols.get(name, set())
     if len(found) > 1:
-        raise SyntaxFault(f"${name} names more than one {what}: write the index")
+        raise SyntaxFault(f"${shown(name)} names more than one {what}: write the index")
     if not found:
-        raise SyntaxFault(f"no {what} is named ${name}")
+        raise SyntaxFault(f"no {what} is named ${shown(name)}")
     return next(iter(found))
 
 
@@ -135,8 +135,8 @@ class Context:
         word = line.take("an instruction")
         op = OPS.get(word)
         if op is None:
-            near = get_close_matches(word[:40], OPS, 1)
-            raise SyntaxFault(f"no instruction is named {word}" + (f" (did you mean {near[0]}?)" if near else ""))
+            near = [f" (did you mean {name}?)" for name in get_close_matches(word[:40], OPS, 1)]
+            raise SyntaxFault(f"no instruction is named {shown(word)}{''.join(near)}")
         self.instruction = word
         label = line.name() if word in OPENERS else None
         encoded = encode_instruction(word, self.immediates(line, op, scope))

@@ -37,7 +37,7 @@ from svm.module.model import (
 )
 from svm.module.text.cursor import Line
 from svm.module.text.instructions import Context, Scope, add_symbol
-from svm.module.text.syntax import FIELDS, OPENERS, SyntaxFault, merge_names, tokens
+from svm.module.text.syntax import FIELDS, OPENERS, SyntaxFault, merge_names, shown, tokens
 
 __all__ = ["from_text"]
 
@@ -179,6 +179,8 @@ class _Reader:
                 else:
                     yield found
                 continue
+            if word in self.readers or word in self.declarations:
+                break
             if found.word == "func":
                 depth += word in OPENERS
             depth -= word == "end"
@@ -191,8 +193,8 @@ class _Reader:
                 yield found
                 found = None
         if found is not None and found.block is not None:
-            self.line = found.line
-            raise SyntaxFault(f"{found.word} is not closed by an end")
+            last, self.line = self.line.number, found.line
+            raise SyntaxFault(f"{found.word} is not closed by an end up to line {last}")
 
     def declare(self, fields: list[_Field]) -> None:
         """Give every definition its index and register its name; read what others refer to."""
@@ -347,7 +349,7 @@ def _unknown_field(word: str) -> str:
         return "end closes nothing here"
     if word in OPS:
         return f"{word} is an instruction, which stands in a func"
-    return f"no field is named {word}"
+    return f"no field is named {shown(word)}"
 
 
 def _bounds(line: Line) -> tuple[int, int | None]:

@@ -32,6 +32,7 @@ __all__ = [
     "merge_names",
     "quote_bytes",
     "quote_text",
+    "shown",
     "symbol",
     "tokens",
     "unquote",
@@ -105,7 +106,8 @@ def quote_bytes(data: bytes) -> str:
 def unquote(token: str) -> bytes:
     """Bytes of a string token, text as UTF-8."""
     if len(token) < 2 or token[0] != '"' or token[-1] != '"':
-        raise SyntaxFault("a string is not closed" if token.startswith('"') else f"a string is expected, not {token}")
+        is_open = token.startswith('"')
+        raise SyntaxFault("a string is not closed" if is_open else f"a string is expected, not {shown(token)}")
     body, out, at = token[1:-1], bytearray(), 0
     try:
         for escape in _ESCAPE.finditer(body):
@@ -121,7 +123,7 @@ def _escaped(escape: re.Match[str]) -> bytes:
     if pair:
         return bytes((int(pair, 16),))
     if other:
-        raise SyntaxFault(f"a string has no escape \\{other}: write \\{ord(other):02x} or \\\\{other}")
+        raise SyntaxFault(f"a string has no escape \\{shown(other)}: write \\\\ for a backslash")
     if point and int(point, 16) > sys.maxunicode:
         raise SyntaxFault(f"a string has a code point beyond U+10FFFF: {point}")
     return (chr(int(point, 16)) if point else _UNESCAPED.get(character, character)).encode()
@@ -132,11 +134,17 @@ def symbol(name: str) -> str:
     return "$" + (name if _IDENTIFIER.fullmatch(name) else quote_text(name))
 
 
+def shown(token: str) -> str:
+    """A token for a message: not too long, and printable."""
+    token = token if len(token) < 60 else token[:56] + "…"
+    return "".join([c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in token])
+
+
 def integer(token: str) -> int:
     """Value of an integer token."""
     match = _INTEGER.fullmatch(token)
     if match is None:
-        raise SyntaxFault(f"an integer is expected, not {token}")
+        raise SyntaxFault(f"an integer is expected, not {shown(token)}")
     if len(token) > _LONGEST_NUMBER:
         raise SyntaxFault(f"a number of {len(token)} characters is too long")
     sign, hexadecimal, decimal = match.groups()
@@ -186,7 +194,7 @@ def float_bits(token: str, width: int) -> int:
     if body.startswith("nan:0x") and _INTEGER.fullmatch(body, 4):
         payload = integer(body[4:])
         if not 0 < payload < 1 << fraction:
-            raise SyntaxFault(f"a NaN of {width} bits has a payload of 0x1 to {(1 << fraction) - 1:#x}, not {body[4:]}")
+            raise SyntaxFault(f"a NaN of {width} bits has a payload of 0x1 to {(1 << fraction) - 1:#x}")
         return sign | infinity | payload
     return sign | _finite(token, body, width)
 
@@ -194,7 +202,7 @@ def float_bits(token: str, width: int) -> int:
 def _finite(token: str, body: str, width: int) -> int:
     hexadecimal = _HEXADECIMAL.fullmatch(body)
     if hexadecimal is None and not _DECIMAL.fullmatch(body):
-        raise SyntaxFault(f"a number is expected, not {token}")
+        raise SyntaxFault(f"a number is expected, not {shown(token)}")
     if len(body) > _LONGEST_NUMBER:
         raise SyntaxFault(f"a number of {len(body)} characters is too long")
     body = body.replace("_", "")
@@ -207,7 +215,7 @@ def _finite(token: str, body: str, width: int) -> int:
     except OverflowError:
         value = float("inf")
     if value == float("inf"):
-        raise SyntaxFault(f"{token} does not fit a float of {width} bits")
+        raise SyntaxFault(f"{shown(token)} does not fit a float of {width} bits")
     return bits
 
 
