@@ -1,0 +1,175 @@
+"""Types from annotations.
+
+In: the expression of an annotation, the module it stands in, the values of type parameters in scope. Out: a `Type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from krait.check.names import did_you_mean
+from krait.check.tuples import tuple_type
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    ClassDecl,
+    ClassType,
+    Instance,
+    Intrinsic,
+    ModuleDecl,
+    NamedType,
+    Type,
+    optional,
+    prune,
+)
+from krait.check.vocabulary import TYPES_LATER
+from krait.check.world import Refusal, World
+from krait.diagnostics import DiagnosticSink, Span
+from krait.syntax import tree
+from krait.syntax.parser import parse
+
+
+class Annotations:
+    """Resolves annotations of one module, with ``params`` as the meaning of type parameters by name."""
+
+    def __init__(
+        self, world: World, module: ModuleDecl, params: Mapping[str, Type], instance: Instance | None = None
+    ) -> None:
+        self.world = world
+        self.module = module
+        self.params = params
+        self.instance = instance
+        self.place: Span | None = None
+
+    def refuse(self, span: Span, message: str, *hints: str, label: str = "") -> Refusal:
+        """Report an error and return the exception to raise."""
+        place = self.place or span
+        return self.world.refuse(self.module, place, message, label=label, hints=hints, instance=self.instance)
+
+    def type(self, node: tree.expr) -> Type:
+        """Return the type that an annotation means."""
+        match node:
+            case tree.Constant(value=None):
+                return NONE
+            case tree.Constant(value=str(text)):
+                return self.quoted(text, node.span)
+            case tree.Name() | tree.Attribute():
+                return self.named(node)
+            case tree.Subscript(value=value, slice=arguments):
+                items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
+                return self.generic(value, items, node.span)
+            case tree.BinOp(op=tree.BitOr(), left=left, right=right):
+                return self.union(self.type(left), self.type(right), node.span)
+            case _:
+                raise self.refuse(node.span, "this is not a type", "write a type such as `int`, `str` or `list[int]`")
+
+    def quoted(self, text: str, span: Span) -> Type:
+        """A type in quotes, which may name a class that is declared further down."""
+        parsed = parse(text, self.module.filename, DiagnosticSink(self.module.filename, text))
+        match parsed.body if parsed is not None else ():
+            case (tree.Expr(value=value),):
+                nested = Annotations(self.world, self.module, self.params, self.instance)
+                nested.place = self.place or span  # the spans of the parsed text count from its own start
+                return nested.type(value)
+            case _:
+                raise self.refuse(span, "this text is not a type")
+
+    def named(self, node: tree.Name | tree.Attribute) -> Type:
+        meaning = self.meaning(node)
+        if isinstance(meaning, Type):
+            return meaning
+        if isinstance(meaning, ClassDecl):
+            return self.instantiate(meaning, (), node.span)
+        raise self.refuse(node.span, "this is not a type")
+
+    def meaning(self, node: tree.expr) -> Type | ClassDecl | str:
+        """Return what the root of an annotation names: a type, a class, or a special form of typing."""
+        match node:
+            case tree.Name(id=name):
+                if name in self.params:
+                    return self.params[name]
+                symbol = self.world.lookup(self.module, name)
+                if isinstance(symbol, Intrinsic) and symbol.name == "tuple":
+                    return "typing.Tuple"
+            case tree.Attribute(value=tree.Name(id=module), attr=name):
+                owner = self.world.lookup(self.module, module)
+                symbol = owner.symbols.get(name) if isinstance(owner, ModuleDecl) else None
+            case _:
+                raise self.refuse(node.span, "this is not a type")
+        match symbol:
+            case ClassDecl():
+                return symbol
+            case NamedType():
+                return symbol.type
+            case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
+                return NEVER
+            case Intrinsic(name=special) if special.startswith("typing.") and name not in TYPES_LATER:
+                return special
+            case _:
+                pass
+        if name in TYPES_LATER:
+            raise self.refuse(node.span, f"not yet part of Krait: the type `{name}`", TYPES_LATER[name])
+        if symbol is None:
+            known = [*self.params, *self.module.symbols, *self.world.builtin_names()]
+            raise self.refuse(node.span, f"there is no type `{name}`", *did_you_mean(name, known))
+        raise self.refuse(node.span, f"`{name}` is not a type")
+
+    def generic(self, value: tree.expr, items: tuple[tree.expr, ...], span: Span) -> Type:
+        meaning = self.meaning(value)
+        match meaning:
+            case "typing.Optional" | "typing.Final" if len(items) != 1:
+                raise self.refuse(span, "this takes one type")
+            case "typing.Optional":
+                return self.union(self.type(items[0]), NONE, span)
+            case "typing.Final":
+                return self.type(items[0])
+            case "typing.List":
+                return self.instantiate(self.world.list_type(INT).decl, items, span)
+            case "typing.Tuple":
+                if any(isinstance(item, tree.Constant) and item.value is ... for item in items):
+                    raise self.refuse(span, "not yet part of Krait: tuples of any length", "write `list[T]`")
+                parts = tuple(self.type(item) for item in items if not (isinstance(item, tree.Tuple) and not item.elts))
+                return tuple_type(self.world, parts)
+            case ClassDecl():
+                return self.instantiate(meaning, items, span)
+            case _:
+                raise self.refuse(span, "this type takes no arguments")
+
+    def instantiate(self, decl: ClassDecl, items: tuple[tree.expr, ...], span: Span) -> Type:
+        if decl.primitive is not None and not items:
+            return decl.primitive
+        if len(items) != len(decl.type_params):
+            names = ", ".join(param.name for param in decl.type_params)
+            if not items:
+                raise self.refuse(
+                    span, f"`{decl.name}` needs the type of its items", f"write `{decl.name}[int]`, for example"
+                )
+            wanted = f"takes {len(decl.type_params)} ({names})" if names else "takes no type arguments"
+            raise self.refuse(span, f"`{decl.name}` {wanted}, not {len(items)}")
+        return ClassType(decl, tuple(self.value_type(item) for item in items))
+
+    def value_type(self, node: tree.expr) -> Type:
+        """Return a type that values can have."""
+        found = self.type(node)
+        if prune(found) in (NONE, NEVER):
+            raise self.refuse(node.span, f"`{found}` cannot be the type of an item")
+        return found
+
+    def union(self, left: Type, right: Type, span: Span) -> Type:
+        left, right = prune(left), prune(right)
+        if left == right:
+            return left
+        if right is NONE:
+            return optional(left)
+        if left is NONE:
+            return optional(right)
+        if {left, right} <= {INT, FLOAT, BOOL}:
+            raise self.refuse(
+                span,
+                f"not part of Krait: a value that is sometimes `{left}`, sometimes `{right}`",
+                "choose one of the two types",
+            )
+        raise self.refuse(span, "not yet part of Krait: unions other than with None", "use one type, or `X | None`")

@@ -1,0 +1,483 @@
+"""Assignments: names, fields, items, tuples of targets, `op=`, annotations, `del`.
+
+In: targets and values. Out: statements. The value is evaluated first, then the parts of the target from left to right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from krait.check import hir
+from krait.check.annotations import Annotations
+from krait.check.attributes import read_attribute
+from krait.check.coerce import coerce, require
+from krait.check.conditions import access_path
+from krait.check.context import Context, statement
+from krait.check.displays import make_tuple
+from krait.check.flow import Variable
+from krait.check.globals import prepare_global
+from krait.check.invoke import find_method, invoke, present, try_invoke
+from krait.check.names import did_you_mean
+from krait.check.operators import binary
+from krait.check.scopes import member_of_module, module_named, read_name
+from krait.check.signatures import field_names, field_type
+from krait.check.tuples import field_name, is_tuple
+from krait.check.types import (
+    BOOL,
+    FIXED,
+    INT,
+    NEVER,
+    NONE,
+    U32,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    GlobalVar,
+    Infer,
+    Local,
+    Optional,
+    Type,
+    optional,
+    prune,
+    unify,
+)
+from krait.diagnostics import Note, Span
+from krait.syntax import tree
+
+Element: TypeAlias = "hir.Expr | tuple[Element, ...]"
+"""A value, or several that come together without a tuple being made."""
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span: Span) -> None:
+    """Emit the assignment of ``value`` to a variable; the first one gives the variable its type."""
+    variable = _variable_for(ctx, name, span)
+    if variable.broken or prune(value.type) is NEVER:
+        ctx.emit(hir.Evaluate(ctx.line, value))
+        ctx.flow = ctx.flow.bind(variable)
+        return
+    if variable.type is None:
+        _give_type(ctx, variable, value, name, value_span)
+        variable.span = variable.span or span
+        variable.typed_at = span
+    assert variable.type is not None
+    fitted = coerce(ctx, value, variable.type, value_span, note=_why(variable))
+    if isinstance(variable, GlobalVar):
+        ctx.emit(hir.GlobalSet(ctx.line, variable, fitted))
+    else:
+        ctx.emit(hir.Assign(ctx.line, variable, fitted))
+    ctx.flow = ctx.flow.bind(variable)
+    _narrow_by_value((variable,), ctx, variable.type, value)
+
+
+def _variable_for(ctx: Context, name: str, span: Span) -> Variable:
+    variable = ctx.variable(name)
+    if variable is None:
+        meaning = ctx.module.symbols.get(name)
+        what = (
+            "function" if isinstance(meaning, FunctionDecl) else "class" if isinstance(meaning, ClassDecl) else "module"
+        )
+        raise ctx.refuse(
+            span, f"`{name}` is a {what}; it cannot be assigned to", "choose another name for the variable"
+        )
+    if isinstance(variable, GlobalVar):
+        prepare_global(ctx.world, variable)
+    if variable.type is None and name in ctx.seeds:
+        variable.type = ctx.seeds[name]
+    return variable
+
+
+def _give_type(ctx: Context, variable: Variable, value: hir.Expr, name: str, span: Span) -> None:
+    t = prune(value.type)
+    if t is NONE:
+        if not isinstance(value, hir.Const):
+            raise ctx.refuse(
+                span, "this call returns None", "call it without assigning its result", label="this is always None"
+            )
+        variable.type = optional(Infer())
+        return
+    variable.type = t
+
+
+def _why(variable: Variable) -> Note | None:
+    """Say where a variable got its type."""
+    where = variable.typed_at
+    if where is None or variable.type is None:
+        return None
+    how = "declared" if variable.annotated else "it got its type from its first value"
+    return Note(f"`{variable.name}` is `{variable.type}`: {how} here", where)
+
+
+def _narrow_by_value(path: tuple[Variable, *tuple[str, ...]], ctx: Context, declared: Type, value: hir.Expr) -> None:
+    """After an optional variable was given a value that is not None, it is known not to be None."""
+    t = prune(declared)
+    if isinstance(t, Optional) and prune(value.type) is not NONE and not isinstance(prune(value.type), Optional):
+        ctx.flow = ctx.flow.narrow(path, prune(t.inner))
+
+
+# --- targets -------------------------------------------------------------------------------------------------------
+
+
+def assign_target(ctx: Context, target: tree.expr, value: hir.Expr, value_span: Span) -> None:
+    """Emit the assignment of a value to any target."""
+    match target:
+        case tree.Name(id=name):
+            assign_name(ctx, name, value, target.span, value_span)
+        case tree.Attribute():
+            _assign_attribute(ctx, target, value, value_span)
+        case tree.Subscript():
+            _assign_item(ctx, target, value, value_span)
+        case tree.Tuple(elts=elts) | tree.List(elts=elts):
+            unpack(ctx, elts, value, target.span, value_span)
+        case tree.Starred():
+            raise ctx.later(target.span, "`*` in a target", "take a slice: `rest = xs[1:]`")
+        case _:
+            raise ctx.refuse(target.span, "this cannot be assigned to")
+
+
+def assign_element(ctx: Context, target: tree.expr, element: Element) -> None:
+    """Emit the assignment of an item of a loop; several values meet several targets without a tuple being made."""
+    if isinstance(element, tuple):
+        if isinstance(target, tree.Tuple | tree.List) and len(target.elts) == len(element):
+            if not any(isinstance(item, tree.Starred) for item in target.elts):
+                for part, value in zip(target.elts, element, strict=True):
+                    assign_element(ctx, part, value)
+                return
+        assign_target(
+            ctx, target, make_tuple(ctx, [_whole(ctx, part, target.span) for part in element], target.span), target.span
+        )
+        return
+    assign_target(ctx, target, element, target.span)
+
+
+def _whole(ctx: Context, element: Element, span: Span) -> hir.Expr:
+    if isinstance(element, tuple):
+        return make_tuple(ctx, [_whole(ctx, part, span) for part in element], span)
+    return element
+
+
+def unpack(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: Span, value_span: Span) -> None:
+    """Emit ``a, b = value`` for a tuple, list or text."""
+    for target in targets:
+        if isinstance(target, tree.Starred):
+            raise ctx.later(target.span, "`*` in a target", "take a slice: `rest = xs[1:]`")
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(value_span, "this value")
+    held, kept = ctx.hold(value)
+    for part in held:
+        ctx.emit(part)
+    count = len(targets)
+    if isinstance(t, ClassType) and is_tuple(t.decl):
+        if len(t.args) != count:
+            raise ctx.refuse(value_span, f"{count} targets cannot take a tuple of {len(t.args)} items")
+        for index, target in enumerate(targets):
+            assign_target(ctx, target, hir.FieldGet(t.args[index], kept, field_name(index)), value_span)
+        return
+    if find_method(ctx, t, "_at") is None:
+        raise ctx.refuse(value_span, f"a `{t}` cannot be unpacked")
+    _check_count(ctx, kept, count, value_span)
+    items = [invoke(ctx, kept, "_at", [(hir.Const(U32, index), value_span)], value_span) for index in range(count)]
+    locals_ = [ctx.temp(item.type) for item in items]
+    for local, item in zip(locals_, items, strict=True):
+        ctx.emit(hir.Assign(ctx.line, local, item))
+    for target, local in zip(targets, locals_, strict=True):
+        assert local.type is not None
+        assign_target(ctx, target, hir.LocalGet(local.type, local), value_span)
+
+
+def _check_count(ctx: Context, value: hir.Expr, count: int, span: Span) -> None:
+    """Emit CPython's errors for a list or text of another length than there are targets."""
+    world = ctx.world
+    length_local = ctx.temp(INT)
+    length = hir.LocalGet(INT, length_local)
+    ctx.emit(hir.Assign(ctx.line, length_local, invoke(ctx, value, "__len__", [], span)))
+    wanted = hir.Const(INT, count)
+    few = hir.Text(world.str_type, f"not enough values to unpack (expected {count}, got ")
+    message = invoke(ctx, few, "__add__", [(invoke(ctx, length, "__str__", [], span), span)], span)
+    message = invoke(ctx, message, "__add__", [(hir.Text(world.str_type, ")"), span)], span)
+    ctx.emit(hir.If(ctx.line, hir.Op(BOOL, "i64.lt_s", [length, wanted]), ctx.raising("ValueError", message, span), []))
+    many = f"too many values to unpack (expected {count})"
+    ctx.emit(hir.If(ctx.line, hir.Op(BOOL, "i64.gt_s", [length, wanted]), ctx.raising("ValueError", many, span), []))
+
+
+def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, value_span: Span) -> None:
+    if module_named(ctx, target.value) is not None:
+        raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
+    before, kept = _before_target(ctx, target.value, None, value)
+    for part in before:
+        ctx.emit(part)
+    ctx.attribute_base = target.value
+    owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+    field = _field(ctx, owner, target)
+    fitted = coerce(ctx, kept, field, value_span)
+    ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, fitted))
+    _field_assigned(ctx, target, field, kept)
+
+
+def _field_assigned(ctx: Context, target: tree.Attribute, field: Type, value: hir.Expr) -> None:
+    ctx.flow = ctx.flow.forget(target.attr)
+    path = access_path(ctx, target)
+    if path is not None:
+        _narrow_by_value(path, ctx, field, value)
+    is_own = isinstance(target.value, tree.Name) and ctx.scope.get(target.value.id) is ctx.self_local
+    if ctx.own_fields is not None and is_own and target.attr in ctx.own_fields:
+        ctx.flow = ctx.flow.bind(ctx.own_fields[target.attr])
+
+
+def _field(ctx: Context, owner: hir.Expr, target: tree.Attribute) -> Type:
+    t = prune(owner.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(target.value.span, "this value")
+    found = field_type(ctx.world, t, target.attr) if isinstance(t, ClassType) else None
+    hidden = isinstance(t, ClassType) and t.decl.module.library and not (ctx.module.unsafe or ctx.module.library)
+    if found is not None and not hidden:
+        return found
+    method = ctx.world.find_method(t, target.attr)
+    if method is not None:
+        raise ctx.refuse(target.span, f"`{target.attr}` of `{t}` cannot be assigned to")
+    names = field_names(ctx.world, t) if isinstance(t, ClassType) and not hidden else []
+    raise ctx.refuse(
+        target.span,
+        f"`{t}` has no field `{target.attr}`",
+        *(did_you_mean(target.attr, names) or ("fields are those that `__init__` assigns to",)),
+    )
+
+
+def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_span: Span) -> None:
+    if isinstance(target.slice, tree.Slice):
+        raise ctx.later(target.span, "assignment to a slice", "build a new list")
+    before, kept = _before_target(ctx, target.value, target.slice, value)
+    for part in before:
+        ctx.emit(part)
+    owner = _item_owner(ctx, target)
+    index = ctx.expr(target.slice)
+    ctx.emit(
+        hir.Evaluate(
+            ctx.line, invoke(ctx, owner, "__setitem__", [(index, target.slice.span), (kept, value_span)], target.span)
+        )
+    )
+
+
+def _item_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
+    owner = ctx.expr(target.value)
+    t = prune(owner.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(target.value.span, "this value")
+    if isinstance(t, Optional):
+        owner = require(ctx, owner, "TypeError", "'NoneType' object does not support item assignment", target.span)
+        t = prune(owner.type)
+    if find_method(ctx, t, "__setitem__") is None:
+        hints = (
+            ["texts do not change: build a new one"]
+            if t == ctx.world.str_type
+            else ["tuples do not change: build a new one"]
+            if isinstance(t, ClassType) and is_tuple(t.decl)
+            else []
+        )
+        raise ctx.refuse(target.span, f"items of a `{t}` cannot be assigned to", *hints)
+    return owner
+
+
+def _before_target(
+    ctx: Context, owner: tree.expr, index: tree.expr | None, value: hir.Expr
+) -> tuple[hir.Block, hir.Expr]:
+    """Have the value evaluated before the target, unless nothing can tell the difference."""
+    if all(_is_still(ctx, part) for part in (owner, index) if part is not None):
+        return [], value
+    return ctx.hold(value)
+
+
+def _is_still(ctx: Context, node: tree.expr) -> bool:
+    """Return whether an expression neither fails nor changes while another one is evaluated."""
+    match node:
+        case tree.Constant():
+            return True
+        case tree.Name(id=name):
+            local = ctx.scope.get(name)
+            return (
+                local is not None
+                and ctx.flow.is_bound(local)
+                and not ctx.names.has_walrus
+                and (local,) not in ctx.flow.narrowed
+            )
+        case _:
+            return False
+
+
+# --- statements ----------------------------------------------------------------------------------------------------
+
+
+@statement(tree.Assign)
+def assign(ctx: Context, node: tree.Assign) -> None:
+    """``a = b = value``."""
+    first, *others = node.targets
+    if not others and isinstance(first, tree.Tuple) and isinstance(node.value, tree.Tuple):
+        if len(first.elts) == len(node.value.elts) and not any(
+            isinstance(item, tree.Starred) for item in (*first.elts, *node.value.elts)
+        ):
+            _assign_in_parallel(ctx, first.elts, node.value.elts)
+            return
+    value = ctx.expr(node.value, _wanted(ctx, first))
+    if others:
+        if prune(value.type) is NONE and isinstance(value, hir.Const):
+            pass
+        else:
+            held, value = ctx.hold(value)
+            for part in held:
+                ctx.emit(part)
+    for target in node.targets:
+        assign_target(ctx, target, value, node.value.span)
+
+
+def _assign_in_parallel(ctx: Context, targets: Sequence[tree.expr], nodes: Sequence[tree.expr]) -> None:
+    """``a, b = x, y``: all values first, then the targets."""
+    values = ctx.attempt((node, _wanted(ctx, target)) for node, target in zip(nodes, targets, strict=True))
+    kept: list[hir.Expr] = []
+    for value in values:
+        if prune(value.type) is NONE:
+            kept.append(value)
+            continue
+        held, again = ctx.hold(value)
+        for part in held:
+            ctx.emit(part)
+        kept.append(again)
+    for target, item, node in zip(targets, kept, nodes, strict=True):
+        assign_target(ctx, target, item, node.span)
+
+
+def _wanted(ctx: Context, target: tree.expr) -> Type | None:
+    """Return the type of a target, where it is already known, for the literals of the value."""
+    match target:
+        case tree.Name(id=name):
+            variable = ctx.variable(name)
+            if isinstance(variable, GlobalVar):
+                prepare_global(ctx.world, variable)
+            if variable is not None and variable.type is None and isinstance(variable, Local):
+                return ctx.seeds.get(name)
+            return variable.type if variable is not None else None
+        case tree.Attribute(value=tree.Name(id=name), attr=attr):
+            local = ctx.scope.get(name)
+            t = prune(local.type) if local is not None and local.type is not None else None
+            return field_type(ctx.world, t, attr) if isinstance(t, ClassType) else None
+        case tree.Subscript(value=tree.Name(id=name)):
+            local = ctx.scope.get(name)
+            t = prune(local.type) if local is not None and local.type is not None else None
+            return t.args[0] if isinstance(t, ClassType) and len(t.args) == 1 else None
+        case _:
+            return None
+
+
+@statement(tree.AnnAssign)
+def ann_assign(ctx: Context, node: tree.AnnAssign) -> None:
+    """``name: type = value``."""
+    declared = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(node.annotation)
+    if prune(declared) in (NONE, NEVER):
+        raise ctx.refuse(node.annotation.span, f"`{declared}` cannot be the type of a variable")
+    if isinstance(node.target, tree.Name):
+        _declare(ctx, node.target, declared)
+    elif isinstance(node.target, tree.Attribute) and node.value is None:
+        return
+    if node.value is not None:
+        value = ctx.expr(node.value, declared)
+        if not isinstance(node.target, tree.Name):
+            value = coerce(ctx, value, declared, node.value.span)
+        assign_target(ctx, node.target, value, node.value.span)
+
+
+def _declare(ctx: Context, target: tree.Name, declared: Type) -> None:
+    variable = _variable_for(ctx, target.id, target.span)
+    if variable.broken:
+        return
+    if variable.type is not None and not unify(variable.type, declared):
+        note = _why(variable)
+        raise ctx.refuse(
+            target.span,
+            f"`{target.id}` is `{variable.type}` already, it cannot become `{declared}`",
+            "choose another name",
+            notes=[note] if note is not None else [],
+        )
+    variable.type = declared
+    variable.annotated = True
+    variable.typed_at = variable.typed_at or target.span
+
+
+@statement(tree.AugAssign)
+def aug_assign(ctx: Context, node: tree.AugAssign) -> None:
+    """``target op= value``: the target's parts once, then its value, then the other operand."""
+    match node.target:
+        case tree.Name() as target:
+            read = tree.Name(target.id, tree.LOAD, target.span)
+            present_value = read_name(ctx, read)
+            result = _augmented(ctx, present_value, node)
+            if result is not None:
+                assign_name(ctx, target.id, result, target.span, node.span)
+        case tree.Attribute() as target:
+            _augment_attribute(ctx, node, target)
+        case tree.Subscript() as target:
+            _augment_item(ctx, node, target)
+
+
+def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribute) -> None:
+    module = module_named(ctx, target.value)
+    if module is not None:
+        member_of_module(ctx, module, target)
+        raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
+    ctx.attribute_base = target.value
+    held, owner = ctx.hold(present(ctx, ctx.expr(target.value), target.attr, target.span))
+    for part in held:
+        ctx.emit(part)
+    field = _field(ctx, owner, target)
+    result = _augmented(ctx, read_attribute(ctx, owner, target), node)
+    if result is not None:
+        ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, coerce(ctx, result, field, node.span)))
+        _field_assigned(ctx, target, field, result)
+
+
+def _augment_item(ctx: Context, node: tree.AugAssign, target: tree.Subscript) -> None:
+    if isinstance(target.slice, tree.Slice):
+        raise ctx.later(target.span, "assignment to a slice", "build a new list")
+    held, owner = ctx.hold(_item_owner(ctx, target))
+    held_index, index = ctx.hold(ctx.expr(target.slice))
+    for part in (*held, *held_index):
+        ctx.emit(part)
+    where = target.slice.span
+    result = _augmented(ctx, invoke(ctx, owner, "__getitem__", [(index, where)], target.span), node)
+    if result is not None:
+        ctx.emit(
+            hir.Evaluate(
+                ctx.line, invoke(ctx, owner, "__setitem__", [(index, where), (result, node.span)], target.span)
+            )
+        )
+
+
+def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr | None:
+    """Return the new value; None where the object was changed in place, so that nothing is left to assign."""
+    t = prune(left.type)
+    wanted = t if t in FIXED or isinstance(t, ClassType) else None
+    right = ctx.expr(node.value, wanted)
+    if isinstance(t, ClassType) and isinstance(node.op, tree.Add) and t.decl is ctx.world.list_type(INT).decl:
+        grown = try_invoke(ctx, left, "extend", [(right, node.value.span)], node.span)
+        if grown is not None:
+            ctx.emit(hir.Evaluate(ctx.line, grown))
+            return None
+    return binary(ctx, node.op, left, right, node)
+
+
+@statement(tree.Delete)
+def delete(ctx: Context, node: tree.Delete) -> None:
+    """``del xs[i]``."""
+    for target in node.targets:
+        if not isinstance(target, tree.Subscript) or isinstance(target.slice, tree.Slice):
+            raise ctx.later(target.span, "`del` of this", "only `del xs[i]` is there")
+        owner = ctx.expr(target.value)
+        if find_method(ctx, owner.type, "__delitem__") is None:
+            raise ctx.refuse(target.span, f"items of a `{owner.type}` cannot be deleted")
+        index = ctx.expr(target.slice)
+        ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, "__delitem__", [(index, target.slice.span)], target.span)))
+
+
+__all__ = ["Element", "assign_element", "assign_name", "assign_target", "unpack"]

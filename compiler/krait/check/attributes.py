@@ -1,0 +1,104 @@
+"""Attributes that are read.
+
+In: an object and a name. Out: a field, a property, or a variable of a module. Calls of methods are in `calls`.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import require
+from krait.check.conditions import access_path
+from krait.check.context import Context, expression
+from krait.check.invoke import invoke, present
+from krait.check.names import did_you_mean
+from krait.check.scopes import check_complete, member_of_module, module_named
+from krait.check.signatures import field_names, field_type
+from krait.check.tuples import is_tuple
+from krait.check.types import ClassType, Infer, Optional, Type, prune
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+
+@expression(tree.Attribute)
+def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.Expr:
+    """``value.attr`` that is not called."""
+    module = module_named(ctx, node.value)
+    if module is not None:
+        return member_of_module(ctx, module, node)
+    ctx.attribute_base = node.value
+    narrowed = _narrowed_attribute(ctx, node)
+    if narrowed is not None:
+        return narrowed
+    return read_attribute(ctx, ctx.expr(node.value), node)
+
+
+def _narrowed_attribute(ctx: Context, node: tree.Attribute) -> hir.Expr | None:
+    """Return a field that a test has shown not to be None (asked again, since a call may have changed it)."""
+    path = access_path(ctx, node)
+    known = ctx.flow.narrowed.get(path) if path is not None else None
+    if known is None:
+        return None
+    value = read_attribute(ctx, ctx.expr(node.value), node)
+    if isinstance(prune(value.type), Optional):
+        value = require(ctx, value, "TypeError", f"'{node.attr}' is None", node.span)
+    return hir.Cast(known, value) if prune(value.type) != known else value
+
+
+def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute) -> hir.Expr:
+    """Return a field or property of an object."""
+    value = present(ctx, value, node.attr, node.span)
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(node.value.span, "this value")
+    if isinstance(t, ClassType):
+        found = field_type(ctx.world, t, node.attr)
+        if found is not None:
+            _check_visible(ctx, t, node)
+            _check_assigned(ctx, node)
+            return hir.FieldGet(found, value, node.attr)
+    method = ctx.world.find_method(t, node.attr)
+    if method is not None and method[0].kind == "property":
+        if isinstance(node.value, tree.Name) and ctx.scope.get(node.value.id) is ctx.self_local:
+            ctx.attribute_base = None
+            check_complete(ctx, node.value)
+        return invoke(ctx, value, node.attr, [], node.span)
+    if method is not None:
+        raise ctx.later(node.span, "methods as values", f"call it: `{node.attr}(…)`")
+    raise no_attribute(ctx, t, node)
+
+
+def no_attribute(ctx: Context, t: Type, node: tree.Attribute) -> Refusal:
+    """Report that values of the type have no such attribute."""
+    names: list[str] = []
+    owner = ctx.world.class_of(t)
+    if isinstance(t, ClassType):
+        names = field_names(ctx.world, t)
+    elif owner is not None:
+        names = list(owner[0].methods)
+    if not ctx.module.unsafe and owner is not None and owner[0].module.library:
+        names = [candidate for candidate in names if candidate in owner[0].methods]
+    span = Span(node.span.end_line, max(node.span.end_col - len(node.attr), 0), node.span.end_line, node.span.end_col)
+    return ctx.refuse(span, f"`{t}` has no attribute `{node.attr}`", *did_you_mean(node.attr, names))
+
+
+def _check_visible(ctx: Context, t: ClassType, node: tree.Attribute) -> None:
+    """Fields of the library's built-in classes are its own."""
+    hidden = t.decl.module.name.startswith("krait.") and not ctx.module.unsafe and not ctx.module.library
+    if hidden and not is_tuple(t.decl):
+        raise no_attribute(ctx, t, node)
+
+
+def _check_assigned(ctx: Context, node: tree.Attribute) -> None:
+    """In ``__init__``, a field can be read once it has a value."""
+    if (
+        ctx.own_fields is None
+        or not isinstance(node.value, tree.Name)
+        or ctx.scope.get(node.value.id) is not ctx.self_local
+    ):
+        return
+    marker = ctx.own_fields.get(node.attr)
+    if marker is not None and not ctx.flow.is_bound(marker):
+        raise ctx.refuse(
+            node.span, f"the field `{node.attr}` may have no value yet", f"assign `self.{node.attr}` first"
+        )

@@ -1,0 +1,598 @@
+"""The built-in functions that the compiler knows, and the conversions that built-in classes are when they are called.
+
+In: calls. Out: calls of the library, instructions and loops, with CPython's order of evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from krait.check import hir
+from krait.check.assignment import Element
+from krait.check.coerce import adapt, coerce, common_type, to_float, to_int
+from krait.check.comparisons import compare
+from krait.check.conditions import condition, truth
+from krait.check.constants import literal_int
+from krait.check.context import Context
+from krait.check.displays import make_tuple, new_list
+from krait.check.invoke import invoke, text_of, try_invoke
+from krait.check.iteration import Plan, comprehension_loops, plan
+from krait.check.operators import binary
+from krait.check.types import (
+    BOOL,
+    F32,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    U32,
+    U64,
+    ClassDecl,
+    ClassType,
+    Infer,
+    Optional,
+    Type,
+    prune,
+)
+from krait.check.unsafe import fixed_to_int
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+Rule = Callable[[Context, tree.Call, Type | None], hir.Expr]
+_R = TypeVar("_R", bound=Rule)
+
+BUILTINS: dict[str, Rule] = {}
+"""The rule for each function that the compiler knows."""
+
+
+def builtin(*names: str) -> Callable[[_R], _R]:
+    """Register the rule for a built-in function."""
+
+    def register(rule: _R) -> _R:
+        BUILTINS.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def _plain_args(ctx: Context, node: tree.Call, least: int, most: int) -> tuple[tree.expr, ...]:
+    """Return the arguments of a function that takes so many, and none by keyword."""
+    name = node.func.id if isinstance(node.func, tree.Name) else "this"
+    if node.keywords:
+        raise ctx.refuse(
+            node.keywords[0].span, f"`{name}` takes no keyword argument `{node.keywords[0].arg}`, or not yet in Krait"
+        )
+    if not least <= len(node.args) <= most:
+        wanted = str(least) if least == most else f"{least} to {most}"
+        raise ctx.refuse(
+            node.span, f"`{name}` takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(node.args)}"
+        )
+    return node.args
+
+
+def _keywords(ctx: Context, node: tree.Call, *allowed: str) -> dict[str, tree.expr]:
+    name = node.func.id if isinstance(node.func, tree.Name) else "this"
+    for keyword in node.keywords:
+        if keyword.arg not in allowed:
+            raise ctx.refuse(keyword.span, f"`{name}` takes no keyword argument `{keyword.arg}`, or not yet in Krait")
+    return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+
+
+# --- output --------------------------------------------------------------------------------------------------------
+
+
+@builtin("print")
+def print_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``print(…, sep=…, end=…, file=…, flush=…)``."""
+    given = _keywords(ctx, node, "sep", "end", "file", "flush")
+    world = ctx.world
+    values = ctx.attempt([(arg, None) for arg in node.args])
+    options = {name: ctx.expr(value) for name, value in given.items()}
+    body: hir.Block = []
+    kept: list[hir.Expr] = []
+    for value in (*values, *options.values()):
+        if prune(value.type) is NONE:
+            body.append(hir.Evaluate(ctx.line, value))
+            kept.append(hir.Const(NONE, None))
+            continue
+        held, again = ctx.hold(value) if len(values) + len(options) > 1 else ([], value)
+        body += held
+        kept.append(again)
+    named = dict(zip(options, kept[len(values) :], strict=True))
+
+    def option(name: str, default: str) -> hir.Expr:
+        if name not in named or prune(named[name].type) is NONE:
+            return hir.Text(world.str_type, default)
+        return coerce(ctx, named[name], world.str_type, given[name].span)
+
+    sep, end = option("sep", " "), option("end", "\n")
+    parts: list[hir.Expr] = []
+    for index, (value, arg) in enumerate(zip(kept, node.args, strict=False)):
+        if index:
+            parts.append(sep)
+        parts.append(text_of(ctx, value, "__str__", arg.span))
+    parts.append(end)
+    stream = named.get("file")
+    for part in _merged(ctx, parts):
+        if stream is not None and prune(stream.type) is not NONE:
+            written = invoke(ctx, stream, "write", [(part, node.span)], node.span)
+        else:
+            written = ctx.library("krait.io", "write", [part], NONE, node.span)
+        body.append(hir.Evaluate(ctx.line, written))
+    if "flush" in named:
+        flushed = (
+            invoke(ctx, stream, "flush", [], node.span)
+            if stream is not None and prune(stream.type) is not NONE
+            else ctx.library("krait.io", "flush", [], NONE, node.span)
+        )
+        body.append(hir.If(ctx.line, truth(ctx, named["flush"], node.span), [hir.Evaluate(ctx.line, flushed)], []))
+    return hir.Let(NONE, body, hir.Const(NONE, None))
+
+
+def _merged(ctx: Context, parts: list[hir.Expr]) -> list[hir.Expr]:
+    """Return the same text in fewer pieces: constant neighbours are joined, empty ones dropped."""
+    out: list[hir.Expr] = []
+    for part in parts:
+        if isinstance(part, hir.Text):
+            if not part.value:
+                continue
+            if out and isinstance(out[-1], hir.Text):
+                out[-1] = hir.Text(part.type, out[-1].value + part.value)
+                continue
+        out.append(part)
+    return out
+
+
+@builtin("sys.exit")
+def sys_exit(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``sys.exit()``, ``sys.exit(status)``, ``sys.exit("text")``."""
+    if node.keywords or len(node.args) > 1:
+        raise ctx.refuse(node.span, "`sys.exit` takes at most one argument")
+    value: hir.Expr = ctx.expr(node.args[0]) if node.args else hir.Const(INT, 0)
+    t = prune(value.type)
+    if t is NONE:
+        value, t = hir.Let(INT, [hir.Evaluate(ctx.line, value)], hir.Const(INT, 0)), INT
+    if t in (INT, BOOL):
+        status = to_int(value) if t is BOOL else value
+        done = ctx.library("krait.exceptions", "exit_with_status", [status], NONE, node.span)
+    else:
+        text = text_of(ctx, value, "__str__", node.args[0].span)
+        done = ctx.library("krait.exceptions", "exit_with_text", [text], NONE, node.span)
+    ctx.flow = ctx.flow.stop()
+    return hir.Let(NEVER, [hir.Evaluate(ctx.line, done), hir.Trap(ctx.line)], hir.Const(NEVER, None))
+
+
+# --- text ----------------------------------------------------------------------------------------------------------
+
+
+@builtin("repr")
+def repr_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``repr(x)``."""
+    (arg,) = _plain_args(ctx, node, 1, 1)
+    return text_of(ctx, ctx.expr(arg), "__repr__", arg.span)
+
+
+@builtin("format")
+def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``format(x, spec)``."""
+    args = _plain_args(ctx, node, 1, 2)
+    value = ctx.expr(args[0])
+    if len(args) == 1:
+        return text_of(ctx, value, "__str__", args[0].span)
+    return invoke(ctx, value, "__format__", [(ctx.expr(args[1]), args[1].span)], node.span)
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+@builtin("len")
+def len_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``len(x)``."""
+    (arg,) = _plain_args(ctx, node, 1, 1)
+    value = ctx.expr(arg)
+    if isinstance(prune(value.type), Infer):
+        raise ctx.unknown(arg.span, "this value")
+    made = try_invoke(ctx, value, "__len__", [], node.span)
+    if made is None:
+        raise ctx.refuse(arg.span, f"a `{value.type}` has no length")
+    return made
+
+
+@builtin("abs")
+def abs_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``abs(x)``."""
+    (arg,) = _plain_args(ctx, node, 1, 1)
+    value = ctx.expr(arg)
+    t = prune(value.type)
+    if t is FLOAT:
+        return hir.Op(FLOAT, "f64.abs", [value])
+    made = try_invoke(ctx, to_int(value) if t is BOOL else value, "__abs__", [], node.span)
+    if made is None:
+        raise ctx.refuse(arg.span, f"`abs` does not take a `{t}`")
+    return made
+
+
+@builtin("round")
+def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``round(x)`` and ``round(x, n)``."""
+    args = _plain_args(ctx, node, 1, 2)
+    values = ctx.attempt([(arg, None) for arg in args])
+    t = prune(values[0].type)
+    first = to_int(values[0]) if t is BOOL else values[0]
+    if t not in (INT, BOOL, FLOAT):
+        raise ctx.refuse(args[0].span, f"`round` does not take a `{t}`")
+    if len(args) == 1 or prune(values[1].type) is NONE:
+        return invoke(ctx, first, "__round__", [], node.span) if t is FLOAT else first
+    digits = coerce(ctx, values[1], INT, args[1].span)
+    module = "krait.float" if t is FLOAT else "krait.int"
+    return ctx.library(module, "round_digits", [first, digits], FLOAT if t is FLOAT else INT, node.span)
+
+
+@builtin("divmod")
+def divmod_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``divmod(a, b)``."""
+    args = _plain_args(ctx, node, 2, 2)
+    left, right = ctx.attempt([(arg, None) for arg in args])
+    held_left, a = ctx.hold(left)
+    held_right, b = ctx.hold(right)
+    shape = tree.BinOp(args[0], tree.FLOOR_DIV, args[1], node.span)
+    pair = make_tuple(ctx, [binary(ctx, tree.FLOOR_DIV, a, b, shape), binary(ctx, tree.MOD, a, b, shape)], node.span)
+    return hir.Let(pair.type, [*held_left, *held_right], pair)
+
+
+@builtin("pow")
+def pow_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``pow(a, b)``."""
+    if len(node.args) == 3:
+        raise ctx.later(node.span, "`pow` with a modulus", "multiply in a loop, with `% m` after each step")
+    base, exponent = _plain_args(ctx, node, 2, 2)
+    return ctx.expr(tree.BinOp(base, tree.POW, exponent, node.span))
+
+
+@builtin("hash")
+def hash_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``hash(x)``: of numbers; CPython's hash of a text differs from run to run."""
+    (arg,) = _plain_args(ctx, node, 1, 1)
+    value = ctx.expr(arg)
+    if prune(value.type) not in (INT, FLOAT, BOOL):
+        raise ctx.later(node.span, f"`hash` of a `{value.type}`", "compute one of its parts")
+    made = try_invoke(ctx, value, "__hash__", [], node.span)
+    if made is None:
+        raise ctx.later(node.span, f"`hash` of a `{value.type}`", "compute one of its parts")
+    return made
+
+
+@builtin("isinstance")
+def isinstance_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``isinstance(x, Class)``."""
+    _plain_args(ctx, node, 2, 2)
+    return condition(ctx, node).value
+
+
+# --- items ---------------------------------------------------------------------------------------------------------
+
+
+@builtin("min", "max")
+def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``min`` and ``max``, of several arguments or of a list."""
+    name = node.func.id if isinstance(node.func, tree.Name) else "min"
+    if any(keyword.arg == "key" for keyword in node.keywords):
+        raise ctx.later(node.span, f"`key` of `{name}`", "write a loop that keeps the best item")
+    given = _keywords(ctx, node, "default")
+    if not node.args:
+        raise ctx.refuse(node.span, f"`{name}` takes at least one argument")
+    if len(node.args) == 1:
+        return _least_of_list(ctx, name, node, given.get("default"))
+    values = ctx.attempt([(arg, expected) for arg in node.args])
+    pairs = [(value, arg.span) for value, arg in zip(values, node.args, strict=True)]
+    t = common_type(ctx, pairs, None, f"the arguments of `{name}`")
+    body: hir.Block = []
+    kept: list[hir.Expr] = []
+    for value in values:
+        adapted = adapt(ctx, value, t)
+        assert adapted is not None
+        held, again = ctx.hold(adapted)
+        body += held
+        kept.append(again)
+    best = ctx.temp(t)
+    now = hir.LocalGet(t, best)
+    body.append(hir.Assign(ctx.line, best, kept[0]))
+    kind = tree.Lt if name == "min" else tree.Gt
+    for value, (_, span) in zip(kept[1:], pairs[1:], strict=True):
+        better = compare(ctx, kind, value, now, (span, pairs[0][1], node.span))
+        body.append(hir.If(ctx.line, better, [hir.Assign(ctx.line, best, value)], []))
+    return hir.Let(t, body, now)
+
+
+def _least_of_list(ctx: Context, name: str, node: tree.Call, default: tree.expr | None) -> hir.Expr:
+    values = list_of_items(ctx, node.args[0], node.span)
+    t = prune(values.type)
+    assert isinstance(t, ClassType)
+    item = t.args[0]
+    if default is None:
+        return ctx.library("krait.list", f"list_{name}", [values], item, node.span, item)
+    held, kept = ctx.hold(values)
+    other = coerce(ctx, ctx.expr(default, item), item, default.span)
+    held_other, instead = ctx.hold(other)
+    found = ctx.library("krait.list", f"list_{name}", [kept], item, node.span, item)
+    test = truth(ctx, kept, node.span)
+    return hir.Let(item, [*held, *held_other], hir.Conditional(item, test, found, instead))
+
+
+@builtin("sorted")
+def sorted_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``sorted(items, reverse=…)``."""
+    if any(keyword.arg == "key" for keyword in node.keywords):
+        raise ctx.later(node.span, "`key` of `sorted`", "sort a list of tuples `(key, item)`")
+    given = _keywords(ctx, node, "reverse")
+    if len(node.args) != 1:
+        raise ctx.refuse(node.span, f"`sorted` takes 1 argument, not {len(node.args)}")
+    values = list_of_items(ctx, node.args[0], node.span, expected)
+    backwards: hir.Expr = hir.Const(BOOL, False)
+    if "reverse" in given:
+        backwards = truth(ctx, ctx.expr(given["reverse"]), given["reverse"].span)
+    t = prune(values.type)
+    assert isinstance(t, ClassType)
+    return ctx.library("krait.list", "sorted_list", [values, backwards], t, node.span, t.args[0])
+
+
+@builtin("sum")
+def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``sum(items, start)``."""
+    given = _keywords(ctx, node, "start")
+    if not 1 <= len(node.args) <= 2:
+        raise ctx.refuse(node.span, f"`sum` takes 1 or 2 arguments, not {len(node.args)}")
+    values = list_of_items(ctx, node.args[0], node.span)
+    t = prune(values.type)
+    assert isinstance(t, ClassType)
+    item = prune(t.args[0])
+    start_node = node.args[1] if len(node.args) == 2 else given.get("start")
+    if item is BOOL:
+        total = _count_true(ctx, values, t, node.span)
+        item = INT
+    elif item is INT or isinstance(item, Infer):
+        total = ctx.library(
+            "krait.builtins", "sum_int", [coerce(ctx, values, ctx.world.list_type(INT), node.span)], INT, node.span
+        )
+        item = INT
+    elif item is FLOAT:
+        total = ctx.library("krait.builtins", "sum_float", [values], FLOAT, node.span)
+    else:
+        raise ctx.refuse(
+            node.args[0].span,
+            f"`sum` adds numbers, not `{item}`",
+            'use `"".join(…)` for texts' if item == ctx.world.str_type else "write a loop",
+        )
+    if start_node is None or literal_int(start_node) == 0:
+        return total
+    if item is FLOAT:
+        zero = isinstance(start_node, tree.Constant) and start_node.value == 0.0
+        if zero:
+            return total
+        raise ctx.later(start_node.span, "`sum` of floats with a start", "add it to the sum")
+    start = ctx.expr(start_node)
+    shape = tree.BinOp(node.args[0], tree.ADD, start_node, node.span)
+    return binary(ctx, tree.ADD, total, start, shape)
+
+
+def _count_true(ctx: Context, values: hir.Expr, t: ClassType, span: Span) -> hir.Expr:
+    """The sum of bools."""
+    count = ctx.temp(INT)
+    total = hir.LocalGet(INT, count)
+
+    def add(item: hir.Expr) -> hir.Block:
+        return [hir.Assign(ctx.line, count, hir.Op(INT, "i64.add", [total, to_int(item)]))]
+
+    body = [hir.Assign(ctx.line, count, hir.Const(INT, 0)), *_loop_over(ctx, values, t, span, add)]
+    return hir.Let(INT, body, total)
+
+
+def _loop_over(
+    ctx: Context, values: hir.Expr, t: ClassType, span: Span, each: Callable[[hir.Expr], hir.Block]
+) -> hir.Block:
+    """Return a loop over a list that nothing changes meanwhile."""
+    held, kept = ctx.hold(values)
+    index = ctx.temp(U32)
+    at = hir.LocalGet(U32, index)
+    item = invoke(ctx, kept, "_at", [(at, span)], span)
+    step = hir.Assign(ctx.line, index, hir.Op(U32, "i32.add", [at, hir.Const(U32, 1)]))
+    test = hir.Op(BOOL, "i32.lt_u", [at, hir.FieldGet(U32, kept, "length")])
+    loop = hir.While(ctx.line, hir.LoopLabel(), test, [*each(item), step], [])
+    return [*held, hir.Assign(ctx.line, index, hir.Const(U32, 0)), loop]
+
+
+@builtin("any", "all")
+def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``any(items)`` and ``all(items)``, which stop at the first item that decides."""
+    name = node.func.id if isinstance(node.func, tree.Name) else "any"
+    (arg,) = _plain_args(ctx, node, 1, 1)
+    decisive = name == "any"
+    result = ctx.temp(BOOL)
+    label = hir.LoopLabel()
+
+    def decide(value: hir.Expr) -> hir.Block:
+        test = truth(ctx, value, arg.span)
+        found: hir.Block = [hir.Assign(ctx.line, result, hir.Const(BOOL, decisive)), hir.Break(ctx.line, label)]
+        return [hir.If(ctx.line, test, found, [])] if decisive else [hir.If(ctx.line, test, [], found)]
+
+    with ctx.collect() as inside:
+        if isinstance(arg, tree.GeneratorExp):
+
+            def each() -> None:
+                for part in decide(ctx.expr(arg.elt)):
+                    ctx.emit(part)
+
+            comprehension_loops(ctx, arg.generators, each)
+        else:
+            values = list_of_items(ctx, arg, node.span)
+            t = prune(values.type)
+            assert isinstance(t, ClassType)
+            for part in _loop_over(ctx, values, t, node.span, decide):
+                ctx.emit(part)
+    # One round of a loop, so that the decision can leave all the loops within it.
+    once = hir.While(ctx.line, label, None, [*inside, hir.Break(ctx.line, label)], [])
+    body: hir.Block = [hir.Assign(ctx.line, result, hir.Const(BOOL, not decisive)), once]
+    return hir.Let(BOOL, body, hir.LocalGet(BOOL, result))
+
+
+def list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | None = None) -> hir.Expr:
+    """Return a list of what an expression gives, which is the list itself if it is one."""
+    return _list_of_items(ctx, node, span, expected)[0]
+
+
+def _list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | None) -> tuple[hir.Expr, bool]:
+    """Return a list of what an expression gives, and whether it is a new one that nobody else has."""
+    if isinstance(node, tree.GeneratorExp):
+        return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
+    if isinstance(node, tree.Tuple):
+        return ctx.expr(tree.List(node.elts, node.ctx, node.span), expected), True
+    if (
+        isinstance(node, tree.Call)
+        and isinstance(node.func, tree.Name)
+        and node.func.id in _LAZY
+        and node.func.id not in ctx.scope
+    ):
+        return _collected(ctx, plan(ctx, node), span), True
+    value = ctx.expr(node, expected)
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(node.span, "this value")
+    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
+        return value, False
+    if t == ctx.world.str_type:
+        return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True
+    local = ctx.temp(t)
+    held = hir.Assign(ctx.line, local, value)
+    ctx.scope["$items"] = local
+    ctx.flow = ctx.flow.bind(local)
+    try:
+        gathered = _collected(ctx, plan(ctx, tree.Name("$items", tree.LOAD, node.span)), span)
+    finally:
+        del ctx.scope["$items"]
+    return hir.Let(gathered.type, [held], gathered), True
+
+
+_LAZY = frozenset({"range", "enumerate", "zip", "reversed"})
+
+
+def _collected(ctx: Context, made: Plan, span: Span) -> hir.Expr:
+    """Return a list of all the items of a plan."""
+    item = _one_value(ctx, made.item, span)
+    t, empty = new_list(ctx, item.type, 0, span)
+    local = ctx.temp(t)
+    append = invoke(ctx, hir.LocalGet(t, local), "append", [(item, span)], span)
+    loop = hir.While(ctx.line, hir.LoopLabel(), made.test, [*made.step, hir.Evaluate(ctx.line, append)], [])
+    return hir.Let(t, [*made.setup, hir.Assign(ctx.line, local, empty), loop], hir.LocalGet(t, local))
+
+
+def _one_value(ctx: Context, item: Element, span: Span) -> hir.Expr:
+    if isinstance(item, tuple):
+        return make_tuple(ctx, [_one_value(ctx, part, span) for part in item], span)
+    return item
+
+
+@builtin("range", "enumerate", "zip", "reversed")
+def lazy(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """A lazy sequence where a value is wanted."""
+    name = node.func.id if isinstance(node.func, tree.Name) else "range"
+    raise ctx.later(node.span, f"`{name}` as a value", f"write `list({name}(…))`, or use it in a `for`")
+
+
+@builtin("super")
+def super_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``super()`` alone."""
+    raise ctx.later(node.span, "`super()` as a value", "call a method of it: `super().__init__(…)`")
+
+
+@builtin("tuple")
+def tuple_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``tuple(items)``."""
+    raise ctx.later(node.span, "`tuple(…)`", "write the items in brackets, or use a list")
+
+
+# --- conversions ---------------------------------------------------------------------------------------------------
+
+
+def convert(ctx: Context, decl: ClassDecl, node: tree.Call, expected: Type | None) -> hir.Expr | None:
+    """Return what a call of a built-in class gives; None if ``decl`` is an ordinary class."""
+    if not decl.module.library or not decl.module.name.startswith("krait.") or decl.name not in _CONVERSIONS:
+        return None
+    return _CONVERSIONS[decl.name](ctx, node, expected)
+
+
+def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    args = _plain_args(ctx, node, 0, 1)
+    if not args:
+        return hir.Text(ctx.world.str_type, "")
+    return text_of(ctx, ctx.expr(args[0]), "__str__", args[0].span)
+
+
+def _to_bool(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    args = _plain_args(ctx, node, 0, 1)
+    return truth(ctx, ctx.expr(args[0]), args[0].span) if args else hir.Const(BOOL, False)
+
+
+def _to_int(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    given = _keywords(ctx, node, "base")
+    if len(node.args) > 2:
+        raise ctx.refuse(node.span, f"`int` takes at most 2 arguments, not {len(node.args)}")
+    if not node.args:
+        return hir.Const(INT, 0)
+    value = ctx.expr(node.args[0])
+    base_node = node.args[1] if len(node.args) == 2 else given.get("base")
+    t = prune(value.type)
+    if t == ctx.world.str_type:
+        base = coerce(ctx, ctx.expr(base_node), INT, base_node.span) if base_node is not None else hir.Const(INT, 10)
+        return ctx.library("krait.int", "int_from_str", [value, base], INT, node.span)
+    if base_node is not None:
+        raise ctx.refuse(base_node.span, "only a text has a base")
+    if t is INT:
+        return value
+    fixed = fixed_to_int(value)
+    if fixed is not None:
+        return fixed
+    made = try_invoke(ctx, value, "__int__", [], node.span)
+    if made is not None:
+        return made
+    raise _no_number(ctx, "int", t, node.args[0].span)
+
+
+def _to_float(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    args = _plain_args(ctx, node, 0, 1)
+    if not args:
+        return hir.Const(FLOAT, 0.0)
+    value = ctx.expr(args[0])
+    t = prune(value.type)
+    if t == ctx.world.str_type:
+        return ctx.library("krait.float", "float_from_str", [value], FLOAT, node.span)
+    if t in (INT, BOOL, FLOAT):
+        return to_float(value)
+    if t is F32:
+        return hir.Op(FLOAT, "f64.promote_f32", [value])
+    fixed = fixed_to_int(value)
+    if fixed is not None:
+        return hir.Op(FLOAT, "f64.convert_i64_u" if t is U64 else "f64.convert_i64_s", [fixed])
+    made = try_invoke(ctx, value, "__float__", [], node.span)
+    if made is not None:
+        return made
+    raise _no_number(ctx, "float", t, args[0].span)
+
+
+def _no_number(ctx: Context, name: str, t: Type, span: Span) -> Refusal:
+    if isinstance(t, Infer):
+        return ctx.unknown(span, "this value")
+    hints = ["test it first: `if x is not None:`"] if isinstance(t, Optional) else []
+    return ctx.refuse(span, f"`{name}` does not take a `{t}`", *hints)
+
+
+def _to_list(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    args = _plain_args(ctx, node, 0, 1)
+    if not args:
+        return ctx.expr(tree.List((), tree.LOAD, node.span), expected)
+    value, is_new = _list_of_items(ctx, args[0], node.span, expected)
+    return value if is_new else invoke(ctx, value, "copy", [], node.span)
+
+
+_CONVERSIONS: dict[str, Rule] = {"str": _to_str, "bool": _to_bool, "int": _to_int, "float": _to_float, "list": _to_list}

@@ -1,0 +1,383 @@
+"""Calls: functions, methods, constructors, members of modules.
+
+In: call syntax. Out: calls of instances with their arguments evaluated once, in the order in which they stand, and defaults
+filled in; the type parameters of generic functions are inferred from the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from krait.check import hir
+from krait.check.annotations import Annotations
+from krait.check.attributes import no_attribute
+from krait.check.builtins import BUILTINS, convert
+from krait.check.coerce import coerce
+from krait.check.context import Context, expression
+from krait.check.invoke import fresh_instance, present, receiver_for
+from krait.check.names import did_you_mean
+from krait.check.scopes import find, find_in_module, module_named, touch_declaration
+from krait.check.signatures import declared_fields, signature
+from krait.check.types import (
+    F32,
+    FIXED,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Infer,
+    Intrinsic,
+    NamedType,
+    Parameter,
+    Primitive,
+    Signature,
+    Symbol,
+    Type,
+    TypeParam,
+    prune,
+    substitute,
+    unify,
+)
+from krait.check.unsafe import convert_fixed, intrinsic
+from krait.check.world import Refusal
+from krait.diagnostics import Note, Span
+from krait.syntax import tree
+
+
+@expression(tree.Call)
+def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``func(args)``."""
+    for item in (*node.args, *node.keywords):
+        if isinstance(item, tree.Starred) or (isinstance(item, tree.keyword) and item.arg is None):
+            raise ctx.later(item.span, "`*` and `**` arguments", "write the arguments out")
+    match node.func:
+        case tree.Name(id=name) as func:
+            local = ctx.scope.get(name)
+            if local is not None:
+                raise ctx.refuse(func.span, f"`{name}` is a variable here; it cannot be called", label="not a function")
+            return call_symbol(ctx, find(ctx, func), node, (), expected)
+        case tree.Subscript(value=tree.Name() as func, slice=arguments):
+            items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
+            annotations = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance)
+            return call_symbol(ctx, find(ctx, func), node, tuple(annotations.type(item) for item in items), expected)
+        case tree.Attribute() as func:
+            return _call_attribute(ctx, func, node, expected)
+        case _:
+            raise ctx.later(node.func.span, "calls of what an expression gives", "call a function by its name")
+
+
+def call_symbol(
+    ctx: Context, symbol: Symbol, node: tree.Call, types: tuple[Type, ...], expected: Type | None
+) -> hir.Expr:
+    """Call what a name means; ``types`` are type arguments that the call gives in brackets."""
+    match symbol:
+        case Intrinsic(name=name) if name.startswith("unsafe."):
+            return intrinsic(ctx, name.removeprefix("unsafe."), node, types, expected)
+        case Intrinsic(name=name) if name in BUILTINS:
+            return BUILTINS[name](ctx, node, expected)
+        case Intrinsic(name=name):
+            raise ctx.later(node.span, f"`{name.removeprefix('typing.')}`")
+        case NamedType(type=t) if isinstance(t, Primitive) and (t in FIXED or t is F32):
+            return convert_fixed(ctx, t, node)
+        case ClassDecl():
+            made = convert(ctx, symbol, node, expected)
+            return (
+                made
+                if made is not None
+                else touch_declaration(ctx, symbol, node, construct(ctx, symbol, node, types, expected))
+            )
+        case FunctionDecl():
+            made = call_function(ctx, symbol, (), None, node, types, expected)
+            return touch_declaration(ctx, symbol, node, made)
+        case _:
+            raise ctx.refuse(node.func.span, "this cannot be called", label="not a function")
+
+
+# --- attributes ----------------------------------------------------------------------------------------------------
+
+
+def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
+    module = module_named(ctx, func.value)
+    if module is not None:
+        return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
+    cls = _class_named(ctx, func.value)
+    if cls is not None:
+        return _call_on_class(ctx, cls, func, node, expected)
+    match func.value:
+        case tree.Call(func=tree.Name(id="super"), args=(), keywords=()):
+            return _call_super(ctx, func, node, expected)
+        case _:
+            pass
+    receiver = present(ctx, ctx.expr(func.value), func.attr, func.span)
+    t = prune(receiver.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(func.value.span, "this value")
+    found = ctx.world.find_method(t, func.attr)
+    if found is None or (
+        func.attr.startswith("_")
+        and not func.attr.startswith("__")
+        and found[0].module.library
+        and not ctx.module.library
+    ):
+        _refuse_field_call(ctx, t, func)
+        raise no_attribute(ctx, t, func)
+    decl, owner_args = found
+    if decl.kind == "property":
+        raise ctx.later(func.span, "calls of what a property gives", "call a method by its name")
+    if decl.kind == "static":
+        return call_function(ctx, decl, owner_args, None, node, (), expected)
+    return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected)
+
+
+def _refuse_field_call(ctx: Context, t: Type, func: tree.Attribute) -> None:
+    if isinstance(t, ClassType) and func.attr in declared_fields(ctx.world, t) and not t.decl.module.library:
+        raise ctx.refuse(func.span, f"`{func.attr}` is a field of `{t}`, not a method", label="cannot be called")
+
+
+def _class_named(ctx: Context, node: tree.expr) -> ClassDecl | None:
+    if isinstance(node, tree.Name) and node.id not in ctx.scope:
+        symbol = ctx.world.lookup(ctx.module, node.id)
+        return symbol if isinstance(symbol, ClassDecl) else None
+    return None
+
+
+def _call_on_class(
+    ctx: Context, cls: ClassDecl, func: tree.Attribute, node: tree.Call, expected: Type | None
+) -> hir.Expr:
+    """``Class.method(…)``: a static method, or a method that is given ``self``."""
+    decl = cls.find_method(func.attr)
+    if decl is None:
+        raise ctx.refuse(
+            func.span, f"the class `{cls.name}` has no method `{func.attr}`", *did_you_mean(func.attr, cls.methods)
+        )
+    owner_args = tuple(Infer() for _ in (decl.owner.type_params if decl.owner is not None else ()))
+    if decl.kind == "static":
+        return call_function(ctx, decl, owner_args, None, node, (), expected)
+    if not node.args:
+        raise ctx.refuse(
+            node.span,
+            f"`{cls.name}.{func.attr}` needs the object as its first argument",
+            f"call it on an object: `x.{func.attr}(…)`",
+        )
+    if isinstance(node.args[0], tree.Name) and func.attr == "__init__":
+        ctx.attribute_base = node.args[0]
+    assert decl.owner is not None
+    own = decl.owner.primitive or ClassType(decl.owner, owner_args)
+    receiver = coerce(ctx, ctx.expr(node.args[0]), own, node.args[0].span)
+    rest = tree.Call(node.func, node.args[1:], node.keywords, node.span)
+    result = call_function(ctx, decl, owner_args, receiver, rest, (), expected)
+    _base_fields_assigned(ctx, func, decl)
+    return result
+
+
+def _call_super(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
+    owner = ctx.instance.decl.owner
+    if owner is None or owner.base is None or ctx.self_local is None or ctx.self_local.type is None:
+        raise ctx.refuse(func.span, "`super()` needs a method of a class that has a base")
+    decl = owner.base.find_method(func.attr)
+    if decl is None or decl.owner is None:
+        if func.attr == "__init__" and not node.args and not node.keywords:
+            return hir.Const(NONE, None)
+        raise ctx.refuse(func.span, f"no base of `{owner.name}` has a method `{func.attr}`")
+    receiver = hir.Cast(ClassType(decl.owner), hir.LocalGet(ctx.self_local.type, ctx.self_local))
+    result = call_function(ctx, decl, (), receiver, node, (), expected)
+    _base_fields_assigned(ctx, func, decl)
+    return result
+
+
+def _base_fields_assigned(ctx: Context, func: tree.Attribute, decl: FunctionDecl) -> None:
+    """After ``super().__init__(…)`` the fields of the base have values."""
+    if ctx.own_fields is not None and func.attr == "__init__" and decl.owner is not None:
+        for name in declared_fields(ctx.world, ClassType(decl.owner)):
+            if name in ctx.own_fields:
+                ctx.flow = ctx.flow.bind(ctx.own_fields[name])
+
+
+# --- constructors --------------------------------------------------------------------------------------------------
+
+
+def construct(
+    ctx: Context, decl: ClassDecl, node: tree.Call, types: tuple[Type, ...], expected: Type | None
+) -> hir.Expr:
+    """``Class(args)``: a new object, then ``__init__``."""
+    if types and len(types) != len(decl.type_params):
+        raise ctx.refuse(
+            node.func.span, f"`{decl.name}` takes {len(decl.type_params)} type arguments, not {len(types)}"
+        )
+    args = types or tuple(Infer() for _ in decl.type_params)
+    t = ClassType(decl, args)
+    wanted = prune(expected) if expected is not None else None
+    if isinstance(wanted, ClassType) and wanted.decl is decl:
+        unify(t, wanted)
+    local = ctx.temp(t)
+    made = hir.New(t, None, node.span.start_line)
+    init = decl.find_method("__init__")
+    body: hir.Block = [hir.Assign(ctx.line, local, made)]
+    if init is not None:
+        receiver = receiver_for(ctx, init, hir.LocalGet(t, local))
+        owner_args = args if init.owner is decl else ()
+        body.append(hir.Evaluate(ctx.line, call_function(ctx, init, owner_args, receiver, node, (), None)))
+    elif node.args or node.keywords:
+        raise ctx.refuse(node.span, f"`{decl.name}()` takes no arguments", "give the class a method `__init__`")
+    else:
+        declared_fields(ctx.world, t)
+        if not decl.module.library:
+            ctx.note_program_call()
+            missing = [] if decl.module.unsafe else list(declared_fields(ctx.world, t))
+            if missing:
+                raise ctx.refuse(
+                    node.span,
+                    f"the field `{missing[0]}` of `{decl.name}` never gets a value",
+                    "assign it in `__init__`",
+                )
+    return hir.Let(t, body, hir.LocalGet(t, local))
+
+
+# --- functions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Given:
+    """An argument and the parameter that it is for."""
+
+    param: Parameter
+    node: tree.expr
+
+
+def call_function(
+    ctx: Context,
+    decl: FunctionDecl,
+    owner_args: Sequence[Type],
+    receiver: hir.Expr | None,
+    node: tree.Call,
+    types: tuple[Type, ...],
+    expected: Type | None,
+) -> hir.Expr:
+    """Return the call of a function or method whose receiver is already checked."""
+    sig = signature(ctx.world, decl)
+    instance, env = fresh_instance(decl, owner_args)
+    if types:
+        if len(types) != len(decl.type_params):
+            raise ctx.refuse(
+                node.func.span, f"`{decl.name}` takes {len(decl.type_params)} type arguments, not {len(types)}"
+            )
+        for param, value in zip(decl.type_params, types, strict=True):
+            unify(env[param], value)
+    given = _match(ctx, decl, sig, node)
+    checked = _arguments(ctx, decl, given, env)
+    result = substitute(sig.result, env)
+    if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
+        unify(result, expected)
+    before, values = _in_order(ctx, decl, sig, given, checked, env)
+    args = values if receiver is None else [receiver, *values]
+    if before and receiver is not None:
+        held, kept = ctx.hold(receiver)
+        before, args = [*held, *before], [kept, *values]
+    made = ctx.call(instance, args, result, node.span)
+    return hir.Let(result, before, made) if before else made
+
+
+def _match(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) -> list[_Given]:
+    """Find the parameter of each argument, in the order of the arguments."""
+    positional = [param for param in sig.params if not param.keyword_only]
+    name = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
+    notes = [Note(f"`{name}` is defined here", _heading(decl))] if decl.module is ctx.module else []
+    if len(node.args) > len(positional):
+        extra = node.args[len(positional)].span.to(node.args[-1].span)
+        raise ctx.refuse(
+            extra,
+            f"`{name}` takes {_count(len(positional))}, but {len(node.args)} are given",
+            label="too many",
+            notes=notes,
+        )
+    given = [_Given(param, value) for param, value in zip(positional, node.args, strict=False)]
+    by_name = {param.name: param for param in sig.params if not param.positional_only}
+    for keyword in node.keywords:
+        param = by_name.get(keyword.arg or "")
+        if param is None:
+            raise ctx.refuse(
+                keyword.span,
+                f"`{name}` has no parameter `{keyword.arg}`",
+                *did_you_mean(keyword.arg or "", by_name),
+                notes=notes,
+            )
+        if any(item.param is param for item in given):
+            raise ctx.refuse(keyword.span, f"`{keyword.arg}` is given twice")
+        given.append(_Given(param, keyword.value))
+    missing = [
+        param.name for param in sig.params if param.default is None and not any(item.param is param for item in given)
+    ]
+    if missing:
+        listed = ", ".join(f"`{item}`" for item in missing)
+        raise ctx.refuse(
+            node.span, f"missing argument{'s' if len(missing) > 1 else ''} {listed} of `{name}`", notes=notes
+        )
+    return given
+
+
+def _heading(decl: FunctionDecl) -> Span:
+    """The span of ``def name``."""
+    start = decl.node.span
+    return Span(start.start_line, start.start_col, start.start_line, start.start_col + len("def ") + len(decl.name))
+
+
+def _count(number: int) -> str:
+    return "1 argument" if number == 1 else f"{number} arguments"
+
+
+def _arguments(
+    ctx: Context, decl: FunctionDecl, given: Sequence[_Given], env: Mapping[TypeParam, Type]
+) -> list[hir.Expr]:
+    checked: list[hir.Expr] = []
+    failed: Refusal | None = None
+    for item in given:
+        wanted = substitute(item.param.type, env)
+        note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
+        try:
+            value = ctx.expr(_lists_for_generators(decl, item.node), wanted)
+            checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
+        except Refusal as refusal:
+            failed = failed or refusal
+    if failed is not None:
+        raise failed
+    return checked
+
+
+def _lists_for_generators(decl: FunctionDecl, node: tree.expr) -> tree.expr:
+    """The library takes a list where CPython takes an iterable that it uses up at once, as ``str.join`` does."""
+    if isinstance(node, tree.GeneratorExp) and decl.module.library:
+        return tree.ListComp(node.elt, node.generators, node.span)
+    return node
+
+
+def _in_order(
+    ctx: Context,
+    decl: FunctionDecl,
+    sig: Signature,
+    given: Sequence[_Given],
+    checked: Sequence[hir.Expr],
+    env: Mapping[TypeParam, Type],
+) -> tuple[hir.Block, list[hir.Expr]]:
+    """Return the values in the order of the parameters, and statements that evaluate them first where that order differs."""
+    order = [item.param for item in given]
+    wanted = [param for param in sig.params if param in order]
+    before: hir.Block = []
+    values = list(checked)
+    if order != wanted:
+        for index, value in enumerate(values):
+            held, values[index] = ctx.hold(value)
+            before += held
+    by_param = {id(param): value for param, value in zip(order, values, strict=True)}
+    return before, [
+        by_param[id(param)] if id(param) in by_param else _default(ctx, decl, param, env) for param in sig.params
+    ]
+
+
+def _default(ctx: Context, decl: FunctionDecl, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
+    """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
+    assert param.default is not None
+    t = substitute(param.type, env)
+    if param.default_var is not None:
+        return hir.GlobalGet(t, param.default_var)
+    return coerce(ctx, ctx.expr(param.default, t), t, param.span)

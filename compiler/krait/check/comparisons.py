@@ -1,0 +1,345 @@
+"""Comparisons, chained or not.
+
+In: checked operands. Out: bools: instructions for numbers (an int and a float are compared exactly), method calls for
+objects, address comparison for `is`.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import is_none, negate, to_int, unwrap
+from krait.check.conditions import condition
+from krait.check.constants import literal_int
+from krait.check.context import Context, expression
+from krait.check.invoke import find_method, invoke, try_invoke
+from krait.check.operators import operands
+from krait.check.tuples import field_name, is_tuple
+from krait.check.types import (
+    BOOL,
+    F32,
+    FIXED,
+    FLOAT,
+    I32,
+    INT,
+    NONE,
+    U64,
+    ClassType,
+    Infer,
+    Optional,
+    Type,
+    prune,
+)
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_SYMBOLS: dict[type[tree.cmpop], str] = {
+    tree.Eq: "==",
+    tree.NotEq: "!=",
+    tree.Lt: "<",
+    tree.LtE: "<=",
+    tree.Gt: ">",
+    tree.GtE: ">=",
+    tree.Is: "is",
+    tree.IsNot: "is not",
+    tree.In: "in",
+    tree.NotIn: "not in",
+}
+_INSTRUCTION: dict[type[tree.cmpop], str] = {
+    tree.Eq: "eq",
+    tree.NotEq: "ne",
+    tree.Lt: "lt",
+    tree.LtE: "le",
+    tree.Gt: "gt",
+    tree.GtE: "ge",
+}
+_MIRRORED: dict[type[tree.cmpop], type[tree.cmpop]] = {
+    tree.Eq: tree.Eq,
+    tree.NotEq: tree.NotEq,
+    tree.Lt: tree.Gt,
+    tree.LtE: tree.GtE,
+    tree.Gt: tree.Lt,
+    tree.GtE: tree.LtE,
+}
+_EXACT_BITS = 53
+
+
+@expression(tree.Compare)
+def compare_chain(ctx: Context, node: tree.Compare, expected: Type | None) -> hir.Expr:
+    """``a < b < c``: each operand once, the rest only while the tests hold."""
+    if len(node.ops) == 1:
+        none_test = isinstance(node.comparators[0], tree.Constant) and node.comparators[0].value is None
+        if none_test and isinstance(node.ops[0], tree.Is | tree.IsNot | tree.Eq | tree.NotEq):
+            return condition(ctx, node).value
+        return single(ctx, node.left, node.ops[0], node.comparators[0], node.span)
+    left, first = operands(ctx, node.left, node.comparators[0], None)
+    held_left, left = ctx.hold(left)
+    held, kept = ctx.hold(first)
+    span = node.left.span.to(node.comparators[0].span)
+    test = compare(ctx, type(node.ops[0]), left, kept, (node.left.span, node.comparators[0].span, span))
+    result = hir.Let(BOOL, [*held_left, *held], test)
+    before = ctx.flow
+    rest = _rest(ctx, kept, node, 1)
+    ctx.flow = before
+    return hir.Conditional(BOOL, result, rest, hir.Const(BOOL, False))
+
+
+def _rest(ctx: Context, left: hir.Expr, node: tree.Compare, index: int) -> hir.Expr:
+    """The tests of a chain from number ``index`` on; ``left`` can be repeated."""
+    operand = node.comparators[index]
+    right = ctx.expr(operand, left.type if prune(left.type) in FIXED else None)
+    spans = (node.comparators[index - 1].span, operand.span, node.comparators[index - 1].span.to(operand.span))
+    if index == len(node.ops) - 1:
+        return compare(ctx, type(node.ops[index]), left, right, spans)
+    held, kept = ctx.hold(right)
+    test = hir.Let(BOOL, held, compare(ctx, type(node.ops[index]), left, kept, spans))
+    return hir.Conditional(BOOL, test, _rest(ctx, kept, node, index + 1), hir.Const(BOOL, False))
+
+
+def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span: Span) -> hir.Expr:
+    """One comparison of two expressions."""
+    if isinstance(op, tree.In | tree.NotIn):
+        found = _in_literal(ctx, left, right, span)
+        if found is not None:
+            return found if isinstance(op, tree.In) else negate(found)
+    a, b = operands(ctx, left, right, None)
+    return compare(ctx, type(op), a, b, (left.span, right.span, span))
+
+
+def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> hir.Expr | None:
+    """``x in (a, b)`` and ``x in range(a, b)`` without making the tuple or range; None for anything else."""
+    match right:
+        case tree.Tuple(elts=elts) | tree.List(elts=elts) | tree.Set(elts=elts) if elts and all(
+            isinstance(item, tree.Constant) or literal_int(item) is not None for item in elts
+        ):
+            local_body, kept = ctx.hold(ctx.expr(left))
+            result: hir.Expr = hir.Const(BOOL, False)
+            for item in reversed(elts):
+                value = ctx.expr(item)
+                if _never_equal(prune(kept.type), prune(value.type)):
+                    continue
+                test = equal(ctx, kept, value, (left.span, item.span, span))
+                result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
+            return hir.Let(BOOL, local_body, result)
+        case tree.Call(func=tree.Name(id="range"), args=(start, stop), keywords=()):
+            body, kept = ctx.hold(ctx.expr(left))
+            low_body, low = ctx.hold(ctx.expr(start))
+            high_body, high = ctx.hold(ctx.expr(stop))
+            if any(prune(part.type) is not INT for part in (kept, low, high)):
+                return None
+            inside = hir.Conditional(
+                BOOL,
+                hir.Op(BOOL, "i64.le_s", [low, kept]),
+                hir.Op(BOOL, "i64.lt_s", [kept, high]),
+                hir.Const(BOOL, False),
+            )
+            return hir.Let(BOOL, [*body, *low_body, *high_body], inside)
+        case _:
+            return None
+
+
+def _never_equal(a: Type, b: Type) -> bool:
+    numbers = (INT, FLOAT, BOOL)
+    return (
+        a != b and not (a in numbers and b in numbers) and not isinstance(a, Optional) and not isinstance(b, Optional)
+    )
+
+
+def compare(
+    ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]
+) -> hir.Expr:
+    """Return ``left op right`` for checked operands; ``spans`` are those of the operands and of the whole."""
+    if kind in (tree.In, tree.NotIn):
+        found = _contains(ctx, left, right, spans)
+        return found if kind is tree.In else negate(found)
+    if kind in (tree.Is, tree.IsNot):
+        same = _identical(ctx, left, right, spans)
+        return same if kind is tree.Is else negate(same)
+    numeric = _numeric(ctx, kind, left, right, spans)
+    if numeric is not None:
+        return numeric
+    if kind is tree.Eq:
+        return equal(ctx, left, right, spans)
+    if kind is tree.NotEq:
+        made = try_invoke(ctx, left, "__ne__", [(right, spans[1])], spans[2])
+        return made if made is not None else negate(equal(ctx, left, right, spans))
+    return _ordered(ctx, kind, left, right, spans)
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+def _numeric(
+    ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]
+) -> hir.Expr | None:
+    a, b = prune(left.type), prune(right.type)
+    name = _INSTRUCTION[kind]
+    if a in FIXED or F32 in (a, b) or b in FIXED:
+        if a is not b:
+            raise ctx.refuse(spans[2], f"`{a}` and `{b}` do not compare", "convert one of them")
+        if a is F32:
+            return hir.Op(BOOL, f"f32.{name}", [left, right])
+        sign = "" if kind in (tree.Eq, tree.NotEq) else "_s" if a is I32 else "_u"
+        return hir.Op(BOOL, f"{'i64' if a is U64 else 'i32'}.{name}{sign}", [left, right])
+    if not (a in (INT, FLOAT, BOOL) and b in (INT, FLOAT, BOOL)):
+        return None
+    if a is BOOL and b is BOOL and kind in (tree.Eq, tree.NotEq):
+        return hir.Op(BOOL, f"i32.{name}", [left, right])
+    x = to_int(left) if a is BOOL else left
+    y = to_int(right) if b is BOOL else right
+    if prune(x.type) is INT and prune(y.type) is INT:
+        return hir.Op(BOOL, f"i64.{name}" + ("" if kind in (tree.Eq, tree.NotEq) else "_s"), [x, y])
+    if prune(x.type) is FLOAT and prune(y.type) is FLOAT:
+        return hir.Op(BOOL, f"f64.{name}", [x, y])
+    return _mixed(ctx, kind, x, y, spans[2])
+
+
+def _mixed(ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, span: Span) -> hir.Expr:
+    """Compare an int with a float exactly: converting the int first would round it."""
+    for value in (left, right):
+        if isinstance(value, hir.Const) and isinstance(value.value, int) and abs(value.value) <= 2**_EXACT_BITS:
+            number = hir.Const(FLOAT, float(value.value))
+            pair = [number, right] if value is left else [left, number]
+            return hir.Op(BOOL, f"f64.{_INSTRUCTION[kind]}", list[hir.Expr](pair))
+    body: hir.Block = []
+    if prune(left.type) is FLOAT:
+        body, kept = ctx.hold(left)
+        left, right, kind = right, kept, _MIRRORED[kind]
+    # The library answers -1, 0, 1, or 2 where the float is NaN.
+    order = ctx.library("krait.float", "compare_int_float", [left, right], INT, span)
+    test: hir.Expr
+    if kind is tree.GtE:
+        one = hir.Const(INT, 1)
+        test = hir.Op(BOOL, "i64.eq", [hir.Op(INT, "i64.or", [order, one]), one])
+    else:
+        instruction, value_of = {
+            tree.Eq: ("eq", 0),
+            tree.NotEq: ("ne", 0),
+            tree.Lt: ("eq", -1),
+            tree.LtE: ("le_s", 0),
+            tree.Gt: ("eq", 1),
+        }[kind]
+        test = hir.Op(BOOL, f"i64.{instruction}", [order, hir.Const(INT, value_of)])
+    return hir.Let(BOOL, body, test) if body else test
+
+
+# --- objects -------------------------------------------------------------------------------------------------------
+
+
+def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    """Return ``left == right``."""
+    numeric = _numeric(ctx, tree.Eq, left, right, spans)
+    if numeric is not None:
+        return numeric
+    if isinstance(left, hir.Text) and isinstance(right, hir.Text):
+        return hir.Const(BOOL, left.value == right.value)
+    a, b = prune(left.type), prune(right.type)
+    for t, span in ((a, spans[0]), (b, spans[1])):
+        if isinstance(t, Infer):
+            raise ctx.unknown(span, "this value")
+    if isinstance(a, Optional) or isinstance(b, Optional):
+        return _equal_optional(ctx, left, right, spans)
+    made = try_invoke(ctx, left, "__eq__", [(right, spans[1])], spans[2])
+    if made is not None:
+        return made
+    if isinstance(a, ClassType) and isinstance(b, ClassType) and find_method(ctx, a, "__eq__") is None:
+        if a.decl.is_subclass(b.decl) or b.decl.is_subclass(a.decl):
+            return hir.Op(BOOL, "i32.eq", [left, right])
+    raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))
+
+
+def _equal_optional(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    """Equality where one side or both may be None: equal if both are, else if the values are."""
+    if NONE in (prune(left.type), prune(right.type)):
+        held, kept = ctx.hold(right if prune(left.type) is NONE else left)
+        return hir.Let(BOOL, held, is_none(kept))
+    held_left, a = ctx.hold(left)
+    held_right, b = ctx.hold(right)
+    a_optional, b_optional = (isinstance(prune(x.type), Optional) for x in (a, b))
+    values = equal(ctx, unwrap(ctx, a) if a_optional else a, unwrap(ctx, b) if b_optional else b, spans)
+    false = hir.Const(BOOL, False)
+    result: hir.Expr
+    if a_optional and b_optional:
+        result = hir.Conditional(BOOL, is_none(a), is_none(b), hir.Conditional(BOOL, is_none(b), false, values))
+    else:
+        result = hir.Conditional(BOOL, is_none(a if a_optional else b), false, values)
+    return hir.Let(BOOL, [*held_left, *held_right], result)
+
+
+def _ordered(
+    ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]
+) -> hir.Expr:
+    for value, span in ((left, spans[0]), (right, spans[1])):
+        if isinstance(prune(value.type), Infer):
+            raise ctx.unknown(span, "this value")
+    made = try_invoke(ctx, left, f"__{_INSTRUCTION[kind]}__", [(right, spans[1])], spans[2])
+    if made is not None:
+        return made
+    mirrored = f"__{_INSTRUCTION[_MIRRORED[kind]]}__"
+    if find_method(ctx, right.type, mirrored) is not None and prune(left.type) == prune(right.type):
+        held_left, first = ctx.hold(left)
+        held_right, second = ctx.hold(right)
+        return hir.Let(BOOL, [*held_left, *held_right], invoke(ctx, second, mirrored, [(first, spans[0])], spans[2]))
+    raise _incomparable(ctx, kind, left, right, spans)
+
+
+def _incomparable(
+    ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]
+) -> Refusal:
+    a, b = prune(left.type), prune(right.type)
+    symbol, name = _SYMBOLS[kind], f"__{_INSTRUCTION[kind]}__"
+    hints = _conversion(ctx, a, b)
+    if isinstance(a, ClassType) and a == b and not a.decl.module.library:
+        hints = [f"give the class a method `def {name}(self, other: {a}) -> bool:`"]
+    elif isinstance(a, Optional) or isinstance(b, Optional):
+        hints = ["test for None first: `if x is not None:`"]
+    return ctx.refuse(spans[2], f"`{symbol}` does not compare `{a}` and `{b}`", *hints)
+
+
+def _conversion(ctx: Context, a: Type, b: Type) -> list[str]:
+    text = ctx.world.str_type
+    if text in (a, b):
+        other = a if b == text else b
+        if other in (INT, FLOAT):
+            return [f"convert the text: `{other}(…)`"]
+    return []
+
+
+def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    a, b = prune(left.type), prune(right.type)
+    if a is BOOL and b is BOOL:
+        return hir.Op(BOOL, "i32.eq", [left, right])
+    inner = [prune(t.inner) if isinstance(t, Optional) else t for t in (a, b)]
+    text = ctx.world.str_type
+    if all(isinstance(t, ClassType) and t != text for t in inner):
+        return hir.Op(BOOL, "i32.eq", [left, right])
+    raise ctx.refuse(
+        spans[2],
+        f"`is` does not compare `{a}` and `{b}`",
+        "compare values with `==`",
+        label="identity of such values is an accident of the implementation",
+    )
+
+
+def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    t = prune(right.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(spans[1], "this value")
+    if isinstance(t, ClassType) and is_tuple(t.decl):
+        held_left, item = ctx.hold(left)
+        held_right, kept = ctx.hold(right)
+        result: hir.Expr = hir.Const(BOOL, False)
+        for index in reversed(range(len(t.args))):
+            test = equal(ctx, item, hir.FieldGet(t.args[index], kept, field_name(index)), spans)
+            result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
+        return hir.Let(BOOL, [*held_left, *held_right], result)
+    if find_method(ctx, t, "__contains__") is None:
+        raise ctx.refuse(spans[2], f"`in` does not search a `{t}`")
+    held, item = ctx.hold(left)
+    if not held:
+        return invoke(ctx, right, "__contains__", [(item, spans[0])], spans[2])
+    local = ctx.temp(right.type)
+    body = [*held, hir.Assign(ctx.line, local, right)]
+    return hir.Let(
+        BOOL, body, invoke(ctx, hir.LocalGet(right.type, local), "__contains__", [(item, spans[0])], spans[2])
+    )

@@ -1,0 +1,276 @@
+"""Truth: what `if`, `while`, `and`, `or`, `not` and conditional expressions ask.
+
+In: expressions. Out: bools, and what is known where they are true and where they are false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from krait.check import hir
+from krait.check.coerce import adapt, common_type, is_none, negate, unwrap
+from krait.check.context import Context, expression
+from krait.check.flow import Flow, Path, join
+from krait.check.invoke import find_method, try_invoke
+from krait.check.types import (
+    BOOL,
+    FIXED,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    U64,
+    ClassDecl,
+    ClassType,
+    GlobalVar,
+    Infer,
+    Optional,
+    Primitive,
+    Type,
+    prune,
+)
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+
+@dataclass(slots=True)
+class Condition:
+    """A bool, with the flows behind it where it is true and where it is false."""
+
+    value: hir.Expr
+    true: Flow
+    false: Flow
+
+
+def truth(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return whether a value counts as true."""
+    t = prune(value.type)
+    if t is BOOL or t is NEVER:
+        return value
+    if t is INT or t is U64:
+        return hir.Op(BOOL, "i64.ne", [value, hir.Const(t, 0)])
+    if t is FLOAT:
+        return hir.Op(BOOL, "f64.ne", [value, hir.Const(FLOAT, 0.0)])
+    if t in FIXED:
+        return hir.Op(BOOL, "i32.ne", [value, hir.Const(t, 0)])
+    if t is NONE:
+        return hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], hir.Const(BOOL, False))
+    if isinstance(t, Infer):
+        raise ctx.unknown(span, "this value")
+    if isinstance(t, Optional):
+        return _optional_truth(ctx, value, t, span)
+    asked = try_invoke(ctx, value, "__bool__", [], span)
+    if asked is not None:
+        return asked
+    length = try_invoke(ctx, value, "__len__", [], span)
+    if length is not None:
+        return hir.Op(BOOL, "i64.ne", [length, hir.Const(INT, 0)])
+    return hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], hir.Const(BOOL, True))
+
+
+def _optional_truth(ctx: Context, value: hir.Expr, t: Optional, span: Span) -> hir.Expr:
+    inner = prune(t.inner)
+    plain = isinstance(inner, ClassType) and not (
+        find_method(ctx, inner, "__bool__") or find_method(ctx, inner, "__len__")
+    )
+    if plain:
+        return negate(is_none(value))
+    held, kept = ctx.hold(value)
+    choice = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), truth(ctx, unwrap(ctx, kept), span))
+    return hir.Let(BOOL, held, choice) if held else choice
+
+
+def condition(ctx: Context, node: tree.expr) -> Condition:
+    """Check an expression whose truth is asked; ``ctx.flow`` is left at where the two ways join."""
+    match node:
+        case tree.UnaryOp(op=tree.Not(), operand=operand):
+            inner = condition(ctx, operand)
+            return Condition(negate(inner.value), inner.false, inner.true)
+        case tree.BoolOp(op=op, values=values):
+            return _junction(ctx, isinstance(op, tree.And), values)
+        case tree.Compare(
+            left=left,
+            ops=(tree.Is() | tree.IsNot() | tree.Eq() | tree.NotEq() as op,),
+            comparators=(tree.Constant(value=None),),
+        ):
+            return _none_test(ctx, left, isinstance(op, tree.Is | tree.Eq), node)
+        case tree.Call(func=tree.Name(id="isinstance"), args=(subject, cls), keywords=()):
+            return _isinstance_test(ctx, subject, cls, node)
+        case _:
+            value = ctx.expr(node)
+            test = truth(ctx, value, node.span)
+            path = access_path(ctx, node)
+            known = ctx.flow
+            if path is not None and isinstance(prune(value.type), Optional):
+                inner = prune(value.type)
+                assert isinstance(inner, Optional)
+                return Condition(test, known.narrow(path, prune(inner.inner)), known)
+            if isinstance(test, hir.Const):
+                return Condition(test, known if test.value else known.stop(), known.stop() if test.value else known)
+            return Condition(test, known, known)
+
+
+def _junction(ctx: Context, is_and: bool, values: tuple[tree.expr, ...]) -> Condition:
+    first, *others = values
+    result = condition(ctx, first)
+    for node in others:
+        ctx.flow = result.true if is_and else result.false
+        part = condition(ctx, node)
+        if is_and:
+            value = hir.Conditional(BOOL, result.value, part.value, hir.Const(BOOL, False))
+            result = Condition(value, part.true, join(result.false, part.false))
+        else:
+            value = hir.Conditional(BOOL, result.value, hir.Const(BOOL, True), part.value)
+            result = Condition(value, join(result.true, part.true), part.false)
+    ctx.flow = join(result.true, result.false)
+    return result
+
+
+def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -> Condition:
+    path = access_path(ctx, left)
+    value = ctx.expr(left)
+    t = prune(value.type)
+    known = ctx.flow
+    if isinstance(t, Infer):
+        raise ctx.unknown(left.span, "this value")
+    if not isinstance(t, Optional):
+        answer = hir.Const(BOOL, (t is NONE) == positive)
+        return Condition(hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], answer), known, known)
+    test = is_none(value)
+    some = known.narrow(path, prune(t.inner)) if path is not None else known
+    return Condition(test, known, some) if positive else Condition(negate(test), some, known)
+
+
+def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tree.expr) -> Condition:
+    value = ctx.expr(subject)
+    t = prune(value.type)
+    wanted = _class_named(ctx, cls)
+    known = ctx.flow
+    inner = prune(t.inner) if isinstance(t, Optional) else t
+    if isinstance(wanted, Primitive) or not isinstance(inner, ClassType):
+        raise ctx.later(node.span, "`isinstance` of values that are not class instances", "types say what a value is")
+    if not wanted.decl.is_subclass(inner.decl) and not inner.decl.is_subclass(wanted.decl):
+        raise ctx.refuse(node.span, f"a `{t}` is never a `{wanted}`")
+    held, kept = ctx.hold(value)
+    test: hir.Expr = hir.IsInstance(BOOL, hir.Cast(inner, kept), wanted)
+    if isinstance(t, Optional):
+        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
+    path = access_path(ctx, subject)
+    narrower = wanted if wanted.decl.is_subclass(inner.decl) else inner
+    true = known.narrow(path, narrower) if path is not None else known
+    return Condition(hir.Let(BOOL, held, test) if held else test, true, known)
+
+
+def _class_named(ctx: Context, node: tree.expr) -> ClassType | Primitive:
+    if isinstance(node, tree.Tuple):
+        raise ctx.later(node.span, "`isinstance` with several classes", "write `isinstance(…) or isinstance(…)`")
+    if isinstance(node, tree.Name):
+        symbol = ctx.world.lookup(ctx.module, node.id)
+        if isinstance(symbol, ClassDecl):
+            if symbol.primitive is not None:
+                return symbol.primitive
+            if not symbol.type_params:
+                return ClassType(symbol)
+    raise ctx.refuse(node.span, "`isinstance` needs the name of a class here")
+
+
+def access_path(ctx: Context, node: tree.expr) -> Path | None:
+    """Return the variable and fields that an expression reads, if that is all it does."""
+    match node:
+        case tree.Name(id=name):
+            found = ctx.scope.get(name)
+            if found is not None:
+                return (found,)
+            symbol = ctx.module.symbols.get(name)
+            return (symbol,) if isinstance(symbol, GlobalVar) else None
+        case tree.Attribute(value=value, attr=attr):
+            before = access_path(ctx, value)
+            return (*before, attr) if before is not None else None
+        case tree.NamedExpr(target=target):
+            return access_path(ctx, target)
+        case _:
+            return None
+
+
+@expression(tree.BoolOp)
+def bool_op(ctx: Context, node: tree.BoolOp, expected: Type | None) -> hir.Expr:
+    """``a and b``, ``a or b``: one of the operands, not its truth."""
+    is_and = isinstance(node.op, tree.And)
+    if all(_is_test(value) for value in node.values):
+        return condition(ctx, node).value
+    *others, last = node.values
+    flows: list[tuple[hir.Expr, tree.expr, Flow]] = []
+    for item in others:
+        narrowing = condition_flows(ctx, item)
+        flows.append((narrowing[0], item, ctx.flow))
+        ctx.flow = narrowing[1] if is_and else narrowing[2]
+    values = [*((value, item.span) for value, item, _ in flows), (ctx.expr(last, expected), last.span)]
+    if not is_and:  # what `or` passes on is true, so not None
+        values = [(_known_true(value), span) for value, span in values[:-1]] + [values[-1]]
+    t = common_type(ctx, values, expected, "the operands of `and` and `or`")
+    ctx.flow = join(ctx.flow, *(flow for _, _, flow in flows))
+    result = adapt(ctx, values[-1][0], t)
+    for value, item, _ in reversed(flows):
+        if t is BOOL and result is not None:
+            fixed = hir.Const(BOOL, not is_and)
+            result = hir.Conditional(BOOL, value, *((result, fixed) if is_and else (fixed, result)))
+            continue
+        local = ctx.temp(value.type)
+        kept = hir.LocalGet(value.type, local)
+        passed = (
+            kept
+            if is_and or not isinstance(prune(value.type), Optional) or isinstance(t, Optional)
+            else unwrap(ctx, kept)
+        )
+        kept_as, test = adapt(ctx, passed, t), truth(ctx, kept, item.span)
+        assert kept_as is not None and result is not None
+        choice = hir.Conditional(t, test, result, kept_as) if is_and else hir.Conditional(t, test, kept_as, result)
+        result = hir.Let(t, [hir.Assign(ctx.line, local, value)], choice)
+    assert result is not None
+    return result
+
+
+def _known_true(value: hir.Expr) -> hir.Expr:
+    t = prune(value.type)
+    return hir.Cast(prune(t.inner), value) if isinstance(t, Optional) else value
+
+
+def condition_flows(ctx: Context, node: tree.expr) -> tuple[hir.Expr, Flow, Flow]:
+    """Return an expression's value, and the flows behind it where it is true and where it is false."""
+    if _is_test(node):
+        test = condition(ctx, node)
+        return test.value, test.true, test.false
+    value = ctx.expr(node)
+    path = access_path(ctx, node)
+    t = prune(value.type)
+    if path is not None and isinstance(t, Optional):
+        return value, ctx.flow.narrow(path, prune(t.inner)), ctx.flow
+    return value, ctx.flow, ctx.flow
+
+
+def _is_test(node: tree.expr) -> bool:
+    """Return whether an expression is a bool by its form."""
+    match node:
+        case tree.Compare() | tree.UnaryOp(op=tree.Not()) | tree.Constant(value=bool()):
+            return True
+        case tree.BoolOp(values=values):
+            return all(_is_test(value) for value in values)
+        case tree.Call(func=tree.Name(id="isinstance")):
+            return True
+        case _:
+            return False
+
+
+@expression(tree.IfExp)
+def if_exp(ctx: Context, node: tree.IfExp, expected: Type | None) -> hir.Expr:
+    """``a if test else b``."""
+    test = condition(ctx, node.test)
+    ctx.flow = test.true
+    then = ctx.expr(node.body, expected)
+    after_then, ctx.flow = ctx.flow, test.false
+    orelse = ctx.expr(node.orelse, expected)
+    ctx.flow = join(after_then, ctx.flow)
+    t = common_type(ctx, [(then, node.body.span), (orelse, node.orelse.span)], expected, "the two sides of `if … else`")
+    a, b = adapt(ctx, then, t), adapt(ctx, orelse, t)
+    assert a is not None and b is not None
+    return hir.Conditional(t, test.value, a, b)

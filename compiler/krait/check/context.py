@@ -1,0 +1,261 @@
+"""The check of one function instance: its state, and the registry of rules for each kind of syntax node.
+
+In: syntax nodes. Out: typed trees, through the rules that the modules of this package register with `expression` and
+`statement`. The rules call one another through `Context.expr` and `Context.block`, so that their modules need not import
+each other.
+
+Invariant: the walk goes in program order, so `Context.flow` is what is known just before the node at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from krait.check import hir
+from krait.check.flow import Flow, Variable
+from krait.check.names import Names, scan
+from krait.check.types import NEVER, NONE, GlobalVar, Instance, Local, ModuleDecl, Type, optional, prune
+from krait.check.world import Refusal, World
+from krait.diagnostics import Note, Span
+from krait.syntax import tree
+
+ExpressionRule = Callable[["Context", Any, Type | None], hir.Expr]
+StatementRule = Callable[["Context", Any], None]
+
+_EXPRESSIONS: dict[type[tree.AST], ExpressionRule] = {}
+_STATEMENTS: dict[type[tree.AST], StatementRule] = {}
+
+_E = TypeVar("_E", bound=ExpressionRule)
+_S = TypeVar("_S", bound=StatementRule)
+
+
+def expression(*nodes: type[tree.AST]) -> Callable[[_E], _E]:
+    """Register the rule for a kind of expression."""
+
+    def register(rule: _E) -> _E:
+        _EXPRESSIONS.update(dict.fromkeys(nodes, rule))
+        return rule
+
+    return register
+
+
+def statement(*nodes: type[tree.AST]) -> Callable[[_S], _S]:
+    """Register the rule for a kind of statement."""
+
+    def register(rule: _S) -> _S:
+        _STATEMENTS.update(dict.fromkeys(nodes, rule))
+        return rule
+
+    return register
+
+
+@dataclass(slots=True)
+class Loop:
+    """An enclosing loop: where ``break`` and ``continue`` go, and the flows that arrive there."""
+
+    label: hir.LoopLabel
+    breaks: list[Flow] = field(default_factory=list)
+    continues: list[Flow] = field(default_factory=list)
+
+
+class Context:
+    """The state of the check of one function instance."""
+
+    def __init__(self, world: World, instance: Instance, function: hir.Function, names: Names) -> None:
+        self.world = world
+        self.instance = instance
+        self.module: ModuleDecl = instance.decl.module
+        self.function = function
+        self.names = names
+        self.params: dict[str, Type] = {param.name: value for param, value in instance.env.items()}
+        self.scope: dict[str, Local] = {}
+        self.flow = Flow()
+        self.loops: list[Loop] = []
+        self.out: list[hir.Stmt] = []
+        self.line = function.line
+        self.self_local: Local | None = None
+        self.own_fields: dict[str, Local] | None = None
+        self.attribute_base: tree.expr | None = None
+        self.unknown_met = False
+        self.seeds: dict[str, Type] = {}
+
+    @property
+    def is_module_code(self) -> bool:
+        """Whether this is the code at the top level of a module."""
+        return self.function.name == "<module>"
+
+    # --- errors ----------------------------------------------------------------------------------------------------
+
+    def refuse(self, span: Span, message: str, *hints: str, label: str = "", notes: Iterable[Note] = ()) -> Refusal:
+        """Report an error and return the exception to raise."""
+        return self.world.refuse(
+            self.module, span, message, label=label, hints=hints, notes=notes, instance=self.instance
+        )
+
+    def later(self, span: Span, what: str, instead: str = "") -> Refusal:
+        """Report something of Python that Krait does not have yet."""
+        return self.refuse(span, f"not yet part of Krait: {what}", *([instead] if instead else []))
+
+    def mismatch(
+        self, span: Span, expected: Type | str, found: Type, *hints: str, notes: Iterable[Note] = ()
+    ) -> Refusal:
+        """Report a value of the wrong type."""
+        want = expected if isinstance(expected, str) else f"`{expected}`"
+        return self.refuse(span, f"expected {want}, found `{found}`", *hints, label=f"this is `{found}`", notes=notes)
+
+    def unknown(self, span: Span, what: str) -> Refusal:
+        """Report that something is asked of a value whose type nothing has determined so far."""
+        self.unknown_met = True
+        return self.refuse(
+            span,
+            f"the type of {what} is not known here",
+            "say it where the variable gets its first value: `xs: list[int] = []`",
+        )
+
+    # --- walking ---------------------------------------------------------------------------------------------------
+
+    def expr(self, node: tree.expr, expected: Type | None = None) -> hir.Expr:
+        """Check an expression. ``expected`` is what the context would like, for literals; it need not be met."""
+        rule = _EXPRESSIONS.get(type(node))
+        if rule is None:
+            raise self.later(node.span, f"`{type(node).__name__}` expressions")
+        return rule(self, node, expected)
+
+    def attempt(self, nodes: Iterable[tuple[tree.expr, Type | None]]) -> list[hir.Expr]:
+        """Check several expressions, all of them even if one is wrong, so that every error is reported."""
+        done: list[hir.Expr] = []
+        failed: Refusal | None = None
+        for node, expected in nodes:
+            try:
+                done.append(self.expr(node, expected))
+            except Refusal as refusal:
+                failed = failed or refusal
+        if failed is not None:
+            raise failed
+        return done
+
+    def block(self, statements: Iterable[tree.stmt]) -> hir.Block:
+        """Check statements and return what they became."""
+        with self.collect() as block:
+            for node in statements:
+                self.statement(node)
+        return block
+
+    def statement(self, node: tree.stmt) -> None:
+        """Check a statement; an error in it is reported, and the check goes on behind it."""
+        rule = _STATEMENTS.get(type(node))
+        self.line = node.span.start_line
+        try:
+            if rule is None:
+                raise self.later(node.span, f"`{type(node).__name__.lower()}` statements")
+            rule(self, node)
+        except Refusal:
+            self.spoil(node)
+
+    def spoil(self, node: tree.AST) -> None:
+        """Let no variable that a refused statement would have set cause a second error."""
+        for name in scan([node]).assigned:
+            variable = self.variable(name)
+            if variable is not None:
+                if variable.type is None:
+                    variable.broken = True
+                self.flow = self.flow.bind(variable)
+
+    # --- building --------------------------------------------------------------------------------------------------
+
+    def emit(self, node: hir.Stmt) -> None:
+        """Append a statement to the block being built."""
+        self.out.append(node)
+
+    @contextmanager
+    def collect(self) -> Iterator[hir.Block]:
+        """Collect the statements emitted within into a block of their own."""
+        outer, self.out = self.out, []
+        try:
+            yield self.out
+        finally:
+            self.out = outer
+
+    def temp(self, t: Type, name: str = "$") -> Local:
+        """Return a new local of the compiler's own."""
+        local = Local(name, t)
+        self.function.locals.append(local)
+        return local
+
+    def hold(self, value: hir.Expr) -> tuple[hir.Block, hir.Expr]:
+        """Return statements that evaluate ``value`` once, and an expression that can be repeated for its result."""
+        if isinstance(value, hir.Const | hir.Text) or (
+            isinstance(value, hir.LocalGet) and value.local.name.startswith("$")
+        ):
+            return [], value
+        local = self.temp(value.type)
+        return [hir.Assign(self.line, local, value)], hir.LocalGet(value.type, local)
+
+    def call(self, callee: Instance, args: list[hir.Expr], result: Type, span: Span) -> hir.Expr:
+        """Return a call, and note that the instance is needed."""
+        self.need(callee, span)
+        if not callee.decl.module.library:
+            self.note_program_call()
+        if prune(result) is NEVER:
+            self.flow = self.flow.stop()
+        return hir.Call(result, callee, args, span.start_line)
+
+    def need(self, callee: Instance, span: Span) -> None:
+        """Note that the function being checked refers to ``callee``."""
+        self.function.callees.append((callee, span))
+
+    def note_program_call(self) -> None:
+        """Some function of the program runs here: what is bound now is bound whenever one runs."""
+        if self.is_module_code:
+            bound = frozenset(v for v in self.flow.bound if isinstance(v, GlobalVar))
+            self.module.bound = bound if self.module.bound is None else self.module.bound & bound
+
+    def library(self, module: str, name: str, args: list[hir.Expr], result: Type, span: Span, *types: Type) -> hir.Expr:
+        """Return a call of a function of the library."""
+        return self.call(self.world.library_function(module, name, *types), args, result, span)
+
+    def exception(self, name: str, message: hir.Expr | str | None, span: Span) -> hir.Expr:
+        """Return a new object of a built-in exception class with one argument, or without."""
+        cls = self.world.library_class(name)
+        given = optional(self.world.str_type)
+        if message is None:
+            argument: hir.Expr = hir.Const(given, None)
+        else:
+            argument = hir.Cast(given, hir.Text(self.world.str_type, message) if isinstance(message, str) else message)
+        local = self.temp(cls)
+        init = cls.decl.find_method("__init__")
+        assert init is not None
+        made = hir.New(cls, None, span.start_line)
+        call = self.call(Instance(init), [hir.LocalGet(cls, local), argument], NONE, span)
+        body: hir.Block = [hir.Assign(self.line, local, made), hir.Evaluate(self.line, call)]
+        return hir.Let(cls, body, hir.LocalGet(cls, local))
+
+    def raising(self, name: str, message: hir.Expr | str | None, span: Span) -> hir.Block:
+        """Return statements that raise a built-in exception."""
+        return [hir.Raise(span.start_line, self.exception(name, message, span))]
+
+    # --- variables -------------------------------------------------------------------------------------------------
+
+    def variable(self, name: str) -> Variable | None:
+        """Return the variable that an assignment to ``name`` sets here, None if the name means something else."""
+        if name in self.scope:
+            return self.scope[name]
+        if self.is_module_code or name in self.names.global_names:
+            symbol = self.module.symbols.get(name)
+            return symbol if isinstance(symbol, GlobalVar) else None
+        return None
+
+    def require_own_fields(self, span: Span) -> None:
+        """At an end of ``__init__``: all fields have values."""
+        if self.own_fields is None or not self.flow.reachable:
+            return
+        missing = [name for name, marker in self.own_fields.items() if not self.flow.is_bound(marker)]
+        if missing:
+            raise self.refuse(
+                span,
+                f"`__init__` can end before the field `{missing[0]}` has a value",
+                f"assign `self.{missing[0]}` on every path",
+            )

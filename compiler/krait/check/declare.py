@@ -1,0 +1,236 @@
+"""What a module declares: the symbols at its top level, found without looking into bodies.
+
+In: a module's tree. Out: its `ModuleDecl.symbols` (functions, classes, variables, imported names), with diagnostics for
+declarations that Krait does not have. Types of signatures are worked out later, when something asks for them.
+"""
+
+from __future__ import annotations
+
+from krait.check.names import scan
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    ClassDecl,
+    FunctionDecl,
+    GlobalVar,
+    Import,
+    ModuleDecl,
+    Symbol,
+    TypeParam,
+)
+from krait.diagnostics import DiagnosticSink, Span
+from krait.syntax import tree
+
+_PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
+
+_DECORATORS_LATER = {
+    "dataclass": "write `__init__` and the other methods out",
+    "classmethod": "write a function of the module",
+    "abstractmethod": "write the method without it, raising an exception",
+    "overload": "write one function for each case",
+    "export": "the host can call the functions of the module by name already",
+    "cache": "keep results in a list of your own",
+    "lru_cache": "keep results in a list of your own",
+}
+
+
+def declare(module: ModuleDecl, sink: DiagnosticSink) -> None:
+    """Fill ``module.symbols``."""
+    _Declarer(module, sink).run()
+
+
+class _Declarer:
+    def __init__(self, module: ModuleDecl, sink: DiagnosticSink) -> None:
+        self.module = module
+        self.sink = sink
+
+    def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
+        self.sink.error(message, span, label=label, hints=hints, filename=self.module.filename)
+
+    def run(self) -> None:
+        self.module.unsafe = any(
+            isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
+        )
+        for statement in self.module.tree.body:
+            self.statement(statement)
+        self.variables()
+
+    def statement(self, node: tree.stmt) -> None:
+        match node:
+            case tree.FunctionDef():
+                function = self.function(node, None)
+                function.bound_var = self.bound_var(node.name)
+                self.add(node.name, function, node.span)
+            case tree.ClassDef():
+                decl = self.cls(node)
+                decl.bound_var = self.bound_var(node.name)
+                self.add(node.name, decl, node.span)
+            case tree.Import():
+                self.imports(node)
+            case tree.ImportFrom():
+                self.imports_from(node)
+            case tree.If():
+                for inner in (*node.body, *node.orelse):
+                    self.statement(inner)
+            case _:
+                pass
+
+    def bound_var(self, name: str) -> GlobalVar | None:
+        """The variable that says whether a function's or class's name has a meaning yet; the library's always have."""
+        return None if self.module.library else GlobalVar(name, self.module, NONE)
+
+    def add(self, name: str, symbol: Symbol, span: Span) -> None:
+        if name in self.module.symbols and not isinstance(symbol, Import):
+            self.error(
+                f"`{name}` is defined twice in this module",
+                span,
+                "second definition",
+                "give the second one another name",
+            )
+            return
+        self.module.symbols[name] = symbol
+
+    # --- imports ---------------------------------------------------------------------------------------------------
+
+    def imports(self, node: tree.Import) -> None:
+        for alias in node.names:
+            if "." in alias.name and alias.asname is None:
+                self.error(
+                    "not yet part of Krait: `import a.b`",
+                    alias.span,
+                    "",
+                    f"write `import {alias.name} as {alias.name.rpartition('.')[2]}`",
+                )
+                continue
+            self.add(alias.asname or alias.name, Import(alias.name, None, alias.span), alias.span)
+
+    def imports_from(self, node: tree.ImportFrom) -> None:
+        if node.level or node.module is None:
+            self.error("not yet part of Krait: relative imports", node.span, "", "write the module's whole name")
+            return
+        if node.module == "__future__":
+            return
+        for alias in node.names:
+            if alias.name == "*":
+                self.error("not part of Krait: `import *`", node.span, "", "name what you import")
+                continue
+            self.add(alias.asname or alias.name, Import(node.module, alias.name, alias.span), alias.span)
+
+    # --- functions and classes -------------------------------------------------------------------------------------
+
+    def type_params(self, nodes: tuple[tree.type_param, ...]) -> tuple[TypeParam, ...]:
+        params = []
+        for node in nodes:
+            if isinstance(node, tree.TypeVar):
+                params.append(TypeParam(node.name))
+                if node.bound is not None and not self.module.library:
+                    self.error(
+                        "not yet part of Krait: bounds of type parameters",
+                        node.bound.span,
+                        "",
+                        "leave the bound out: each use is checked with the types that it gives",
+                    )
+            else:
+                self.error("not yet part of Krait: `*` and `**` type parameters", node.span)
+        return tuple(params)
+
+    def function(self, node: tree.FunctionDef, owner: ClassDecl | None) -> FunctionDecl:
+        decl = FunctionDecl(
+            node.name,
+            self.module,
+            node,
+            owner,
+            "method" if owner else "function",
+            type_params=self.type_params(node.type_params),
+        )
+        for decorator in node.decorator_list:
+            self.decorator(decl, decorator)
+        return decl
+
+    def decorator(self, decl: FunctionDecl, node: tree.expr) -> None:
+        name = _dotted_name(node.func if isinstance(node, tree.Call) else node)
+        match node:
+            case tree.Call(args=(tree.Constant(value=str(module)), tree.Constant(value=str(field)))) if name == "host":
+                decl.host = (module, field)
+                return
+            case tree.Name(id="staticmethod") if decl.owner is not None:
+                decl.kind = "static"
+                return
+            case tree.Name(id="property") if decl.owner is not None:
+                decl.kind = "property"
+                return
+            case _:
+                pass
+        short = name.rpartition(".")[2]
+        hint = _DECORATORS_LATER.get(short, "call the wrapping function where the result is used")
+        self.error(f"not yet part of Krait: the decorator `@{name or 'expression'}`", node.span, "", hint)
+
+    def cls(self, node: tree.ClassDef) -> ClassDecl:
+        decl = ClassDecl(node.name, self.module, node, self.type_params(node.type_params))
+        if self.module.library and self.module.name.startswith("krait."):
+            decl.primitive = _PRIMITIVES.get(node.name)
+        for decorator in node.decorator_list:
+            name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
+            hint = _DECORATORS_LATER.get(name.rpartition(".")[2], "write the class out")
+            self.error(
+                f"not yet part of Krait: the class decorator `@{name or 'expression'}`", decorator.span, "", hint
+            )
+        for keyword in node.keywords:
+            self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
+        for statement in node.body:
+            self.member(decl, statement)
+        return decl
+
+    def member(self, decl: ClassDecl, node: tree.stmt) -> None:
+        match node:
+            case tree.FunctionDef():
+                if node.name in decl.methods:
+                    self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
+                decl.methods[node.name] = self.function(node, decl)
+            case tree.AnnAssign(target=tree.Name(), value=None):
+                decl.field_nodes.append(node)
+            case tree.Pass() | tree.Expr(value=tree.Constant()):
+                pass
+            case tree.Assign() | tree.AnnAssign():
+                self.error(
+                    "not yet part of Krait: class variables",
+                    node.span,
+                    "",
+                    "assign the value in `__init__`, or use a variable of the module",
+                )
+            case _:
+                self.error(
+                    "not part of Krait: this statement in the body of a class",
+                    node.span,
+                    "",
+                    "a class holds fields and methods",
+                )
+
+    # --- variables -------------------------------------------------------------------------------------------------
+
+    def variables(self) -> None:
+        """Declare what is assigned at the top level, and by functions through ``global``."""
+        names = scan(self.module.tree.body)
+        for name, spans in names.assigned.items():
+            if name not in self.module.symbols:
+                self.module.symbols[name] = GlobalVar(name, self.module, span=spans[0])
+        for node in tree.walk(self.module.tree):
+            if isinstance(node, tree.Global):
+                for name in node.names:
+                    self.module.reassigned.add(name)
+                    if name not in self.module.symbols:
+                        self.module.symbols[name] = GlobalVar(name, self.module, span=node.span)
+        self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)
+
+
+def _dotted_name(node: tree.expr) -> str:
+    match node:
+        case tree.Name(id=name):
+            return name
+        case tree.Attribute(value=value, attr=attr):
+            prefix = _dotted_name(value)
+            return f"{prefix}.{attr}" if prefix else ""
+        case _:
+            return ""

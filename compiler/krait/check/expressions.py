@@ -1,0 +1,236 @@
+"""Names, literals, displays, attributes and subscripts.
+
+In: syntax. Out: typed expressions. Calls, operators and comparisons have modules of their own.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.assignment import assign_name
+from krait.check.coerce import adapt, coerce, common_type, require
+from krait.check.constants import INT_MAX, literal_int
+from krait.check.context import Context, expression
+from krait.check.displays import list_of, make_tuple, new_list
+from krait.check.invoke import find_method, invoke
+from krait.check.iteration import comprehension_loops
+from krait.check.operators import int_constant
+from krait.check.scopes import read_name
+from krait.check.tuples import MAX_LENGTH, field_name, is_tuple
+from krait.check.types import (
+    BOOL,
+    F32,
+    FLOAT,
+    INT,
+    NONE,
+    ClassType,
+    Infer,
+    Optional,
+    Type,
+    prune,
+)
+from krait.syntax import tree
+
+
+@expression(tree.Constant)
+def constant(ctx: Context, node: tree.Constant, expected: Type | None) -> hir.Expr:
+    """A literal."""
+    match node.value:
+        case bool(value):
+            return hir.Const(BOOL, value)
+        case int(value):
+            return int_constant(ctx, value, expected, node.span)
+        case float(value):
+            return hir.Const(F32 if expected is not None and prune(expected) is F32 else FLOAT, value)
+        case str(value):
+            return hir.Text(ctx.world.str_type, value)
+        case None:
+            return hir.Const(NONE, None)
+        case bytes():
+            raise ctx.later(node.span, "bytes", "use a `str`, or a `list[int]`")
+        case complex():
+            raise ctx.later(node.span, "complex numbers", "keep the two parts in two floats")
+        case _:
+            raise ctx.refuse(node.span, "`...` is no value in Krait")
+
+
+@expression(tree.Name)
+def name(ctx: Context, node: tree.Name, expected: Type | None) -> hir.Expr:
+    """A variable."""
+    return read_name(ctx, node)
+
+
+@expression(tree.NamedExpr)
+def named_expr(ctx: Context, node: tree.NamedExpr, expected: Type | None) -> hir.Expr:
+    """``name := value``."""
+    value = ctx.expr(node.value, expected)
+    with ctx.collect() as block:
+        assign_name(ctx, node.target.id, value, node.target.span, node.value.span)
+    read = read_name(ctx, tree.Name(node.target.id, tree.LOAD, node.target.span))
+    return hir.Let(read.type, block, read)
+
+
+# --- displays ------------------------------------------------------------------------------------------------------
+
+
+@expression(tree.List)
+def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Expr:
+    """``[a, b, c]``."""
+    wanted = prune(expected) if expected is not None else None
+    if isinstance(wanted, Optional):
+        wanted = prune(wanted.inner)
+    item_wanted: Type | None = None
+    if isinstance(wanted, ClassType) and wanted.decl is ctx.world.list_type(INT).decl:
+        item_wanted = wanted.args[0]
+    for item in node.elts:
+        if isinstance(item, tree.Starred):
+            raise ctx.later(item.span, "`*` in a list", "build the list with `+` or `extend`")
+    values = ctx.attempt((item, item_wanted) for item in node.elts)
+    spans = [item.span for item in node.elts]
+    if item_wanted is not None and not isinstance(prune(item_wanted), Infer):
+        item_type = prune(item_wanted)
+        values = [coerce(ctx, value, item_type, span) for value, span in zip(values, spans, strict=True)]
+    else:
+        item_type = common_type(ctx, list(zip(values, spans, strict=True)), item_wanted, "the items of a list")
+        adapted = [adapt(ctx, value, item_type) for value in values]
+        values = [value for value in adapted if value is not None]
+    return list_of(ctx, values, item_type, node.span)
+
+
+@expression(tree.Tuple)
+def tuple_display(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.Expr:
+    """``a, b``."""
+    if len(node.elts) > MAX_LENGTH:
+        raise ctx.refuse(node.span, f"a tuple has at most {MAX_LENGTH} items", "use a list")
+    wanted = prune(expected) if expected is not None else None
+    if isinstance(wanted, Optional):
+        wanted = prune(wanted.inner)
+    parts: tuple[Type | None, ...] = (None,) * len(node.elts)
+    if isinstance(wanted, ClassType) and is_tuple(wanted.decl) and len(wanted.args) == len(node.elts):
+        parts = wanted.args
+    for item in node.elts:
+        if isinstance(item, tree.Starred):
+            raise ctx.later(item.span, "`*` in a tuple", "name the items")
+    values = ctx.attempt(zip(node.elts, parts, strict=True))
+    for index, (value, part) in enumerate(zip(values, parts, strict=True)):
+        if part is not None:
+            values[index] = coerce(ctx, value, part, node.elts[index].span)
+        elif prune(value.type) is NONE:
+            values[index] = coerce(ctx, value, Infer(), node.elts[index].span)
+    return make_tuple(ctx, values, node.span)
+
+
+@expression(tree.ListComp)
+def list_comp(ctx: Context, node: tree.ListComp, expected: Type | None) -> hir.Expr:
+    """``[elt for …]``: a list, a loop that appends to it, and targets that nobody else sees."""
+    wanted = prune(expected) if expected is not None else None
+    is_list = isinstance(wanted, ClassType) and wanted.decl is ctx.world.list_type(INT).decl
+    item: Type = wanted.args[0] if is_list and isinstance(wanted, ClassType) else Infer()
+    t, made = new_list(ctx, item, 0, node.span)
+    local = ctx.temp(t)
+
+    def append() -> None:
+        value = ctx.expr(node.elt, item)
+        fitted = coerce(ctx, value, item, node.elt.span)
+        ctx.emit(
+            hir.Evaluate(ctx.line, invoke(ctx, hir.LocalGet(t, local), "append", [(fitted, node.elt.span)], node.span))
+        )
+
+    with ctx.collect() as body:
+        ctx.emit(hir.Assign(ctx.line, local, made))
+        comprehension_loops(ctx, node.generators, append)
+    return hir.Let(t, body, hir.LocalGet(t, local))
+
+
+# --- subscripts ----------------------------------------------------------------------------------------------------
+
+
+@expression(tree.Subscript)
+def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.Expr:
+    """``value[index]`` and ``value[a:b:c]``."""
+    value = ctx.expr(node.value)
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(node.value.span, "this value")
+    if isinstance(t, Optional):
+        value = require(ctx, value, "TypeError", "'NoneType' object is not subscriptable", node.span)
+        t = prune(value.type)
+    if isinstance(node.slice, tree.Slice):
+        return _slice(ctx, value, node.slice, node)
+    if isinstance(t, ClassType) and is_tuple(t.decl):
+        return _tuple_item(ctx, value, t, node)
+    if find_method(ctx, t, "__getitem__") is None:
+        raise ctx.refuse(node.span, f"a `{t}` has no items", label="cannot be indexed")
+    return invoke(ctx, value, "__getitem__", [(ctx.expr(node.slice), node.slice.span)], node.span)
+
+
+def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscript) -> hir.Expr:
+    index = literal_int(node.slice)
+    count = len(t.args)
+    if index is None:
+        raise ctx.refuse(
+            node.slice.span,
+            "an index into a tuple must be known when the program is compiled",
+            "use a list, or unpack the tuple",
+        )
+    if not -count <= index < count:
+        raise ctx.refuse(node.slice.span, f"tuple index out of range: the tuple has {count} items")
+    return hir.FieldGet(t.args[index % count], value, field_name(index % count))
+
+
+def _slice(ctx: Context, value: hir.Expr, node: tree.Slice, whole: tree.Subscript) -> hir.Expr:
+    parts: list[hir.Expr | None] = []
+    for part in (node.lower, node.upper, node.step):
+        is_absent = part is None or (isinstance(part, tree.Constant) and part.value is None)
+        parts.append(None if part is None or is_absent else coerce(ctx, ctx.expr(part), INT, part.span))
+    lower, upper, step = parts
+    method = "_slice" if step is None else "_slice_step"
+    if find_method(ctx, value.type, method) is None:
+        raise ctx.refuse(whole.span, f"a `{value.type}` cannot be sliced")
+    if step is None:
+        bounds = [lower or hir.Const(INT, 0), upper or hir.Const(INT, INT_MAX)]
+        return invoke(ctx, value, method, [(bound, whole.span) for bound in bounds], whole.span)
+    zero = hir.Const(INT, 0)
+    args: list[hir.Expr] = [
+        hir.Const(BOOL, lower is not None),
+        lower or zero,
+        hir.Const(BOOL, upper is not None),
+        upper or zero,
+        step,
+    ]
+    return invoke(ctx, value, method, [(arg, whole.span) for arg in args], whole.span)
+
+
+@expression(tree.GeneratorExp)
+def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) -> hir.Expr:
+    """A generator expression that is not the argument of a function which uses it up at once."""
+    raise ctx.later(node.span, "generator expressions", "write a list: `[… for … in …]`")
+
+
+@expression(tree.Lambda)
+def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
+    """``lambda``."""
+    raise ctx.later(node.span, "`lambda`", "write a function with `def`, and call it")
+
+
+@expression(tree.Dict, tree.DictComp)
+def dict_display(ctx: Context, node: tree.Dict, expected: Type | None) -> hir.Expr:
+    """``{a: b}``."""
+    raise ctx.later(node.span, "dicts", "keep keys and values in two lists")
+
+
+@expression(tree.Set, tree.SetComp)
+def set_display(ctx: Context, node: tree.Set, expected: Type | None) -> hir.Expr:
+    """``{a, b}``."""
+    raise ctx.later(node.span, "sets", "keep the items in a list, and test with `in`")
+
+
+@expression(tree.Yield, tree.YieldFrom)
+def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
+    """``yield``."""
+    raise ctx.later(node.span, "generators", "return a list")
+
+
+@expression(tree.Starred)
+def starred(ctx: Context, node: tree.Starred, expected: Type | None) -> hir.Expr:
+    """``*value``."""
+    raise ctx.later(node.span, "`*` before an argument or item", "write the items out")

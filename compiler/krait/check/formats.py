@@ -1,0 +1,91 @@
+"""f-strings.
+
+In: `JoinedStr`. Out: calls of the library that format each field and put the pieces together, in order.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.context import Context, expression
+from krait.check.invoke import find_method, invoke, text_of
+from krait.check.types import NONE, ClassType, Infer, Type, prune
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_CONVERSIONS = {-1: "", ord("s"): "__str__", ord("r"): "__repr__"}
+
+
+@expression(tree.JoinedStr)
+def joined_str(ctx: Context, node: tree.JoinedStr, expected: Type | None) -> hir.Expr:
+    """``f"…{value!r:spec}…"``."""
+    parts: list[hir.Expr] = []
+    for item in node.values:
+        match item:
+            case tree.Constant(value=str(text)):
+                part: hir.Expr = hir.Text(ctx.world.str_type, text)
+            case tree.FormattedValue():
+                part = _field(ctx, item)
+            case _:
+                part = ctx.expr(item)
+        if isinstance(part, hir.Text) and parts and isinstance(parts[-1], hir.Text):
+            parts[-1] = hir.Text(part.type, parts[-1].value + part.value)
+        elif not (isinstance(part, hir.Text) and not part.value):
+            parts.append(part)
+    return _concatenated(ctx, parts, node.span)
+
+
+@expression(tree.FormattedValue)
+def formatted_value(ctx: Context, node: tree.FormattedValue, expected: Type | None) -> hir.Expr:
+    """A field that stands alone."""
+    return _field(ctx, node)
+
+
+def _concatenated(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
+    text = ctx.world.str_type
+    if not parts:
+        return hir.Text(text, "")
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) == 2:
+        return invoke(ctx, parts[0], "__add__", [(parts[1], span)], span)
+    decl = ctx.world.library_symbol("krait.str", "StringBuilder")
+    builder = ClassType(decl)  # type: ignore[arg-type]
+    local = ctx.temp(builder)
+    kept = hir.LocalGet(builder, local)
+    body: hir.Block = [hir.Assign(ctx.line, local, _new_builder(ctx, builder, span))]
+    for part in parts:
+        appended = invoke(ctx, kept, "append", [(part, span)], span)
+        body.append(hir.Evaluate(ctx.line, appended))
+    return hir.Let(text, body, invoke(ctx, kept, "build", [], span))
+
+
+def _new_builder(ctx: Context, builder: ClassType, span: Span) -> hir.Expr:
+    made = hir.New(builder, None, span.start_line)
+    init = find_method(ctx, builder, "__init__")
+    if init is None:
+        return made
+    local = ctx.temp(builder)
+    kept = hir.LocalGet(builder, local)
+    return hir.Let(
+        builder,
+        [hir.Assign(ctx.line, local, made), hir.Evaluate(ctx.line, invoke(ctx, kept, "__init__", [], span))],
+        kept,
+    )
+
+
+def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
+    if node.conversion not in _CONVERSIONS:
+        raise ctx.later(node.span, "the conversion `!a`", "write `!r`")
+    value = ctx.expr(node.value)
+    how = _CONVERSIONS[node.conversion]
+    if how:
+        value = text_of(ctx, value, how, node.value.span)
+    if node.format_spec is None or not node.format_spec.values:
+        return text_of(ctx, value, "__str__", node.value.span)
+    spec = ctx.expr(node.format_spec)
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(node.value.span, "this value")
+    if t is NONE or find_method(ctx, t, "__format__") is None:
+        raise ctx.refuse(node.span, f"a `{t}` takes no format", "leave the format out, or format its parts")
+    return invoke(ctx, value, "__format__", [(spec, node.format_spec.span)], node.span)

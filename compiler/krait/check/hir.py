@@ -1,0 +1,375 @@
+"""The typed tree: what the checker makes of a program, and what the emitter turns into bytecode.
+
+In: nothing (the checker builds these nodes). Out: expressions and statements with all sugar resolved: operators have
+become instructions and calls, names have become variables, generic functions have become instances, evaluation order
+is the order of the children. A middle end may transform it; so what it needs to know (types, counted loops, checked
+arithmetic, which reads must ask whether a variable is bound) is said explicitly.
+
+Invariant: every expression is evaluated exactly once, its children from left to right; types may still contain
+inference variables, which are all determined when the function's check has ended (read them through `resolve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import TypeAlias
+
+from krait.check.types import ClassType, GlobalVar, Instance, Local, ModuleDecl, Type
+from krait.diagnostics import Span
+
+# --- expressions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Expr:
+    """Root of the expressions."""
+
+    type: Type
+
+
+@dataclass(slots=True, eq=False)
+class Const(Expr):
+    """A number or bool; None stands for the null reference of an optional type, or for no value if the type is None."""
+
+    value: int | float | bool | None
+
+
+@dataclass(slots=True, eq=False)
+class Text(Expr):
+    """A string literal: static data."""
+
+    value: str
+
+
+@dataclass(slots=True, eq=False)
+class Data(Expr):
+    """The address of static bytes, its own for each occurrence."""
+
+    value: bytes
+
+
+@dataclass(slots=True, eq=False)
+class LocalGet(Expr):
+    """The value of a local; ``checked`` raises UnboundLocalError if it has none."""
+
+    local: Local
+    checked: bool = False
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class GlobalGet(Expr):
+    """The value of a module's variable; ``checked`` raises NameError if it has none."""
+
+    var: GlobalVar
+    checked: bool = False
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Op(Expr):
+    """One instruction of the bytecode, by name, on its operands. Checked arithmetic is ``i64.add_throw`` and its kin."""
+
+    op: str
+    args: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Call(Expr):
+    """A call of a function instance, or of a host function."""
+
+    callee: Instance
+    args: list[Expr]
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class FieldGet(Expr):
+    """A field of an object that is not None."""
+
+    object: Expr
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class New(Expr):
+    """A new object of the class ``type``, its fields zero; ``extra``: how many bytes more than the fields need (u32)."""
+
+    extra: Expr | None = None
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Conditional(Expr):
+    """``then if test else orelse``; test is a bool."""
+
+    test: Expr
+    then: Expr
+    orelse: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Let(Expr):
+    """Statements, then a value."""
+
+    body: list[Stmt]
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Load(Expr):
+    """A value in memory at ``address + offset``; the type says how wide."""
+
+    address: Expr
+    offset: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class SizeOf(Expr):
+    """Bytes of an element of the type ``of``, a u32."""
+
+    of: Type
+
+
+@dataclass(slots=True, eq=False)
+class HeapBase(Expr):
+    """The first address after static data, a u32."""
+
+
+@dataclass(slots=True, eq=False)
+class Cast(Expr):
+    """The same bits as another type with the same representation."""
+
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class IsInstance(Expr):
+    """Whether an object, not None, is an instance of a class or of one that derives from it."""
+
+    object: Expr
+    cls: ClassType
+
+
+@dataclass(slots=True, eq=False)
+class TypeName(Expr):
+    """The name of an object's class, a str."""
+
+    object: Expr
+
+
+# --- statements ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Stmt:
+    """Root of the statements; ``line`` is the source line, 0 for that of the statement before."""
+
+    line: int
+
+
+@dataclass(slots=True, eq=False)
+class Assign(Stmt):
+    """Set a local."""
+
+    local: Local
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class GlobalSet(Stmt):
+    """Set a module's variable."""
+
+    var: GlobalVar
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Bind(Stmt):
+    """Mark a module's variable that has no value at run time (a function's or class's name) as bound."""
+
+    var: GlobalVar
+
+
+@dataclass(slots=True, eq=False)
+class FieldSet(Stmt):
+    """Set a field of an object that is not None."""
+
+    object: Expr
+    name: str
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Store(Stmt):
+    """Write a value to memory at ``address + offset``; the type ``of`` says how wide."""
+
+    of: Type
+    address: Expr
+    value: Expr
+    offset: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Evaluate(Stmt):
+    """Evaluate an expression and drop its value."""
+
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class If(Stmt):
+    """``if`` of a bool."""
+
+    test: Expr
+    then: list[Stmt]
+    orelse: list[Stmt]
+
+
+class LoopLabel:
+    """What ``break`` and ``continue`` name."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class While(Stmt):
+    """A loop; ``orelse`` runs when ``test`` (a bool; None means true) is false, not after ``break``."""
+
+    label: LoopLabel
+    test: Expr | None
+    body: list[Stmt]
+    orelse: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class ForRange(Stmt):
+    """A counted loop: ``target`` takes ``start``, ``start + step``, … before ``stop``, like ``range``.
+
+    The three are ints, evaluated once, in this order; ``step`` is not zero. The count is the loop's own: what the body
+    assigns to ``target`` does not change it, and no addition in it overflows.
+    """
+
+    label: LoopLabel
+    target: Local
+    start: Expr
+    stop: Expr
+    step: Expr
+    body: list[Stmt]
+    orelse: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Break(Stmt):
+    """Leave a loop."""
+
+    label: LoopLabel
+
+
+@dataclass(slots=True, eq=False)
+class Continue(Stmt):
+    """Go on with a loop's next round."""
+
+    label: LoopLabel
+
+
+@dataclass(slots=True, eq=False)
+class Return(Stmt):
+    """Leave the function."""
+
+    value: Expr | None
+
+
+@dataclass(slots=True, eq=False)
+class Raise(Stmt):
+    """Throw an exception object."""
+
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Handle(Stmt):
+    """Run ``body``; if an exception arises in it, put its object into ``caught`` and run ``handler``."""
+
+    body: list[Stmt]
+    caught: Local
+    handler: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Trap(Stmt):
+    """Stop the guest: this point cannot be reached."""
+
+
+Block: TypeAlias = list[Stmt]
+
+
+# --- the program ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A checked function instance. ``locals`` does not include ``params``; ``callees`` is what its body refers to, and where."""
+
+    instance: Instance
+    name: str
+    module: ModuleDecl
+    params: list[Local]
+    result: Type
+    line: int
+    body: list[Stmt] = field(default_factory=list)
+    locals: list[Local] = field(default_factory=list)
+    callees: list[tuple[Instance, Span]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Support:
+    """What the emitter itself refers to: library functions, exceptions with their ``__init__``, and the class of texts."""
+
+    allocate: Instance
+    flush: Instance
+    describe: Instance
+    describe_utf8: Instance
+    integer_overflow: Instance
+    unbound_local: tuple[ClassType, Instance]
+    name_error: tuple[ClassType, Instance]
+    text: ClassType
+
+
+@dataclass(slots=True)
+class Program:
+    """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
+
+    fields: the fields of a class instance, bases' first, with their types.
+    """
+
+    main: ModuleDecl
+    functions: dict[Instance, Function]
+    initialisers: list[Function]
+    support: Support
+    fields: dict[ClassType, list[tuple[str, Type]]]
+
+
+def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
+    """All expressions and statements of a tree, parents before their children."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        for name in _children(type(node)):
+            value = getattr(node, name)
+            if isinstance(value, list):
+                pending.extend(value)
+            elif value is not None:
+                pending.append(value)
+
+
+@cache
+def _children(cls: type[Expr | Stmt]) -> tuple[str, ...]:
+    """The names of the fields that hold expressions, statements or lists of them."""
+    return tuple(part.name for part in fields(cls) if str(part.type).split(" ")[0] in _NODE_TYPES)
+
+
+_NODE_TYPES = frozenset({"Expr", "list[Expr]", "list[Stmt]"})

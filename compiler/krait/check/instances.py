@@ -1,0 +1,245 @@
+"""The check of one function instance from its declaration to its typed tree.
+
+In: an `Instance`. Out: its `hir.Function`, kept in the world.
+
+A function whose locals get their types only from later statements (``best = None``, filled in a loop) is checked twice: the
+first time finds the types, the second time begins with them.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.context import Context
+from krait.check.globals import init_function, prepare_global
+from krait.check.names import Names, scan
+from krait.check.signatures import declared_fields, self_type, signature
+from krait.check.types import (
+    BOOL,
+    NEVER,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    GlobalVar,
+    Instance,
+    Local,
+    ModuleDecl,
+    Optional,
+    Type,
+    is_known,
+    prune,
+    resolve,
+    substitute,
+)
+from krait.check.world import MAX_INSTANCES, Refusal, World
+from krait.diagnostics import DiagnosticSink, Span
+
+
+def check_function(world: World, instance: Instance) -> hir.Function:
+    """Check an instance, once; its errors are in the world's sink."""
+    instance = instance.resolved()
+    found = world.functions.get(instance)
+    if found is not None:
+        return found
+    decl = instance.decl
+    if len(world.functions) >= MAX_INSTANCES:
+        raise world.refuse(
+            decl.module,
+            decl.node.span,
+            f"more than {MAX_INSTANCES} instances of functions: generic "
+            "functions that call themselves with ever larger types have no end",
+            instance=instance,
+        )
+    function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
+    world.functions[instance] = function
+    quiet, world.quiet = world.quiet, 0
+    outer, world.sink = world.sink, world.root_sink
+    try:
+        if decl.host is not None:
+            _Check(world, instance, function, {}).heading()
+        else:
+            _check_body(world, instance, function)
+    except Refusal:
+        pass
+    finally:
+        world.quiet, world.sink = quiet, outer
+    return function
+
+
+def _check_body(world: World, instance: Instance, function: hir.Function) -> None:
+    """Check the body, a second time if the first has found types that it would have needed earlier."""
+    seeds: dict[str, Type] = {}
+    while True:
+        world.sink = DiagnosticSink(function.module.filename, function.module.source)
+        check = _Check(world, instance, function, seeds)
+        try:
+            check.run()
+        except Refusal:
+            pass
+        learned = check.learned() if check.ctx.unknown_met else {}
+        if not learned.keys() - seeds.keys():
+            break
+        seeds = {**seeds, **learned}
+    for diagnostic in world.sink.diagnostics:
+        world.root_sink.add(diagnostic)
+
+
+class _Check:
+    def __init__(self, world: World, instance: Instance, function: hir.Function, seeds: dict[str, Type]) -> None:
+        self.world = world
+        self.decl = instance.decl
+        self.function = function
+        for part in (function.params, function.locals, function.body, function.callees):
+            part.clear()
+        self.names = scan(self.decl.node.body) if self.decl.host is None else Names()
+        self.ctx = Context(world, instance, function, self.names)
+        self.ctx.seeds = seeds
+        if self.ctx.is_module_code:
+            self.decl.module.bound = None
+            for symbol in self.decl.module.symbols.values():
+                if isinstance(symbol, GlobalVar):
+                    symbol.broken = False
+        self.env = instance.env
+
+    def learned(self) -> dict[str, Type]:
+        """The types of locals that the check has found."""
+        if self.ctx.is_module_code:
+            return {
+                name: resolve(symbol.type)
+                for name, symbol in self.decl.module.symbols.items()
+                if isinstance(symbol, GlobalVar) and symbol.type is not None and is_known(symbol.type)
+            }
+        return {
+            name: resolve(local.type)
+            for name, local in self.ctx.scope.items()
+            if local.type is not None and is_known(local.type)
+        }
+
+    # --- the heading -----------------------------------------------------------------------------------------------
+
+    def heading(self) -> None:
+        """Make locals of the parameters, and find the type of the result."""
+        decl, ctx = self.decl, self.ctx
+        sig = signature(self.world, decl)
+        self.function.result = substitute(sig.result, self.env)
+        arguments = [*decl.node.args.posonlyargs, *decl.node.args.args]
+        if decl.kind in ("method", "property"):
+            assert decl.owner is not None
+            own = Local(
+                arguments[0].arg, substitute(self_type(decl.owner), self.env), annotated=True, span=arguments[0].span
+            )
+            ctx.self_local = own
+            self.parameter(own)
+        for param in sig.params:
+            local = Local(
+                param.name, substitute(param.type, self.env), annotated=True, span=param.span, typed_at=param.span
+            )
+            self.parameter(local)
+
+    def parameter(self, local: Local) -> None:
+        self.function.params.append(local)
+        self.ctx.scope[local.name] = local
+        self.ctx.flow = self.ctx.flow.bind(local)
+
+    # --- the body --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        ctx, node = self.ctx, self.decl.node
+        self.heading()
+        if ctx.is_module_code:
+            self.guard_module()
+        else:
+            self.declare_locals()
+            self.declare_fields()
+        self.function.body += ctx.block(node.body)
+        if not ctx.is_module_code:
+            self.end()
+        else:
+            self.decl.module.finally_bound = frozenset(v for v in ctx.flow.bound if isinstance(v, GlobalVar))
+
+    def declare_locals(self) -> None:
+        for name, spans in self.names.assigned.items():
+            if name in self.names.global_names:
+                self.declare_global(name)
+            elif name not in self.ctx.scope and name not in self.names.nonlocal_names:
+                local = Local(name, span=spans[0])
+                self.ctx.scope[name] = local
+                self.function.locals.append(local)
+        for name in self.names.global_names:
+            self.declare_global(name)
+
+    def declare_global(self, name: str) -> None:
+        symbol = self.decl.module.symbols.get(name)
+        if isinstance(symbol, GlobalVar):
+            prepare_global(self.world, symbol)
+
+    def declare_fields(self) -> None:
+        """In ``__init__`` of a program's class, fields are variables that must get values."""
+        decl = self.decl
+        if decl.name == "__init__" and decl.owner is not None and not decl.module.library and not decl.module.unsafe:
+            assert self.ctx.self_local is not None and self.ctx.self_local.type is not None
+            own = prune(self.ctx.self_local.type)
+            assert isinstance(own, ClassType)
+            self.ctx.own_fields = {name: Local(f"self.{name}") for name in declared_fields(self.world, own)}
+
+    def guard_module(self) -> None:
+        """The code of an imported module runs once."""
+        module = self.decl.module
+        if module.is_main:
+            return
+        done = GlobalVar(f"{module.name} is initialised", module, BOOL)
+        self.function.body += [
+            hir.If(0, hir.GlobalGet(BOOL, done), [hir.Return(0, None)], []),
+            hir.GlobalSet(0, done, hir.Const(BOOL, True)),
+        ]
+
+    def end(self) -> None:
+        """What happens when control reaches the end of the body."""
+        ctx, result = self.ctx, prune(self.function.result)
+        if not ctx.flow.reachable:
+            return
+        heading = _heading(self.decl)
+        ctx.require_own_fields(heading)
+        if isinstance(result, Optional):
+            self.function.body.append(hir.Return(0, hir.Const(result, None)))
+        elif result is NEVER:
+            raise ctx.refuse(heading, f"`{self.decl.name}` can return, though its result is `NoReturn`")
+        elif result is not NONE:
+            if self.decl.module.library:
+                self.function.body.append(hir.Trap(0))
+                return
+            raise ctx.refuse(
+                heading,
+                f"`{self.decl.name}` can end without returning a `{result}`",
+                "end it with `return …` or `raise …`",
+                label="None would be returned here",
+            )
+
+
+def _heading(decl: FunctionDecl) -> Span:
+    """The span of ``def name``."""
+    start = decl.node.span
+    return Span(start.start_line, start.start_col, start.start_line, start.start_col + len("def ") + len(decl.name))
+
+
+def check_module(world: World, module: ModuleDecl) -> None:
+    """Check a module's code, and all its functions that are not generic, whether anything calls them or not."""
+    check_function(world, Instance(init_function(module)))
+    for symbol in module.symbols.values():
+        if isinstance(symbol, FunctionDecl):
+            _check_declared(world, symbol)
+        elif isinstance(symbol, ClassDecl):
+            for method in symbol.methods.values():
+                _check_declared(world, method)
+
+
+def _check_declared(world: World, decl: FunctionDecl) -> None:
+    if decl.module.library:
+        return
+    if not decl.all_type_params:
+        check_function(world, Instance(decl))
+        return
+    try:
+        signature(world, decl)
+    except Refusal:
+        return

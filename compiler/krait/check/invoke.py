@@ -1,0 +1,125 @@
+"""Calls of methods and functions with arguments that are already checked.
+
+In: a receiver, a method's name, checked arguments. Out: a call of an instance, with arguments adapted to its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.coerce import adapt, coerce, is_none, require, unwrap
+from krait.check.context import Context
+from krait.check.signatures import signature
+from krait.check.types import (
+    ClassType,
+    FunctionDecl,
+    Infer,
+    Instance,
+    Optional,
+    Type,
+    TypeParam,
+    prune,
+    substitute,
+)
+from krait.diagnostics import Span
+
+Argument = tuple[hir.Expr, Span]
+
+
+def fresh_instance(decl: FunctionDecl, owner_args: Sequence[Type]) -> tuple[Instance, dict[TypeParam, Type]]:
+    """Return an instance of ``decl`` whose own type parameters are yet to be inferred."""
+    args = (*owner_args, *(Infer() for _ in decl.type_params))
+    instance = Instance(decl, args)
+    return instance, instance.env
+
+
+def find_method(ctx: Context, t: Type, name: str) -> tuple[FunctionDecl, tuple[Type, ...]] | None:
+    """Return a method of values of the type, None if there is none."""
+    found = ctx.world.find_method(t, name)
+    return found if found is not None and found[0].kind in ("method", "property") else None
+
+
+def invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span) -> hir.Expr:
+    """Return the call of a method that exists; arguments that do not fit are refused where they stand."""
+    found = find_method(ctx, receiver.type, name)
+    assert found is not None, f"{receiver.type} has no {name}"
+    decl, owner_args = found
+    instance, env = fresh_instance(decl, owner_args)
+    sig = signature(ctx.world, decl)
+    given = [
+        coerce(ctx, value, substitute(param.type, env), where)
+        for param, (value, where) in zip(sig.params, args, strict=True)
+    ]
+    return ctx.call(instance, [receiver_for(ctx, decl, receiver), *given], substitute(sig.result, env), span)
+
+
+def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span) -> hir.Expr | None:
+    """Return the call of a method if it exists and takes such arguments, else None."""
+    found = find_method(ctx, receiver.type, name)
+    if found is None:
+        return None
+    decl, owner_args = found
+    instance, env = fresh_instance(decl, owner_args)
+    sig = signature(ctx.world, decl)
+    if len(sig.params) != len(args):
+        return None
+    given = []
+    for param, (value, _) in zip(sig.params, args, strict=True):
+        adapted = adapt(ctx, value, substitute(param.type, env))
+        if adapted is None:
+            return None
+        given.append(adapted)
+    return ctx.call(instance, [receiver_for(ctx, decl, receiver), *given], substitute(sig.result, env), span)
+
+
+def receiver_for(ctx: Context, decl: FunctionDecl, receiver: hir.Expr) -> hir.Expr:
+    """Return the receiver as the type that the method's class gives to ``self``."""
+    assert decl.owner is not None
+    if decl.owner.primitive is not None or ctx.world.class_of(receiver.type) is None:
+        return receiver
+    owner = ctx.world.class_of(receiver.type)
+    assert owner is not None
+    if owner[0] is decl.owner:
+        return receiver
+    return hir.Cast(ClassType(decl.owner), receiver)
+
+
+def present(ctx: Context, receiver: hir.Expr, attribute: str, span: Span) -> hir.Expr:
+    """Return a receiver that is not None: an optional one raises AttributeError at run time, as CPython."""
+    if isinstance(prune(receiver.type), Optional):
+        return require(ctx, receiver, "AttributeError", f"'NoneType' object has no attribute '{attribute}'", span)
+    return receiver
+
+
+def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
+    """Return ``str`` or ``repr`` of a value; ``how`` is ``__str__`` or ``__repr__``."""
+    world = ctx.world
+    t = prune(value.type)
+    if isinstance(value, hir.Text) and how == "__str__":
+        return value
+    if isinstance(t, Infer):
+        raise ctx.unknown(span, "this value")
+    if world.class_of(t) is None and not isinstance(t, Optional):
+        nothing = hir.Text(world.str_type, "None")
+        if str(t) == "None":
+            return hir.Let(nothing.type, [hir.Evaluate(ctx.line, value)], nothing)
+        raise ctx.refuse(span, f"`{t}` has no text", "convert it: `int(…)`")
+    if isinstance(t, Optional):
+        held, kept = ctx.hold(value)
+        inner = text_of(ctx, unwrap(ctx, kept), how, span)
+        choice = hir.Conditional(world.str_type, is_none(kept), hir.Text(world.str_type, "None"), inner)
+        return hir.Let(world.str_type, held, choice) if held else choice
+    if how == "__str__" and t == world.str_type:
+        return value
+    if how == "__str__" and find_method(ctx, t, "__str__") is None:
+        how = "__repr__"
+    made = try_invoke(ctx, value, how, [], span)
+    if made is not None:
+        return made
+    raise ctx.refuse(
+        span,
+        f"`{t}` has no method `{how}`",
+        "give the class a method `def __repr__(self) -> str:`",
+        label="CPython would print its address",
+    )

@@ -1,0 +1,433 @@
+"""`for` loops and comprehensions over ranges, lists, texts, and what is built from them.
+
+In: the expression that is iterated over, and what to do for each item. Out: loops without an iterator object: `range` becomes
+a counted loop; lists, texts, `enumerate`, `zip` and `reversed` become an index and a test.
+
+Invariant: an index moves on before the loop's body runs, so that `continue` needs no code of its own, and a list that
+changes while it is iterated over behaves as in CPython.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from krait.check import hir
+from krait.check.assignment import Element, assign_element
+from krait.check.coerce import adapt, coerce, common_type, require
+from krait.check.conditions import condition
+from krait.check.constants import literal_int
+from krait.check.context import Context, Loop
+from krait.check.displays import list_of
+from krait.check.flow import Flow, join
+from krait.check.invoke import find_method, invoke
+from krait.check.names import names_of_target, scan
+from krait.check.signatures import field_type
+from krait.check.tuples import field_name, is_tuple
+from krait.check.types import (
+    BOOL,
+    INT,
+    U32,
+    ClassType,
+    Infer,
+    Intrinsic,
+    Local,
+    Optional,
+    prune,
+)
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+Body: TypeAlias = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """How to go through something: run ``setup``; while ``test``, run ``step``, and ``item`` is the item.
+
+    indexed: going through it has no effect but on its own variables, so it can be part of a `zip`.
+    """
+
+    item: Element
+    test: hir.Expr | None
+    setup: hir.Block = field(default_factory=list)
+    step: hir.Block = field(default_factory=list)
+    indexed: bool = True
+
+
+def for_each(
+    ctx: Context,
+    target: tree.expr,
+    source: tree.expr,
+    body: Body,
+    orelse: Sequence[tree.stmt],
+    changed: Sequence[tree.AST],
+    declare: Body | None = None,
+) -> None:
+    """Emit a loop that binds ``target`` to each item of ``source`` and runs ``body``.
+
+    changed: what the loop contains.  declare: makes the variables of the target, once ``source`` has been evaluated.
+    """
+    args = _range_args(ctx, source)
+    if args is not None:
+        _range_loop(ctx, target, args, source, body, orelse, changed, declare)
+        return
+    made = plan(ctx, source)
+    if declare is not None:
+        declare()
+    for part in made.setup:
+        ctx.emit(part)
+    loop = Loop(hir.LoopLabel())
+    enter_loop(ctx, changed)
+    entry = ctx.flow
+    with ctx.collect() as block:
+        _bind(ctx, made, target)
+        _run_body(ctx, loop, body)
+    ctx.flow = join(entry, ctx.flow, *loop.continues)
+    rest = ctx.block(orelse)
+    ctx.emit(hir.While(ctx.line, loop.label, made.test, block, rest))
+    ctx.flow = join(ctx.flow, *loop.breaks)
+
+
+def _bind(ctx: Context, made: Plan, target: tree.expr) -> None:
+    """Emit the step to the next item and the assignment of this one."""
+    for part in made.step:
+        ctx.emit(part)
+    assign_element(ctx, target, made.item)
+
+
+def _run_body(ctx: Context, loop: Loop, body: Body) -> None:
+    ctx.loops.append(loop)
+    try:
+        body()
+    finally:
+        ctx.loops.pop()
+
+
+def enter_loop(ctx: Context, changed: Sequence[tree.AST]) -> None:
+    """Forget what tests have shown about variables that the loop itself changes."""
+    names = scan(changed)
+    variables = [variable for name in names.assigned if (variable := ctx.variable(name)) is not None]
+    ctx.flow = ctx.flow.without(variables, names.fields)
+
+
+def comprehension_loops(ctx: Context, generators: Sequence[tree.comprehension], body: Body) -> None:
+    """Emit the nested loops of a comprehension, whose targets are variables of their own."""
+    hidden: dict[str, Local | None] = {}
+    first, *others = generators
+
+    def inside() -> None:
+        if others:
+            comprehension_loops(ctx, others, body)
+        else:
+            body()
+
+    def filtered() -> None:
+        _filter(ctx, first.ifs, inside)
+
+    def bind_targets() -> None:
+        for node in names_of_target(first.target):
+            hidden[node.id] = ctx.scope.get(node.id)
+            local = Local(node.id, span=node.span)
+            ctx.function.locals.append(local)
+            ctx.scope[node.id] = local
+
+    before = ctx.flow
+    try:
+        for_each(ctx, first.target, first.iter, filtered, (), [first, *others], bind_targets)
+    finally:
+        for name, old in hidden.items():
+            if old is None:
+                del ctx.scope[name]
+            else:
+                ctx.scope[name] = old
+    ctx.flow = Flow(before.reachable, before.bound, ctx.flow.narrowed)
+
+
+def _filter(ctx: Context, tests: Sequence[tree.expr], body: Body) -> None:
+    if not tests:
+        body()
+        return
+    test = condition(ctx, tests[0])
+    ctx.flow = test.true
+    with ctx.collect() as block:
+        _filter(ctx, tests[1:], body)
+    ctx.emit(hir.If(ctx.line, test.value, block, []))
+    ctx.flow = join(ctx.flow, test.false)
+
+
+# --- range ---------------------------------------------------------------------------------------------------------
+
+
+def _range_args(ctx: Context, node: tree.expr) -> tuple[tree.expr, ...] | None:
+    """Return the arguments if ``node`` is a call of the built-in ``range``."""
+    match node:
+        case tree.Call(func=tree.Name(id="range") as func, args=args, keywords=()) if func.id not in ctx.scope:
+            symbol = ctx.world.lookup(ctx.module, "range")
+            if not isinstance(symbol, Intrinsic):
+                return None
+            if not 1 <= len(args) <= 3:
+                raise ctx.refuse(node.span, f"`range` takes one to three arguments, not {len(args)}")
+            return args
+        case _:
+            return None
+
+
+def range_bounds(
+    ctx: Context, args: tuple[tree.expr, ...], span: Span
+) -> tuple[hir.Block, hir.Expr, hir.Expr, hir.Expr]:
+    """Return statements that check the step, and start, stop and step, to be evaluated in this order behind them."""
+    values = [
+        coerce(ctx, value, INT, node.span)
+        for value, node in zip(ctx.attempt((arg, INT) for arg in args), args, strict=True)
+    ]
+    zero, one = hir.Const(INT, 0), hir.Const(INT, 1)
+    if len(values) == 1:
+        return [], zero, values[0], one
+    if len(values) == 2:
+        return [], values[0], values[1], one
+    step = literal_int(args[2])
+    if step is not None and step != 0:
+        return [], values[0], values[1], hir.Const(INT, step)
+    block: hir.Block = []
+    kept: list[hir.Expr] = []
+    for value in values:
+        held, again = ctx.hold(value)
+        block += held
+        kept.append(again)
+    block.append(
+        hir.If(
+            ctx.line,
+            hir.Op(BOOL, "i64.eqz", [kept[2]]),
+            ctx.raising("ValueError", "range() arg 3 must not be zero", span),
+            [],
+        )
+    )
+    return block, kept[0], kept[1], kept[2]
+
+
+def _range_loop(
+    ctx: Context,
+    target: tree.expr,
+    args: tuple[tree.expr, ...],
+    source: tree.expr,
+    body: Body,
+    orelse: Sequence[tree.stmt],
+    changed: Sequence[tree.AST],
+    declare: Body | None,
+) -> None:
+    before, start, stop, step = range_bounds(ctx, args, source.span)
+    if declare is not None:
+        declare()
+    for part in before:
+        ctx.emit(part)
+    loop = Loop(hir.LoopLabel())
+    counter = ctx.temp(INT)
+    enter_loop(ctx, changed)
+    entry = ctx.flow
+    with ctx.collect() as block:
+        assign_element(ctx, target, hir.LocalGet(INT, counter))
+        _run_body(ctx, loop, body)
+    ctx.flow = join(entry, ctx.flow, *loop.continues)
+    rest = ctx.block(orelse)
+    ctx.emit(hir.ForRange(ctx.line, loop.label, counter, start, stop, step, block, rest))
+    ctx.flow = join(ctx.flow, *loop.breaks)
+
+
+def _range_plan(ctx: Context, args: tuple[tree.expr, ...], span: Span, backwards: bool) -> Plan:
+    """A range as part of something else: its present value and how many are left."""
+    before, *bounds = range_bounds(ctx, args, span)
+    setup, kept = list(before), []
+    for bound in bounds:
+        held, again = ctx.hold(bound)
+        setup += held
+        kept.append(again)
+    start, stop, step = kept
+    left, current, item = ctx.temp(INT), ctx.temp(INT), ctx.temp(INT)
+    setup.append(hir.Assign(ctx.line, left, _range_length(start, stop, step)))
+    one = hir.Const(INT, 1)
+    rest, now = hir.LocalGet(INT, left), hir.LocalGet(INT, current)
+    if backwards:
+        last = hir.Op(INT, "i64.add", [start, hir.Op(INT, "i64.mul", [hir.Op(INT, "i64.sub", [rest, one]), step])])
+        setup.append(hir.Assign(ctx.line, current, last))
+    else:
+        setup.append(hir.Assign(ctx.line, current, start))
+    stepped = [
+        hir.Assign(ctx.line, item, now),
+        hir.Assign(ctx.line, left, hir.Op(INT, "i64.sub", [rest, one])),
+        hir.Assign(ctx.line, current, hir.Op(INT, "i64.sub" if backwards else "i64.add", [now, step])),
+    ]
+    test = hir.Op(BOOL, "i64.ne", [rest, hir.Const(INT, 0)])
+    return Plan(hir.LocalGet(INT, item), test, setup, list[hir.Stmt](stepped))
+
+
+def _range_length(start: hir.Expr, stop: hir.Expr, step: hir.Expr) -> hir.Expr:
+    """The number of items of a range, unsigned: the difference is computed modulo 2**64, so it cannot overflow."""
+    zero, one = hir.Const(INT, 0), hir.Const(INT, 1)
+
+    def length(low: hir.Expr, high: hir.Expr, by: hir.Expr) -> hir.Expr:
+        span = hir.Op(INT, "i64.sub", [hir.Op(INT, "i64.sub", [high, low]), one])
+        count = hir.Op(INT, "i64.add", [hir.Op(INT, "i64.div_u", [span, by]), one])
+        return hir.Conditional(INT, hir.Op(BOOL, "i64.lt_s", [low, high]), count, zero)
+
+    down = length(stop, start, hir.Op(INT, "i64.sub", [zero, step]))
+    if isinstance(step, hir.Const):
+        return length(start, stop, step) if isinstance(step.value, int) and step.value > 0 else down
+    return hir.Conditional(INT, hir.Op(BOOL, "i64.gt_s", [step, zero]), length(start, stop, step), down)
+
+
+# --- everything else -----------------------------------------------------------------------------------------------
+
+
+def plan(ctx: Context, node: tree.expr) -> Plan:
+    """Return how to go through what an expression gives."""
+    args = _range_args(ctx, node)
+    if args is not None:
+        return _range_plan(ctx, args, node.span, backwards=False)
+    match node:
+        case tree.Call(func=tree.Name(id=name), args=call_args) if name in _WRAPPERS and name not in ctx.scope:
+            if isinstance(ctx.world.lookup(ctx.module, name), Intrinsic):
+                return _WRAPPERS[name](ctx, node, call_args)
+        case tree.Tuple():
+            return _value_plan(ctx, ctx.expr(tree.List(node.elts, node.ctx, node.span)), node.span)
+        case tree.GeneratorExp():
+            return _value_plan(ctx, ctx.expr(tree.ListComp(node.elt, node.generators, node.span)), node.span)
+        case _:
+            pass
+    return _value_plan(ctx, ctx.expr(node), node.span)
+
+
+def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(span, "what is iterated over")
+    if isinstance(t, Optional):
+        value = require(ctx, value, "TypeError", "'NoneType' object is not iterable", span)
+        t = prune(value.type)
+    if isinstance(t, ClassType) and is_tuple(t.decl):
+        return _tuple_plan(ctx, value, t, span)
+    if isinstance(t, ClassType) and find_method(ctx, t, "_at") is not None:
+        return _indexed_plan(ctx, value, t, span)
+    if (
+        isinstance(t, ClassType)
+        and find_method(ctx, t, "_advance") is None
+        and find_method(ctx, t, "__iter__") is not None
+    ):
+        value = invoke(ctx, value, "__iter__", [], span)
+        t = prune(value.type)
+    if isinstance(t, ClassType) and find_method(ctx, t, "_advance") is not None:
+        return _stream_plan(ctx, value, t, span)
+    if isinstance(t, ClassType) and find_method(ctx, t, "__next__") is not None:
+        raise ctx.later(span, "iterators written in a program", "return a list")
+    raise ctx.refuse(span, f"a `{t}` cannot be iterated over", label="not iterable")
+
+
+def _indexed_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """A list or a text: an index, and the length asked anew each time."""
+    sequence, index = ctx.temp(t), ctx.temp(U32)
+    kept, at = hir.LocalGet(t, sequence), hir.LocalGet(U32, index)
+    item = invoke(ctx, kept, "_at", [(at, span)], span)
+    current = ctx.temp(item.type)
+    setup = [hir.Assign(ctx.line, sequence, value), hir.Assign(ctx.line, index, hir.Const(U32, 0))]
+    step = [
+        hir.Assign(ctx.line, current, item),
+        hir.Assign(ctx.line, index, hir.Op(U32, "i32.add", [at, hir.Const(U32, 1)])),
+    ]
+    test = hir.Op(BOOL, "i32.lt_u", [at, hir.FieldGet(U32, kept, "length")])
+    return Plan(hir.LocalGet(item.type, current), test, list[hir.Stmt](setup), list[hir.Stmt](step))
+
+
+def _backwards_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """A list or a text from its end; CPython stops when a list has shrunk below the index."""
+    sequence, index = ctx.temp(t), ctx.temp(U32)
+    kept, at = hir.LocalGet(t, sequence), hir.LocalGet(U32, index)
+    item = invoke(ctx, kept, "_at", [(at, span)], span)
+    current = ctx.temp(item.type)
+    one = hir.Const(U32, 1)
+    length = hir.FieldGet(U32, kept, "length")
+    setup = [hir.Assign(ctx.line, sequence, value), hir.Assign(ctx.line, index, hir.Op(U32, "i32.sub", [length, one]))]
+    step = [hir.Assign(ctx.line, current, item), hir.Assign(ctx.line, index, hir.Op(U32, "i32.sub", [at, one]))]
+    test = hir.Op(BOOL, "i32.lt_u", [at, hir.FieldGet(U32, kept, "length")])  # -1 is the greatest u32, and so ends it
+    return Plan(hir.LocalGet(item.type, current), test, list[hir.Stmt](setup), list[hir.Stmt](step))
+
+
+def _stream_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """An object of the library that is asked for one item after the other."""
+    stream = ctx.temp(t)
+    kept = hir.LocalGet(t, stream)
+    item_type = field_type(ctx.world, t, "_current")
+    assert item_type is not None
+    test = invoke(ctx, kept, "_advance", [], span)
+    setup: hir.Block = [hir.Assign(ctx.line, stream, value)]
+    return Plan(hir.FieldGet(item_type, kept, "_current"), test, setup, indexed=False)
+
+
+def _tuple_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """A tuple whose items have one type: the list of them."""
+    held, kept = ctx.hold(value)
+    items = [(hir.FieldGet(item, kept, field_name(index)), span) for index, item in enumerate(t.args)]
+    common = common_type(
+        ctx, [(value, where) for value, where in items], None, "the items of a tuple that is iterated over"
+    )
+    adapted = [value for value in (adapt(ctx, item, common) for item, _ in items) if value is not None]
+    made = _value_plan(ctx, list_of(ctx, adapted, common, span), span)
+    made.setup[:0] = held
+    return made
+
+
+def _enumerate(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    start_nodes = [*args[1:], *(keyword.value for keyword in node.keywords if keyword.arg == "start")]
+    if not args or len(start_nodes) > 1 or any(keyword.arg != "start" for keyword in node.keywords):
+        raise ctx.refuse(node.span, "`enumerate` takes what to go through, and perhaps a start")
+    inner = plan(ctx, args[0])
+    start: hir.Expr = hir.Const(INT, 0)
+    if start_nodes:
+        start = coerce(ctx, ctx.expr(start_nodes[0], INT), INT, start_nodes[0].span)
+    following, counter = ctx.temp(INT), ctx.temp(INT)
+    count = hir.LocalGet(INT, following)
+    inner.setup.append(hir.Assign(ctx.line, following, start))
+    inner.step.append(hir.Assign(ctx.line, counter, count))
+    inner.step.append(hir.Assign(ctx.line, following, hir.Op(INT, "i64.add_throw", [count, hir.Const(INT, 1)])))
+    inner.item = (hir.LocalGet(INT, counter), inner.item)
+    return inner
+
+
+def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    if node.keywords or not args:
+        raise ctx.later(node.span, "keyword arguments of `zip`", "compare the lengths first")
+    parts = [plan(ctx, arg) for arg in args]
+    for part, arg in zip(parts, args, strict=True):
+        if not part.indexed:
+            raise ctx.later(arg.span, "`zip` of something that is read as it goes", "make a list of it first")
+    test: hir.Expr | None = parts[-1].test
+    for part in reversed(parts[:-1]):
+        assert part.test is not None and test is not None
+        test = hir.Conditional(BOOL, part.test, test, hir.Const(BOOL, False))
+    setup = [statement for part in parts for statement in part.setup]
+    step = [statement for part in parts for statement in part.step]
+    return Plan(tuple(part.item for part in parts), test, setup, step)
+
+
+def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    if len(args) != 1 or node.keywords:
+        raise ctx.refuse(node.span, "`reversed` takes one argument")
+    range_args = _range_args(ctx, args[0])
+    if range_args is not None:
+        return _range_plan(ctx, range_args, node.span, backwards=True)
+    value = ctx.expr(args[0])
+    t = prune(value.type)
+    if isinstance(t, ClassType) and find_method(ctx, t, "_at") is not None:
+        return _backwards_plan(ctx, value, t, node.span)
+    if isinstance(t, Infer):
+        raise ctx.unknown(args[0].span, "this value")
+    raise ctx.refuse(args[0].span, f"a `{t}` cannot be gone through backwards")
+
+
+_WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]] = {
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "reversed": _reversed,
+}
+
+__all__ = ["Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds"]

@@ -1,0 +1,97 @@
+"""Which names a piece of source assigns to, found without types.
+
+In: statements. Out: the names that are local to a function (or belong to a module), the names that a loop's body
+changes, and spelling suggestions. Nested functions and classes are scopes of their own and are not entered;
+the targets of comprehensions belong to the comprehension, those of ``:=`` in it to the function.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_COMPREHENSIONS = (tree.ListComp, tree.SetComp, tree.DictComp, tree.GeneratorExp)
+
+
+@dataclass(slots=True)
+class Names:
+    """What a piece of source does with names.
+
+    assigned: each name with the places of its assignments.  global_names, nonlocal_names: from the statements of that name.
+    fields: names of attributes that are assigned to.  has_walrus: an expression assigns to a variable.
+    """
+
+    assigned: dict[str, list[Span]] = field(default_factory=dict)
+    global_names: dict[str, Span] = field(default_factory=dict)
+    nonlocal_names: dict[str, Span] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
+    has_walrus: bool = False
+
+    def add(self, name: str, span: Span) -> None:
+        """Note an assignment."""
+        self.assigned.setdefault(name, []).append(span)
+
+
+def scan(statements: Iterable[tree.AST]) -> Names:
+    """Return what ``statements`` do with names."""
+    names = Names()
+    for node in _walk_scope(statements):
+        _visit(node, names)
+    return names
+
+
+def _walk_scope(roots: Iterable[tree.AST]) -> Iterator[tree.AST]:
+    """All nodes below ``roots`` that belong to the same scope; targets of comprehensions are left out."""
+    pending: list[tree.AST] = list(roots)[::-1]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            continue
+        if isinstance(node, tree.comprehension):
+            pending.extend((node.iter, *node.ifs))
+        else:
+            pending.extend(reversed(list(tree.iter_child_nodes(node))))
+
+
+def _visit(node: tree.AST, names: Names) -> None:
+    match node:
+        case tree.Name(id=name, ctx=tree.Store() | tree.Del()):
+            names.add(name, node.span)
+        case tree.Attribute(attr=attr, ctx=tree.Store() | tree.Del()):
+            names.fields.add(attr)
+        case tree.NamedExpr(target=target):
+            names.has_walrus = True
+            names.add(target.id, target.span)
+        case tree.FunctionDef(name=name) | tree.ClassDef(name=name):
+            names.add(name, node.span)
+        case tree.Import() | tree.ImportFrom():
+            for alias in node.names:
+                names.add(alias.asname or alias.name.partition(".")[0], alias.span)
+        case tree.ExceptHandler(name=str(name)) | tree.MatchAs(name=str(name)) | tree.MatchStar(name=str(name)):
+            names.add(name, node.span)
+        case tree.Global():
+            names.global_names.update(dict.fromkeys(node.names, node.span))
+        case tree.Nonlocal():
+            names.nonlocal_names.update(dict.fromkeys(node.names, node.span))
+        case _:
+            pass
+
+
+def names_of_target(target: tree.expr) -> Iterator[tree.Name]:
+    """The names that a target of an assignment, ``for`` or comprehension binds."""
+    for node in tree.walk(target):
+        if isinstance(node, tree.Name) and not isinstance(node.ctx, tree.Load):
+            yield node
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
+    """A hint that names the candidate closest to a misspelt name, or nothing."""
+    close = difflib.get_close_matches(
+        name, [c for c in candidates if not c.startswith("_") or name.startswith("_")], 1, 0.7
+    )
+    return (f"did you mean `{close[0]}`?",) if close else ()

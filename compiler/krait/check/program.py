@@ -1,0 +1,130 @@
+"""The check of a whole program: all its own functions, then the instances that they need, to the last.
+
+In: the tree of the main module. Out: a `hir.Program` of everything that can run. Errors raise CompileError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# Each of these registers the rules for its kinds of nodes.
+from krait.check import (  # noqa: F401
+    assignment,
+    attributes,
+    calls,
+    comparisons,
+    conditions,
+    expressions,
+    formats,
+    hir,
+    operators,
+    statements,
+)
+from krait.check.globals import init_function
+from krait.check.instances import check_function, check_module
+from krait.check.signatures import declared_fields
+from krait.check.types import ClassDecl, ClassType, FunctionDecl, Instance, ModuleDecl, resolve
+from krait.check.world import Refusal, Request, World
+from krait.diagnostics import DiagnosticSink
+from krait.syntax import tree
+
+
+def check_program(
+    parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, search_path: Sequence[Path]
+) -> hir.Program:
+    """Return the typed tree of the program whose main module is ``parsed``. Raises CompileError with all that is wrong."""
+    world = World(sink, search_path)
+    world.check_function = lambda instance: check_function(world, instance)
+    main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)
+    world.add_module(main)
+    support = _support(world)
+    _check_own_modules(world)
+    start = Instance(init_function(main))
+    roots = [start, *_support_instances(support)]
+    _check_needed(world, [*(instance for instance in world.functions), *roots])
+    sink.raise_if_errors()
+    functions = _reachable(world, roots)
+    fields = {
+        cls: [(name, resolve(t)) for name, t in declared_fields(world, cls).items()] for cls in list(world.field_types)
+    }
+    return hir.Program(main, functions, [functions[start]], support, fields)
+
+
+def _check_own_modules(world: World) -> None:
+    """Check the program's own modules; what they import joins them as it is met."""
+    checked: set[str] = set()
+    while True:
+        pending = [module for module in world.modules.values() if not module.library and module.name not in checked]
+        if not pending:
+            return
+        for module in pending:
+            checked.add(module.name)
+            check_module(world, module)
+
+
+def _check_needed(world: World, roots: Iterable[Instance]) -> None:
+    """Check all instances that the ``roots`` need, directly or not."""
+    pending = [instance.resolved() for instance in roots]
+    seen = set(pending)
+    while pending:
+        instance = pending.pop()
+        try:
+            function = check_function(world, instance)
+        except Refusal:
+            return
+        for callee, span in function.callees:
+            needed = callee.resolved()
+            if needed not in seen:
+                seen.add(needed)
+                world.requests.setdefault(needed, Request(function.module, span, instance))
+                pending.append(needed)
+
+
+def _reachable(world: World, roots: Iterable[Instance]) -> dict[Instance, hir.Function]:
+    """Return the functions that can run, those that are called first coming first."""
+    found: dict[Instance, hir.Function] = {}
+    pending = list(roots)[::-1]
+    while pending:
+        instance = pending.pop().resolved()
+        if instance in found:
+            continue
+        function = check_function(world, instance)
+        found[instance] = function
+        pending.extend(callee for callee, _ in reversed(function.callees))
+    return found
+
+
+def _support(world: World) -> hir.Support:
+    def function(module: str, name: str) -> Instance:
+        return world.library_function(module, name)
+
+    def exception(name: str) -> tuple[ClassType, Instance]:
+        cls = world.library_class(name)
+        init = cls.decl.find_method("__init__")
+        assert isinstance(cls.decl, ClassDecl) and isinstance(init, FunctionDecl)
+        declared_fields(world, cls)
+        return cls, Instance(init)
+
+    return hir.Support(
+        allocate=function("krait.heap", "allocate"),
+        flush=function("krait.io", "flush"),
+        describe=function("krait.exceptions", "describe"),
+        describe_utf8=function("krait.exceptions", "describe_utf8"),
+        integer_overflow=function("krait.exceptions", "integer_overflow"),
+        unbound_local=exception("UnboundLocalError"),
+        name_error=exception("NameError"),
+        text=world.str_type,
+    )
+
+
+def _support_instances(support: hir.Support) -> list[Instance]:
+    return [
+        support.allocate,
+        support.flush,
+        support.describe,
+        support.describe_utf8,
+        support.integer_overflow,
+        support.unbound_local[1],
+        support.name_error[1],
+    ]

@@ -1,0 +1,193 @@
+"""What names stand for where they are read.
+
+In: names. Out: reads of variables (checked at run time where no path proves them bound), members of modules; refusals
+with spelling suggestions for names that nothing defines.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import unwrap
+from krait.check.context import Context
+from krait.check.globals import prepare_global
+from krait.check.names import did_you_mean
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    ClassDecl,
+    FunctionDecl,
+    GlobalVar,
+    Import,
+    Intrinsic,
+    Local,
+    ModuleDecl,
+    NamedType,
+    Optional,
+    Symbol,
+    Type,
+    prune,
+)
+from krait.check.vocabulary import PROVIDED, REFUSED_BUILTINS
+from krait.check.world import Refusal
+from krait.syntax import tree
+
+
+def read_name(ctx: Context, node: tree.Name) -> hir.Expr:
+    """Return the value of a variable."""
+    local = ctx.scope.get(node.id)
+    if local is not None:
+        return _read_local(ctx, local, node)
+    if node.id == "__name__":
+        return hir.Text(ctx.world.str_type, "__main__" if ctx.module.is_main else ctx.module.name)
+    symbol = find(ctx, node)
+    match symbol:
+        case GlobalVar():
+            return read_global(ctx, symbol, node)
+        case FunctionDecl():
+            raise ctx.later(node.span, "functions as values", f"call it: `{node.id}(…)`")
+        case Intrinsic(name="typing.TYPE_CHECKING"):
+            return hir.Const(BOOL, False)
+        case Intrinsic():
+            raise ctx.later(node.span, "functions as values", f"call it: `{node.id}(…)`")
+        case ClassDecl() | NamedType():
+            raise ctx.later(node.span, "classes as values", f"make an instance: `{node.id}(…)`")
+        case _:
+            raise ctx.refuse(node.span, f"`{node.id}` is a module, not a value")
+
+
+def find(ctx: Context, node: tree.Name) -> Symbol:
+    """Return what a name that is not a local variable means; refuse one that means nothing."""
+    symbol = ctx.world.lookup(ctx.module, node.id)
+    if symbol is not None:
+        return symbol
+    if node.id in REFUSED_BUILTINS:
+        raise ctx.refuse(node.span, f"not part of Krait, or not yet: `{node.id}`", REFUSED_BUILTINS[node.id])
+    known = [*ctx.scope, *ctx.module.symbols, *ctx.world.builtin_names()]
+    raise ctx.refuse(
+        node.span,
+        f"the name `{node.id}` is not defined",
+        *did_you_mean(node.id, known),
+        label="not found in this scope",
+    )
+
+
+def _read_local(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
+    if local.broken:
+        raise Refusal(node.id)
+    if local.type is None:
+        local.type = ctx.seeds.get(node.id)
+    if local.type is None:
+        raise ctx.unknown(node.span, f"`{node.id}`")
+    if local is ctx.self_local:
+        check_complete(ctx, node)
+    checked = not ctx.flow.is_bound(local)
+    local.needs_flag = local.needs_flag or checked
+    value = hir.LocalGet(local.type, local, checked, node.span.start_line)
+    known = ctx.flow.narrowed.get((local,))
+    return _as_known(ctx, value, known) if known is not None else value
+
+
+def check_complete(ctx: Context, node: tree.Name) -> None:
+    """In ``__init__``, the object itself can be used once all its fields have values."""
+    if ctx.own_fields is None or node is ctx.attribute_base:
+        return
+    missing = [name for name, marker in ctx.own_fields.items() if not ctx.flow.is_bound(marker)]
+    if missing:
+        raise ctx.refuse(
+            node.span,
+            f"`{node.id}` is used before its field `{missing[0]}` has a value",
+            f"assign `{node.id}.{missing[0]}` first",
+        )
+
+
+def _as_known(ctx: Context, value: hir.Expr, known: Type) -> hir.Expr:
+    """Return a variable as the narrower type that tests have shown."""
+    if isinstance(prune(value.type), Optional):
+        value = unwrap(ctx, value)
+    return hir.Cast(known, value) if prune(value.type) != known else value
+
+
+def read_global(ctx: Context, var: GlobalVar, node: tree.expr) -> hir.Expr:
+    """Return the value of a variable of a module."""
+    prepare_global(ctx.world, var)
+    if var.broken:
+        raise Refusal(var.name)
+    if var.type is None:
+        raise ctx.unknown(node.span, f"`{var.name}`")
+    checked = not is_global_bound(ctx, var)
+    if var.constant is not None and not checked:
+        return hir.Const(INT if isinstance(var.constant, int) else FLOAT, var.constant)
+    var.needs_flag = var.needs_flag or checked
+    value = hir.GlobalGet(var.type, var, checked, node.span.start_line)
+    known = ctx.flow.narrowed.get((var,))
+    return _as_known(ctx, value, known) if known is not None else value
+
+
+def is_global_bound(ctx: Context, var: GlobalVar) -> bool:
+    """Return whether a variable of a module surely has a value here."""
+    if var.module.library:
+        return True
+    if var.module is ctx.module and ctx.is_module_code:
+        return ctx.flow.is_bound(var)
+    if var.module is ctx.module:
+        return ctx.flow.is_bound(var) or (var.module.bound is not None and var in var.module.bound)
+    return var.module.finally_bound is not None and var in var.module.finally_bound
+
+
+def touch_declaration(ctx: Context, decl: FunctionDecl | ClassDecl, node: tree.expr, value: hir.Expr) -> hir.Expr:
+    """Return ``value``, which uses a function or class of the program, after asking whether its ``def`` has run."""
+    var = decl.bound_var
+    if var is None or decl.module is not ctx.module or is_global_bound(ctx, var):
+        return value
+    var.needs_flag = True
+    asked = hir.GlobalGet(NONE, var, True, node.span.start_line)
+    return hir.Let(value.type, [hir.Evaluate(ctx.line, asked)], value)
+
+
+def module_named(ctx: Context, node: tree.expr) -> ModuleDecl | None:
+    """Return the module that an expression names, None if it names none."""
+    if isinstance(node, tree.Name) and node.id not in ctx.scope:
+        symbol = ctx.module.symbols.get(node.id)
+        if isinstance(symbol, Import):
+            found = ctx.world.lookup(ctx.module, node.id)
+            return found if isinstance(found, ModuleDecl) else None
+    return None
+
+
+def find_in_module(ctx: Context, module: ModuleDecl, node: tree.Attribute) -> Symbol:
+    """Return what ``module.attr`` means."""
+    if (module.name, node.attr) in PROVIDED:
+        return Intrinsic(PROVIDED[module.name, node.attr])
+    symbol = module.symbols.get(node.attr)
+    if isinstance(symbol, Import):
+        found = ctx.world.follow(module, symbol)
+        if found is not None and not module.library:
+            return found
+        symbol = None
+    if symbol is None or (module.library and not ctx.module.library and node.attr.startswith("_")):
+        raise ctx.refuse(
+            node.span, f"the module `{module.name}` has no `{node.attr}`", *did_you_mean(node.attr, module.symbols)
+        )
+    return symbol
+
+
+def member_of_module(ctx: Context, module: ModuleDecl, node: tree.Attribute) -> hir.Expr:
+    """Return the value of ``module.attr``."""
+    symbol = find_in_module(ctx, module, node)
+    if isinstance(symbol, GlobalVar):
+        return read_global(ctx, symbol, node)
+    raise ctx.later(node.span, "functions, classes and modules as values", "call it, or name one of its members")
+
+
+__all__ = [
+    "find",
+    "find_in_module",
+    "is_global_bound",
+    "member_of_module",
+    "module_named",
+    "read_global",
+    "read_name",
+    "touch_declaration",
+]

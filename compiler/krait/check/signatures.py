@@ -1,0 +1,194 @@
+"""Signatures of functions and fields of classes, worked out when something first asks.
+
+In: declarations. Out: `Signature` in terms of type parameters; the fields of a class instance with their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from krait.check.annotations import Annotations
+from krait.check.types import (
+    NEVER,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    GlobalVar,
+    Infer,
+    Instance,
+    Parameter,
+    Signature,
+    Type,
+    is_known,
+    prune,
+    resolve,
+)
+from krait.check.world import Refusal, World
+from krait.syntax import tree
+
+
+def signature(world: World, decl: FunctionDecl) -> Signature:
+    """Return what calls of ``decl`` take and give, without ``self``. Raises Refusal if its declaration is wrong."""
+    if decl.broken:
+        raise Refusal(decl.name)
+    if decl.signature is None:
+        try:
+            decl.signature = _Signatures(world, decl).work_out()
+        except Refusal:
+            decl.broken = True
+            raise
+    return decl.signature
+
+
+def self_type(decl: ClassDecl) -> Type:
+    """Return the type of ``self`` in terms of the class's type parameters."""
+    return decl.primitive if decl.primitive is not None else ClassType(decl, decl.type_params)
+
+
+class _Signatures:
+    def __init__(self, world: World, decl: FunctionDecl) -> None:
+        self.world = world
+        self.decl = decl
+        self.module = decl.module
+        self.annotations = Annotations(world, decl.module, {param.name: param for param in decl.all_type_params})
+
+    def work_out(self) -> Signature:
+        arguments = self.decl.node.args
+        for extra in (arguments.vararg, arguments.kwarg):
+            if extra is not None:
+                raise self.annotations.refuse(
+                    extra.span, "not yet part of Krait: `*args` and `**kwargs` parameters", "take a list"
+                )
+        positional = [*arguments.posonlyargs, *arguments.args]
+        defaults: dict[str, tree.expr] = {}
+        for arg, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
+            defaults[arg.arg] = default
+        for arg, keyword_default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            if keyword_default is not None:
+                defaults[arg.arg] = keyword_default
+        if self.decl.kind in ("method", "property"):
+            if not positional:
+                raise self.annotations.refuse(
+                    self.decl.node.span, f"the method `{self.decl.name}` has no parameter `self`"
+                )
+            positional = positional[1:]
+        params = [self.parameter(arg, defaults, False, arg in arguments.posonlyargs) for arg in positional]
+        params += [self.parameter(arg, defaults, True, False) for arg in arguments.kwonlyargs]
+        return Signature(tuple(params), self.result())
+
+    def parameter(self, arg: tree.arg, defaults: Mapping[str, tree.expr], keyword: bool, positional: bool) -> Parameter:
+        if arg.annotation is None:
+            raise self.annotations.refuse(
+                arg.span,
+                f"the parameter `{arg.arg}` has no type",
+                f"write `{arg.arg}: int`, for example",
+                label="needs an annotation",
+            )
+        t = self.annotations.type(arg.annotation)
+        if prune(t) in (NONE, NEVER):
+            raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
+        parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
+        if parameter.default is not None and not _is_constant(parameter.default):
+            name = f"{self.decl.qualified_name}.{arg.arg}"
+            parameter.default_var = GlobalVar(name, self.module, t, annotated=True, span=arg.span)
+        return parameter
+
+    def result(self) -> Type:
+        node = self.decl.node
+        if node.returns is not None:
+            return self.annotations.type(node.returns)
+        returned = _returned_value(node)
+        if returned is not None and not (isinstance(returned, tree.Constant) and returned.value is None):
+            raise self.annotations.refuse(
+                returned.span,
+                f"`{self.decl.name}` returns a value, but its result has no type",
+                f"write `def {self.decl.name}(…) -> int:`, for example",
+            )
+        return NONE
+
+
+def _is_constant(node: tree.expr) -> bool:
+    if isinstance(node, tree.UnaryOp) and isinstance(node.op, tree.USub | tree.UAdd):
+        node = node.operand
+    return isinstance(node, tree.Constant)
+
+
+def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
+    """Return the first value that the function returns."""
+    pending: list[tree.AST] = list(node.body)[::-1]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, tree.Return) and current.value is not None:
+            return current.value
+        if not isinstance(current, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            pending.extend(reversed(list(tree.iter_child_nodes(current))))
+    return None
+
+
+# --- fields --------------------------------------------------------------------------------------------------------
+
+
+def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
+    """Return the fields of ``cls`` by name, bases' first. A type may be an inference variable that `field_type` settles."""
+    cls = ClassType(cls.decl, tuple(map(resolve, cls.args)))
+    found = world.field_types.get(cls)
+    if found is None:
+        found = {}
+        if cls.decl.base is not None:
+            found.update(declared_fields(world, ClassType(cls.decl.base)))
+        env = {param.name: value for param, value in zip(cls.decl.type_params, cls.args, strict=True)}
+        annotations = Annotations(world, cls.decl.module, env)
+        for node in cls.decl.field_nodes:
+            assert isinstance(node.target, tree.Name)
+            found[node.target.id] = annotations.type(node.annotation)
+        for name, annotation in assigned_fields(cls.decl).items():
+            if name not in found:
+                found[name] = annotations.type(annotation) if annotation is not None else Infer()
+        world.field_types[cls] = found
+    return found
+
+
+def assigned_fields(decl: ClassDecl) -> dict[str, tree.expr | None]:
+    """Return the fields that ``__init__`` assigns to, in order, each with its annotation if it has one."""
+    init = decl.methods.get("__init__")
+    if init is None:
+        return {}
+    arguments = [*init.node.args.posonlyargs, *init.node.args.args]
+    own = arguments[0].arg if arguments else ""
+    found: dict[str, tree.expr | None] = {}
+    for statement in init.node.body:
+        for node in _preorder(statement):
+            match node:
+                case tree.AnnAssign(target=tree.Attribute(value=tree.Name(id=name), attr=attr), annotation=annotation):
+                    if name == own and found.get(attr) is None:
+                        found[attr] = annotation
+                case tree.Attribute(value=tree.Name(id=name), attr=attr, ctx=tree.Store()) if name == own:
+                    found.setdefault(attr, None)
+                case _:
+                    pass
+    return found
+
+
+def _preorder(node: tree.AST) -> list[tree.AST]:
+    found = [node]
+    for child in tree.iter_child_nodes(node):
+        found += _preorder(child)
+    return found
+
+
+def field_type(world: World, cls: ClassType, name: str) -> Type | None:
+    """Return the type of a field, None if there is no such field; checks ``__init__`` where that is what determines it."""
+    fields = declared_fields(world, cls)
+    found = fields.get(name)
+    if found is not None and not is_known(found):
+        init = cls.decl.find_method("__init__")
+        if init is not None and world.check_function is not None:
+            world.check_function(Instance(init, tuple(map(resolve, cls.args))))
+    return found
+
+
+def field_names(world: World, cls: ClassType) -> list[str]:
+    """Return the names of the fields and methods of a class, for spelling suggestions."""
+    methods = [name for decl in cls.decl.mro() for name in decl.methods]
+    return [*declared_fields(world, cls), *methods]

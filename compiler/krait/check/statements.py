@@ -1,0 +1,367 @@
+"""Statements other than assignments.
+
+In: syntax. Out: typed statements; the flow of the function along each path.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import coerce
+from krait.check.conditions import Condition, condition
+from krait.check.context import Context, Loop, statement
+from krait.check.flow import join
+from krait.check.globals import init_function, is_static
+from krait.check.invoke import text_of
+from krait.check.iteration import enter_loop, for_each
+from krait.check.signatures import signature
+from krait.check.types import (
+    NEVER,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Import,
+    Instance,
+    ModuleDecl,
+    Optional,
+    prune,
+)
+from krait.check.vocabulary import COMPILER_MODULES, PROVIDED
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+
+@statement(tree.Expr)
+def expr(ctx: Context, node: tree.Expr) -> None:
+    """An expression for its effect; a literal (a docstring) has none."""
+    if isinstance(node.value, tree.Constant):
+        return
+    ctx.emit(hir.Evaluate(node.span.start_line, ctx.expr(node.value)))
+
+
+@statement(tree.Pass, tree.Global)
+def pass_(ctx: Context, node: tree.Pass) -> None:
+    """``pass``, and ``global``, which says what names mean, not what to do."""
+
+
+@statement(tree.Nonlocal)
+def nonlocal_(ctx: Context, node: tree.Nonlocal) -> None:
+    """``nonlocal``."""
+    raise ctx.later(node.span, "`nonlocal`", "pass the value in, and return it")
+
+
+# --- choices and loops ---------------------------------------------------------------------------------------------
+
+
+@statement(tree.If)
+def if_(ctx: Context, node: tree.If) -> None:
+    """``if``."""
+    line = node.span.start_line
+    test = _condition_or_nothing(ctx, node.test)
+    if test is None:
+        _check_branches(ctx, node)
+        return
+    ctx.flow = test.true
+    then = ctx.block(node.body)
+    after_then, ctx.flow = ctx.flow, test.false
+    orelse = ctx.block(node.orelse)
+    ctx.flow = join(after_then, ctx.flow)
+    if isinstance(test.value, hir.Const):
+        for part in then if test.value.value else orelse:
+            ctx.emit(part)
+    else:
+        ctx.emit(hir.If(line, test.value, then, orelse))
+
+
+def _condition_or_nothing(ctx: Context, node: tree.expr) -> Condition | None:
+    """Check a condition; None if it was refused, so that what it guards is checked all the same."""
+    try:
+        return condition(ctx, node)
+    except Refusal:
+        return None
+
+
+def _check_branches(ctx: Context, node: tree.If | tree.While) -> None:
+    """Check what a refused condition guards."""
+    before = ctx.flow
+    loop = Loop(hir.LoopLabel())
+    if isinstance(node, tree.While):
+        ctx.loops.append(loop)
+    ctx.block(node.body)
+    if isinstance(node, tree.While):
+        ctx.loops.pop()
+    after, ctx.flow = ctx.flow, before
+    ctx.block(node.orelse)
+    ctx.flow = join(after, ctx.flow)
+
+
+@statement(tree.While)
+def while_(ctx: Context, node: tree.While) -> None:
+    """``while``."""
+    line = node.span.start_line
+    enter_loop(ctx, [node.test, *node.body])
+    test = _condition_or_nothing(ctx, node.test)
+    if test is None:
+        _check_branches(ctx, node)
+        return
+    loop = Loop(hir.LoopLabel())
+    ctx.flow = test.true
+    ctx.loops.append(loop)
+    try:
+        body = ctx.block(node.body)
+    finally:
+        ctx.loops.pop()
+    ctx.flow = test.false
+    orelse = ctx.block(node.orelse)
+    endless = isinstance(test.value, hir.Const) and bool(test.value.value)
+    ctx.emit(hir.While(line, loop.label, None if endless else test.value, body, orelse))
+    ctx.flow = join(ctx.flow, *loop.breaks)
+
+
+@statement(tree.For)
+def for_(ctx: Context, node: tree.For) -> None:
+    """``for``."""
+    changed = (node.target, *node.body)
+    try:
+        for_each(ctx, node.target, node.iter, _Body(ctx, node.body), node.orelse, changed)
+    except Refusal:
+        ctx.spoil(node.target)
+        _check_branches(ctx, tree.While(node.iter, node.body, node.orelse, node.span))
+
+
+class _Body:
+    """The body of a loop, to be checked when its target has been bound."""
+
+    def __init__(self, ctx: Context, body: tuple[tree.stmt, ...]) -> None:
+        self.ctx = ctx
+        self.body = body
+
+    def __call__(self) -> None:
+        for part in self.ctx.block(self.body):
+            self.ctx.emit(part)
+
+
+@statement(tree.Break)
+def break_(ctx: Context, node: tree.Break) -> None:
+    """``break``."""
+    if not ctx.loops:
+        raise ctx.refuse(node.span, "`break` outside a loop")
+    loop = ctx.loops[-1]
+    loop.breaks.append(ctx.flow)
+    ctx.emit(hir.Break(node.span.start_line, loop.label))
+    ctx.flow = ctx.flow.stop()
+
+
+@statement(tree.Continue)
+def continue_(ctx: Context, node: tree.Continue) -> None:
+    """``continue``."""
+    if not ctx.loops:
+        raise ctx.refuse(node.span, "`continue` outside a loop")
+    loop = ctx.loops[-1]
+    loop.continues.append(ctx.flow)
+    ctx.emit(hir.Continue(node.span.start_line, loop.label))
+    ctx.flow = ctx.flow.stop()
+
+
+# --- leaving -------------------------------------------------------------------------------------------------------
+
+
+@statement(tree.Return)
+def return_(ctx: Context, node: tree.Return) -> None:
+    """``return``."""
+    line = node.span.start_line
+    if ctx.is_module_code:
+        raise ctx.refuse(node.span, "`return` outside a function")
+    result = prune(ctx.function.result)
+    if result is NEVER:
+        raise ctx.refuse(node.span, "a function with the result `NoReturn` does not return")
+    if node.value is None or (isinstance(node.value, tree.Constant) and node.value.value is None):
+        if result is NONE:
+            ctx.emit(hir.Return(line, None))
+        elif isinstance(result, Optional):
+            ctx.emit(hir.Return(line, hir.Const(result, None)))
+        else:
+            raise ctx.refuse(
+                node.span,
+                f"expected a value to return: the result is `{result}`, found None",
+                f"if it can be None, write `-> {result} | None`",
+            )
+    elif result is NONE:
+        value = ctx.expr(node.value)
+        if prune(value.type) not in (NONE, NEVER):
+            raise ctx.refuse(
+                node.value.span,
+                f"expected no value to return, found `{value.type}`",
+                f"write `-> {value.type}` behind the parameters",
+            )
+        ctx.emit(hir.Evaluate(line, value))
+        ctx.emit(hir.Return(line, None))
+    else:
+        value = ctx.expr(node.value, result)
+        ctx.emit(hir.Return(line, coerce(ctx, value, result, node.value.span)))
+    ctx.require_own_fields(node.span)
+    ctx.flow = ctx.flow.stop()
+
+
+@statement(tree.Raise)
+def raise_(ctx: Context, node: tree.Raise) -> None:
+    """``raise X("text")`` and ``raise X``."""
+    if node.exc is None:
+        raise ctx.later(node.span, "`raise` without an exception", "name the exception")
+    exc = node.exc
+    if isinstance(exc, tree.Name) and exc.id not in ctx.scope:
+        symbol = ctx.world.lookup(ctx.module, exc.id)
+        if isinstance(symbol, ClassDecl):
+            exc = tree.Call(exc, (), (), exc.span)
+    value = ctx.expr(exc)
+    t = prune(value.type)
+    if not isinstance(t, ClassType) or not ctx.world.is_exception(t.decl):
+        raise ctx.refuse(
+            exc.span,
+            f"expected an exception, found `{t}`",
+            'write `raise ValueError("…")`, for example',
+            label="exceptions derive from BaseException",
+        )
+    if node.cause is not None and not (isinstance(node.cause, tree.Constant) and node.cause.value is None):
+        ctx.emit(hir.Evaluate(node.span.start_line, ctx.expr(node.cause)))
+    ctx.emit(hir.Raise(node.span.start_line, value))
+    ctx.flow = ctx.flow.stop()
+
+
+@statement(tree.Assert)
+def assert_(ctx: Context, node: tree.Assert) -> None:
+    """``assert test, message``."""
+    test = condition(ctx, node.test)
+    ctx.flow = test.false
+    message: hir.Expr | None = None
+    if node.msg is not None:
+        message = text_of(ctx, ctx.expr(node.msg), "__str__", node.msg.span)
+    failed = ctx.raising("AssertionError", message, node.span)
+    ctx.emit(hir.If(node.span.start_line, test.value, [], failed))
+    ctx.flow = test.true
+
+
+# --- declarations --------------------------------------------------------------------------------------------------
+
+
+@statement(tree.FunctionDef)
+def function_def(ctx: Context, node: tree.FunctionDef) -> None:
+    """``def`` at the top level: its defaults are computed now, and from now on its name has a meaning."""
+    symbol = ctx.module.symbols.get(node.name)
+    if not ctx.is_module_code or not isinstance(symbol, FunctionDecl) or symbol.node is not node:
+        raise ctx.later(_heading(node), "functions within functions", "move it to the top level of the module")
+    _compute_defaults(ctx, symbol)
+    _bind_name(ctx, symbol, node.name)
+
+
+@statement(tree.ClassDef)
+def class_def(ctx: Context, node: tree.ClassDef) -> None:
+    """``class`` at the top level."""
+    symbol = ctx.module.symbols.get(node.name)
+    if not ctx.is_module_code or not isinstance(symbol, ClassDecl) or symbol.node is not node:
+        raise ctx.later(_heading(node), "classes within functions", "move it to the top level of the module")
+    for method in symbol.methods.values():
+        _compute_defaults(ctx, method)
+    _bind_name(ctx, symbol, node.name)
+
+
+def _heading(node: tree.FunctionDef | tree.ClassDef) -> Span:
+    """The span of ``def name`` or ``class name``."""
+    word = "def " if isinstance(node, tree.FunctionDef) else "class "
+    start = node.span
+    return Span(start.start_line, start.start_col, start.start_line, start.start_col + len(word) + len(node.name))
+
+
+def _compute_defaults(ctx: Context, decl: FunctionDecl) -> None:
+    for param in signature(ctx.world, decl).params:
+        if param.default_var is None or param.default is None:
+            continue
+        value = ctx.expr(param.default, param.type)
+        fitted = coerce(ctx, value, param.type, param.default.span)
+        ctx.emit(hir.GlobalSet(param.span.start_line, param.default_var, fitted))
+
+
+def _bind_name(ctx: Context, symbol: FunctionDecl | ClassDecl, name: str) -> None:
+    if ctx.module.library:
+        return
+    assert symbol.bound_var is not None
+    ctx.emit(hir.Bind(ctx.line, symbol.bound_var))
+    ctx.flow = ctx.flow.bind(symbol.bound_var)
+
+
+@statement(tree.Import, tree.ImportFrom)
+def import_(ctx: Context, node: tree.Import | tree.ImportFrom) -> None:
+    """``import``: the module's code runs, if it has not run yet."""
+    if not ctx.is_module_code:
+        raise ctx.later(node.span, "imports within functions", "move the import to the top of the module")
+    if isinstance(node, tree.ImportFrom) and node.module == "__future__":
+        return
+    failed: Refusal | None = None
+    for alias in node.names:
+        link = ctx.module.symbols.get(alias.asname or alias.name)
+        if isinstance(link, Import):
+            try:
+                _import(ctx, link)
+            except Refusal as refusal:
+                failed = failed or refusal
+    if failed is not None:
+        raise failed
+
+
+def _import(ctx: Context, link: Import) -> None:
+    if link.module in COMPILER_MODULES:
+        ctx.world.compiler_symbol(ctx.module, link)
+        return
+    if (link.module, link.member or "") in PROVIDED:
+        return
+    ctx.world.follow(ctx.module, link)
+    module = ctx.world.module(link.module)
+    if module is not None and not is_static(module) and has_code(ctx, module):
+        called = ctx.call(Instance(init_function(module)), [], NONE, link.span)
+        ctx.emit(hir.Evaluate(ctx.line, called))
+
+
+def has_code(ctx: Context, module: ModuleDecl) -> bool:
+    """Return whether a module does anything when it is imported."""
+    return any(
+        not isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Pass)
+        and not (isinstance(node, tree.Expr) and isinstance(node.value, tree.Constant))
+        for node in module.tree.body
+    )
+
+
+@statement(tree.TypeAlias)
+def type_alias(ctx: Context, node: tree.TypeAlias) -> None:
+    """``type X = …``."""
+    raise ctx.later(node.span, "type aliases", "write the type out")
+
+
+@statement(tree.Try, tree.TryStar)
+def try_(ctx: Context, node: tree.Try) -> None:
+    """``try``."""
+    raise ctx.later(
+        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 3),
+        "`try`",
+        "test before the operation that may fail",
+    )
+
+
+@statement(tree.With)
+def with_(ctx: Context, node: tree.With) -> None:
+    """``with``."""
+    raise ctx.later(
+        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 4),
+        "`with`",
+        "call the methods yourself",
+    )
+
+
+@statement(tree.Match)
+def match_(ctx: Context, node: tree.Match) -> None:
+    """``match``."""
+    raise ctx.later(
+        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 5),
+        "`match`",
+        "write `if` and `elif`",
+    )

@@ -1,0 +1,67 @@
+"""Tuples: one generic class for each length, its source made when a program first needs that length.
+
+In: a length. Out: the class, written in Krait and checked like any other, so that comparison, text and hashing of tuples
+need nothing of their own in the compiler.
+"""
+
+from __future__ import annotations
+
+from krait.check.loader import parse_library
+from krait.check.types import ClassDecl, ClassType, ModuleDecl, Type
+from krait.check.world import World
+
+MAX_LENGTH = 64
+"""Items of a tuple."""
+
+
+def tuple_type(world: World, items: tuple[Type, ...]) -> ClassType:
+    """Return the type of tuples of the ``items``."""
+    return ClassType(_tuple_class(world, len(items)), items)
+
+
+def is_tuple(decl: ClassDecl) -> bool:
+    """Return whether a class is one of these."""
+    return decl.name == "tuple" and decl.module.name.startswith("krait.tuple.")
+
+
+def field_name(index: int) -> str:
+    """Return the name of the field of item ``index``."""
+    return f"item{index}"
+
+
+def _tuple_class(world: World, length: int) -> ClassDecl:
+    name = f"krait.tuple.{length}"
+    module = world.modules.get(name)
+    if module is None:
+        text = _source(length)
+        filename = f"<krait>/tuple{length}.kr"
+        module = ModuleDecl(name, filename, text, parse_library(text, filename), library=True)
+        world.add_module(module)
+    decl = module.symbols["tuple"]
+    assert isinstance(decl, ClassDecl)
+    return decl
+
+
+def _source(length: int) -> str:
+    """Return the source of the class of tuples of ``length`` items."""
+    items = range(length)
+    params = f"[{', '.join(f'T{i}' for i in items)}]" if length else ""
+    own = f"tuple[{', '.join(f'T{i}' for i in items)}]" if length else "tuple[()]"
+    lines = [f"class tuple{params}:", f'    """A tuple of {length} items."""']
+    lines += [f"    item{i}: T{i}" for i in items]
+    lines += [f"    def __init__(self{''.join(f', item{i}: T{i}' for i in items)}) -> None:"]
+    lines += [f"        self.item{i} = item{i}" for i in items] or ["        pass"]
+    lines += ["    def __len__(self) -> int:", f"        return {length}"]
+    equal = " and ".join(f"self.item{i} == other.item{i}" for i in items) or "True"
+    lines += [f"    def __eq__(self, other: {own}) -> bool:", f"        return {equal}"]
+    for method, operator, at_end in (("lt", "<", False), ("le", "<=", True), ("gt", ">", False), ("ge", ">=", True)):
+        lines.append(f"    def __{method}__(self, other: {own}) -> bool:")
+        for i in items:
+            lines.append(f"        if not (self.item{i} == other.item{i}):")
+            lines.append(f"            return self.item{i} {operator} other.item{i}")
+        lines.append(f"        return {at_end}")
+    inner = ' + ", " + '.join(f"repr(self.item{i})" for i in items) or '""'
+    close = ",)" if length == 1 else ")"
+    lines += ["    def __repr__(self) -> str:", f'        return "(" + {inner} + "{close}"']
+    lines += ["    def __str__(self) -> str:", "        return self.__repr__()"]
+    return "\n".join(lines) + "\n"

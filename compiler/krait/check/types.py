@@ -1,0 +1,368 @@
+"""Types, and the declarations that types and expressions refer to.
+
+In: nothing. Out: the kinds of types with the questions that can be asked of them without looking into a program
+(`prune`, `unify`, `substitute`, `display`), and one class per kind of declaration. Types and declarations refer to one
+another, so they live in one file.
+
+Invariant: two equal types are equal by ``==`` once `resolve` has taken the inference variables out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+# --- types ---------------------------------------------------------------------------------------------------------
+
+
+class Type:
+    """Root of the types."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return display(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Primitive(Type):
+    """A type whose values are not objects of the heap.  size: bytes of a field or element of the type."""
+
+    name: str
+    size: int
+    __str__ = Type.__str__
+
+
+INT = Primitive("int", 8)
+FLOAT = Primitive("float", 8)
+BOOL = Primitive("bool", 1)
+NONE = Primitive("None", 0)
+"""The type of ``None`` alone: the result of a function without one. It has no value at run time."""
+NEVER = Primitive("NoReturn", 0)
+"""The type of an expression that does not return."""
+U8 = Primitive("u8", 1)
+U16 = Primitive("u16", 2)
+U32 = Primitive("u32", 4)
+U64 = Primitive("u64", 8)
+I32 = Primitive("i32", 4)
+F32 = Primitive("f32", 4)
+
+FIXED = (U8, U16, U32, U64, I32)
+"""The integer types of ``krait.unsafe``, whose arithmetic wraps."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassType(Type):
+    """An instance of a class that lives on the heap; ``args`` are the values of the class's type parameters."""
+
+    decl: ClassDecl
+    args: tuple[Type, ...] = ()
+    __str__ = Type.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Optional(Type):
+    """``inner | None``; ``inner`` is never itself optional."""
+
+    inner: Type
+    __str__ = Type.__str__
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TypeParam(Type):
+    """A parameter of a generic class or function. Present in signatures only: bodies are checked per instance."""
+
+    name: str
+    __str__ = Type.__str__
+
+
+@dataclass(slots=True, eq=False)
+class Infer(Type):
+    """A type not yet known, and what it turned out to be."""
+
+    link: Type | None = None
+    __str__ = Type.__str__
+
+
+def prune(t: Type) -> Type:
+    """Return what ``t`` stands for, following inference variables at its root."""
+    while isinstance(t, Infer) and t.link is not None:
+        t = t.link
+    return t
+
+
+def resolve(t: Type) -> Type:
+    """Return ``t`` without inference variables. One that nothing has determined can hold no value: it becomes int."""
+    t = prune(t)
+    if isinstance(t, Infer):
+        return INT
+    if isinstance(t, ClassType) and t.args:
+        return ClassType(t.decl, tuple(resolve(arg) for arg in t.args))
+    if isinstance(t, Optional):
+        return Optional(resolve(t.inner))
+    return t
+
+
+def is_known(t: Type) -> bool:
+    """Return whether ``t`` holds no undetermined inference variable."""
+    t = prune(t)
+    if isinstance(t, ClassType):
+        return all(is_known(arg) for arg in t.args)
+    if isinstance(t, Optional):
+        return is_known(t.inner)
+    return not isinstance(t, Infer)
+
+
+def _occurs(variable: Infer, t: Type) -> bool:
+    t = prune(t)
+    if t is variable:
+        return True
+    if isinstance(t, ClassType):
+        return any(_occurs(variable, arg) for arg in t.args)
+    return isinstance(t, Optional) and _occurs(variable, t.inner)
+
+
+def unify(a: Type, b: Type) -> bool:
+    """Make ``a`` and ``b`` the same type by determining inference variables; False if they cannot be."""
+    a, b = prune(a), prune(b)
+    if a is b:
+        return True
+    if isinstance(a, Infer):
+        if _occurs(a, b):
+            return False
+        a.link = b
+        return True
+    if isinstance(b, Infer):
+        return unify(b, a)
+    if isinstance(a, ClassType) and isinstance(b, ClassType):
+        return a.decl is b.decl and all(unify(x, y) for x, y in zip(a.args, b.args, strict=True))
+    if isinstance(a, Optional) and isinstance(b, Optional):
+        return unify(a.inner, b.inner)
+    return False
+
+
+def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
+    """Return ``t`` with type parameters replaced by their values in ``env``."""
+    t = prune(t)
+    if isinstance(t, TypeParam):
+        return env.get(t, t)
+    if isinstance(t, ClassType) and t.args:
+        return ClassType(t.decl, tuple(substitute(arg, env) for arg in t.args))
+    if isinstance(t, Optional):
+        return optional(substitute(t.inner, env))
+    return t
+
+
+def optional(t: Type) -> Type:
+    """Return ``t | None``."""
+    t = prune(t)
+    return t if isinstance(t, Optional) or t is NONE else Optional(t)
+
+
+def display(t: Type) -> str:
+    """Return the text of a type as a program would write it; ``?`` where it is not yet known."""
+    t = prune(t)
+    if isinstance(t, Primitive | TypeParam):
+        return t.name
+    if isinstance(t, ClassType):
+        return f"{t.decl.name}[{', '.join(map(display, t.args))}]" if t.args else t.decl.name
+    if isinstance(t, Optional):
+        return f"{display(t.inner)} | None"
+    return "?"
+
+
+# --- declarations --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class GlobalVar:
+    """A variable of a module. ``type`` is None until an annotation or an assignment gives it one.
+
+    constant: its value, where it is assigned once and to a number that is known at compile time.
+    needs_flag: some read of it must ask at run time whether it is bound.
+    initial: its value before any code runs (bytes: the address of static bytes); only in the library's own modules.
+    """
+
+    name: str
+    module: ModuleDecl
+    type: Type | None = None
+    constant: int | float | None = None
+    initial: int | float | bytes | str | None = None
+    needs_flag: bool = False
+    broken: bool = False
+    annotated: bool = False
+    span: Span | None = None
+    typed_at: Span | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Local:
+    """A local variable or parameter of one function instance, or a temporary of the compiler (``$…``).
+
+    needs_flag: some read of it must ask at run time whether it is bound.
+    """
+
+    name: str
+    type: Type | None = None
+    needs_flag: bool = False
+    broken: bool = False
+    annotated: bool = False
+    span: Span | None = None
+    typed_at: Span | None = None
+
+
+@dataclass(slots=True)
+class Parameter:
+    """A parameter of a function. ``default_var`` holds a default that is not a constant, computed when ``def`` ran."""
+
+    name: str
+    type: Type
+    default: tree.expr | None
+    keyword_only: bool
+    positional_only: bool
+    span: Span
+    default_var: GlobalVar | None = None
+
+
+@dataclass(slots=True)
+class Signature:
+    """What a call must give and gets, in terms of the type parameters. ``receiver`` is the type of ``self``."""
+
+    params: tuple[Parameter, ...]
+    result: Type
+
+
+@dataclass(slots=True, eq=False)
+class FunctionDecl:
+    """A function or method as it is declared. ``host`` names the import that a ``@host`` function stands for.
+
+    kind: ``function``, ``method`` (takes self), ``static``, ``property``.
+    """
+
+    name: str
+    module: ModuleDecl
+    node: tree.FunctionDef
+    owner: ClassDecl | None = None
+    kind: str = "function"
+    host: tuple[str, str] | None = None
+    type_params: tuple[TypeParam, ...] = ()
+    signature: Signature | None = None
+    broken: bool = False
+    bound_var: GlobalVar | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """The name with its class's, as tracebacks show it."""
+        return f"{self.owner.name}.{self.name}" if self.owner is not None else self.name
+
+    @property
+    def all_type_params(self) -> tuple[TypeParam, ...]:
+        """The class's type parameters, then the function's own: what an instance gives values to."""
+        return (self.owner.type_params if self.owner is not None else ()) + self.type_params
+
+
+@dataclass(slots=True, eq=False)
+class ClassDecl:
+    """A class as it is declared. ``primitive`` is set for the built-in classes whose values are not heap objects."""
+
+    name: str
+    module: ModuleDecl
+    node: tree.ClassDef
+    type_params: tuple[TypeParam, ...] = ()
+    base: ClassDecl | None = None
+    methods: dict[str, FunctionDecl] = field(default_factory=dict)
+    field_nodes: list[tree.AnnAssign] = field(default_factory=list)
+    primitive: Primitive | None = None
+    bound_var: GlobalVar | None = None
+    declared: bool = False
+
+    def mro(self) -> Iterable[ClassDecl]:
+        """This class, then its base, and so on."""
+        decl: ClassDecl | None = self
+        while decl is not None:
+            yield decl
+            decl = decl.base
+
+    def find_method(self, name: str) -> FunctionDecl | None:
+        """Return the method ``name`` of the class or the nearest base that has it."""
+        for decl in self.mro():
+            if name in decl.methods:
+                return decl.methods[name]
+        return None
+
+    def is_subclass(self, other: ClassDecl) -> bool:
+        """Return whether this class is ``other`` or derives from it."""
+        return any(decl is other for decl in self.mro())
+
+
+@dataclass(slots=True, eq=False)
+class Intrinsic:
+    """A name of ``krait.unsafe`` or a built-in function that the compiler itself knows."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class NamedType:
+    """A name for a type that no class declares, such as ``u32`` of ``krait.unsafe``."""
+
+    name: str
+    type: Type
+
+
+@dataclass(slots=True, eq=False)
+class Import:
+    """A name that an import binds: a module, or with ``member`` something in it. Looked up when it is first used."""
+
+    module: str
+    member: str | None
+    span: Span
+
+
+@dataclass(slots=True, eq=False)
+class ModuleDecl:
+    """A module. ``unsafe``: it imports ``krait.unsafe``. ``library``: it belongs to the standard library.
+
+    reassigned: names that are assigned to more than once, or by functions.
+    bound: the variables that have a value whenever a function of the module can run.
+    finally_bound: those that have one when the module's code has run to its end.
+    init: the function that runs the module's code.
+    """
+
+    name: str
+    filename: str
+    source: str
+    tree: tree.Module
+    library: bool
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    reassigned: set[str] = field(default_factory=set)
+    bound: frozenset[GlobalVar] | None = None
+    finally_bound: frozenset[GlobalVar] | None = None
+    init: FunctionDecl | None = None
+    unsafe: bool = False
+    is_main: bool = False
+
+
+Symbol: TypeAlias = GlobalVar | FunctionDecl | ClassDecl | ModuleDecl | Intrinsic | NamedType | Import
+"""What a name at module level can mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A function with values for all its type parameters: what is checked, compiled and called."""
+
+    decl: FunctionDecl
+    args: tuple[Type, ...] = ()
+
+    def resolved(self) -> Instance:
+        """Return the same without inference variables."""
+        return Instance(self.decl, tuple(resolve(arg) for arg in self.args)) if self.args else self
+
+    @property
+    def env(self) -> dict[TypeParam, Type]:
+        """The values of the type parameters."""
+        return dict(zip(self.decl.all_type_params, self.args, strict=True))

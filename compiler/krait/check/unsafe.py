@@ -1,0 +1,232 @@
+"""The intrinsics of `krait.unsafe`: memory, fixed-width numbers, floats' bits.
+
+In: calls of intrinsics. Out: the instructions that they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from krait.check import hir
+from krait.check.coerce import coerce, to_int
+from krait.check.constants import literal_int
+from krait.check.context import Context
+from krait.check.operators import narrowed
+from krait.check.signatures import declared_fields
+from krait.check.types import (
+    BOOL,
+    F32,
+    FLOAT,
+    I32,
+    INT,
+    NEVER,
+    NONE,
+    U8,
+    U16,
+    U32,
+    U64,
+    ClassType,
+    Primitive,
+    Type,
+    prune,
+    resolve,
+)
+from krait.syntax import tree
+
+_ACCESS: dict[str, Type] = {"u8": U8, "u16": U16, "u32": U32, "u64": U64, "i64": INT, "f64": FLOAT}
+
+_INSTRUCTIONS: dict[str, tuple[str, tuple[Type, ...], Type]] = {
+    "memory_size": ("memory.size", (), U32),
+    "memory_grow": ("memory.grow", (U32,), U32),
+    "memory_copy": ("memory.copy", (U32, U32, U32), NONE),
+    "memory_fill": ("memory.fill", (U32, U32, U32), NONE),
+    "float_bits": ("i64.reinterpret_f64", (FLOAT,), U64),
+    "float_from_bits": ("f64.reinterpret_i64", (U64,), FLOAT),
+    "sqrt": ("f64.sqrt", (FLOAT,), FLOAT),
+    "floor": ("f64.floor", (FLOAT,), FLOAT),
+    "ceil": ("f64.ceil", (FLOAT,), FLOAT),
+    "trunc": ("f64.trunc", (FLOAT,), FLOAT),
+    "nearest": ("f64.nearest", (FLOAT,), FLOAT),
+    "fabs": ("f64.abs", (FLOAT,), FLOAT),
+    "copysign": ("f64.copysign", (FLOAT, FLOAT), FLOAT),
+    "clz": ("i64.clz", (U64,), U64),
+    "ctz": ("i64.ctz", (U64,), U64),
+    "popcnt": ("i64.popcnt", (U64,), U64),
+    "truncate": ("i64.trunc_f64_s", (FLOAT,), INT),
+    "float_divide": ("f64.div", (FLOAT, FLOAT), FLOAT),
+    "int_quotient": ("i64.div_s", (INT, INT), INT),
+    "int_remainder": ("i64.rem_s", (INT, INT), INT),
+    "wrapping_add": ("i64.add", (INT, INT), INT),
+    "wrapping_sub": ("i64.sub", (INT, INT), INT),
+    "wrapping_mul": ("i64.mul", (INT, INT), INT),
+}
+"""Intrinsics that are one instruction: its name, the operands' types, the result's."""
+
+
+def intrinsic(ctx: Context, name: str, node: tree.Call, types: tuple[Type, ...], expected: Type | None) -> hir.Expr:
+    """Return what a call of an intrinsic stands for."""
+    if node.keywords:
+        raise ctx.refuse(node.span, f"`{name}` takes no keyword arguments")
+    kind, _, width = name.rpartition("_")
+    if kind in ("load", "store") and width in _ACCESS:
+        return _access(ctx, kind, _ACCESS[width], node)
+    if name in ("load", "store"):
+        return _access(ctx, name, _type_argument(ctx, node, types), node)
+    if name in _INSTRUCTIONS:
+        op, params, result = _INSTRUCTIONS[name]
+        return hir.Op(result, op, _operands(ctx, node, params))
+    if name in _SPECIAL:
+        return _SPECIAL[name](ctx, node, types)
+    raise ctx.refuse(node.span, f"`{name}` cannot be called here")
+
+
+def _operands(ctx: Context, node: tree.Call, params: tuple[Type, ...]) -> list[hir.Expr]:
+    if len(node.args) != len(params):
+        raise ctx.refuse(node.span, f"this takes {len(params)} arguments, not {len(node.args)}")
+    values = ctx.attempt(zip(node.args, params, strict=True))
+    out: list[hir.Expr] = []
+    for value, param, arg in zip(values, params, node.args, strict=True):
+        # A byte or 16-bit unit in a register is a u32 already.
+        if param is U32 and prune(value.type) in (U8, U16):
+            value = hir.Cast(U32, value)
+        out.append(coerce(ctx, value, param, arg.span))
+    return out
+
+
+def _type_argument(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> Type:
+    if len(types) != 1:
+        raise ctx.refuse(node.span, "this needs one type in brackets: `load[int](address)`")
+    return types[0]
+
+
+def _access(ctx: Context, kind: str, t: Type, node: tree.Call) -> hir.Expr:
+    """``load…(address, offset)`` and ``store…(address, value, offset)``."""
+    count = 1 if kind == "load" else 2
+    if not count <= len(node.args) <= count + 1:
+        raise ctx.refuse(node.span, f"this takes {count} or {count + 1} arguments, not {len(node.args)}")
+    offset = 0
+    if len(node.args) > count:
+        found = literal_int(node.args[count])
+        if found is None or not 0 <= found < 2**32:
+            raise ctx.refuse(node.args[count].span, "the offset must be a literal")
+        offset = found
+    address = coerce(ctx, ctx.expr(node.args[0], U32), U32, node.args[0].span)
+    if kind == "load":
+        return hir.Load(t, address, offset)
+    value = coerce(ctx, ctx.expr(node.args[1], t), t, node.args[1].span)
+    return hir.Let(NONE, [hir.Store(ctx.line, t, address, value, offset)], hir.Const(NONE, None))
+
+
+def _size_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.SizeOf(U32, _type_argument(ctx, node, types))
+
+
+def _address_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    value = ctx.expr(node.args[0])
+    if isinstance(prune(value.type), Primitive):
+        raise ctx.refuse(node.span, f"a `{value.type}` has no address")
+    return hir.Cast(U32, value)
+
+
+def _object_at(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Cast(_type_argument(ctx, node, types), _operands(ctx, node, (U32,))[0])
+
+
+def _new_object(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    t = _type_argument(ctx, node, types)
+    if not isinstance(prune(t), ClassType):
+        raise ctx.refuse(node.span, f"`{t}` is not a class of objects on the heap")
+    resolved = resolve(t)
+    assert isinstance(resolved, ClassType)
+    declared_fields(ctx.world, resolved)
+    extra = _operands(ctx, node, (U32,))[0] if node.args else None
+    return hir.New(t, extra, node.span.start_line)
+
+
+def _memory_compare(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Op(INT, "i64.extend_i32_s", [hir.Op(I32, "memory.compare", _operands(ctx, node, (U32, U32, U32)))])
+
+
+def _memory_find(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Op(INT, "i64.extend_i32_s", [hir.Op(I32, "memory.find", _operands(ctx, node, (U32, U32, U32)))])
+
+
+def _data(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    match node.args:
+        case (tree.Constant(value=bytes(content)),):
+            return hir.Data(U32, content)
+        case _:
+            raise ctx.refuse(node.span, "`data` takes a literal of bytes")
+
+
+def _heap_base(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.HeapBase(U32)
+
+
+def _trap(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    ctx.flow = ctx.flow.stop()
+    return hir.Let(NEVER, [hir.Trap(ctx.line)], hir.Const(NEVER, None))
+
+
+def _type_name(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.TypeName(ctx.world.str_type, ctx.expr(node.args[0]))
+
+
+_SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] = {
+    "size_of": _size_of,
+    "address_of": _address_of,
+    "object_at": _object_at,
+    "new_object": _new_object,
+    "memory_compare": _memory_compare,
+    "memory_find": _memory_find,
+    "data": _data,
+    "heap_base": _heap_base,
+    "trap": _trap,
+    "type_name": _type_name,
+}
+
+
+# --- conversions ---------------------------------------------------------------------------------------------------
+
+
+def convert_fixed(ctx: Context, target: Primitive, node: tree.Call) -> hir.Expr:
+    """``u32(x)`` and its kin: cut to the width, or widen with zeros (an i32 with its sign)."""
+    if len(node.args) != 1 or node.keywords:
+        raise ctx.refuse(node.span, f"`{target}` takes one argument")
+    literal = literal_int(node.args[0])
+    if literal is not None:
+        return ctx.expr(node.args[0], target)
+    value = ctx.expr(node.args[0])
+    made = _converted(value, target)
+    if made is None:
+        raise ctx.mismatch(node.args[0].span, "an integer", value.type)
+    return made
+
+
+def _converted(value: hir.Expr, target: Primitive) -> hir.Expr | None:
+    source = prune(value.type)
+    if target is F32:
+        return hir.Op(F32, "f32.demote_f64", [value]) if source is FLOAT else None
+    if target is U64:
+        if source in (INT, U64):
+            return hir.Cast(U64, value)
+        if source is I32:
+            return hir.Op(U64, "i64.extend_i32_s", [value])
+        return hir.Op(U64, "i64.extend_i32_u", [value]) if source in (U8, U16, U32, BOOL) else None
+    if source in (INT, U64):
+        return narrowed(hir.Op(target, "i32.wrap_i64", [value]))
+    if source in (U8, U16, U32, I32, BOOL):
+        return narrowed(hir.Cast(target, value))
+    return None
+
+
+def fixed_to_int(value: hir.Expr) -> hir.Expr | None:
+    """Return a fixed-width integer as an int; None for any other type."""
+    source = prune(value.type)
+    if source is U64:
+        return hir.Cast(INT, value)
+    if source is I32:
+        return hir.Op(INT, "i64.extend_i32_s", [value])
+    if source in (U8, U16, U32):
+        return hir.Op(INT, "i64.extend_i32_u", [value])
+    return to_int(value) if source is BOOL else None

@@ -1,0 +1,187 @@
+"""The names that the compiler itself knows: built-in functions, intrinsics, and what it refuses by name.
+
+In: nothing. Out: tables. A name of the built-in scope that is not here is declared by the library (`krait.builtins`).
+"""
+
+from __future__ import annotations
+
+from krait.check.types import F32, I32, U8, U16, U32, U64, Type
+
+BUILTIN_FUNCTIONS = frozenset(
+    {
+        "abs",
+        "all",
+        "any",
+        "divmod",
+        "enumerate",
+        "isinstance",
+        "len",
+        "max",
+        "min",
+        "pow",
+        "print",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "sorted",
+        "sum",
+        "zip",
+        "super",
+        "tuple",
+        "hash",
+        "format",
+    }
+)
+"""Functions of the built-in scope that are mapped to calls and loops where they are used."""
+
+HIDDEN_BUILTINS = frozenset({"sum_int", "sum_float", "reversed_list"})
+"""Functions of the prelude that the compiler calls, and that are no names of the built-in scope."""
+
+MEMORY_TYPES = {"u8": U8, "u16": U16, "u32": U32, "u64": U64, "i32": I32, "f32": F32}
+"""The types that only unsafe code can name."""
+
+_UNSAFE: dict[str, Type | str] = {
+    **MEMORY_TYPES,
+    **{
+        name: f"unsafe.{name}"
+        for name in (
+            "load_u8",
+            "load_u16",
+            "load_u32",
+            "load_u64",
+            "load_i64",
+            "load_f64",
+            "store_u8",
+            "store_u16",
+            "store_u32",
+            "store_u64",
+            "store_i64",
+            "store_f64",
+            "load",
+            "store",
+            "size_of",
+            "address_of",
+            "object_at",
+            "new_object",
+            "memory_size",
+            "memory_grow",
+            "memory_copy",
+            "memory_fill",
+            "memory_compare",
+            "memory_find",
+            "float_bits",
+            "float_from_bits",
+            "sqrt",
+            "floor",
+            "ceil",
+            "trunc",
+            "nearest",
+            "fabs",
+            "copysign",
+            "clz",
+            "ctz",
+            "popcnt",
+            "data",
+            "heap_base",
+            "trap",
+            "truncate",
+            "float_divide",
+            "int_quotient",
+            "int_remainder",
+            "wrapping_add",
+            "wrapping_sub",
+            "wrapping_mul",
+            "type_name",
+            "host",
+        )
+    },
+}
+
+_TYPING: dict[str, Type | str] = {
+    name: f"typing.{name}"
+    for name in (
+        "List",
+        "Optional",
+        "Tuple",
+        "Final",
+        "NoReturn",
+        "Never",
+        "Any",
+        "Dict",
+        "Set",
+        "Union",
+        "Callable",
+        "Iterable",
+        "Iterator",
+        "Sequence",
+        "TypeVar",
+        "Generic",
+        "Protocol",
+        "TYPE_CHECKING",
+    )
+}
+
+PROVIDED = {("sys", "exit"): "sys.exit"}
+"""Members of library modules that the compiler itself maps to calls, by module and name."""
+
+COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
+    "krait.unsafe": _UNSAFE,
+    "typing": _TYPING,
+    "collections.abc": {name: f"typing.{name}" for name in ("Callable", "Iterable", "Iterator", "Sequence")},
+}
+"""Modules without a file: what each of their names means, a type or the name of an intrinsic."""
+
+TYPES_LATER = {
+    "dict": "keep keys and values in two lists",
+    "set": "keep the items in a list, and test with `in`",
+    "frozenset": "keep the items in a list, and test with `in`",
+    "bytes": "use `list[int]` or `str`",
+    "bytearray": "use `list[int]`",
+    "complex": "keep the two parts in two floats",
+    "object": "name the type",
+    "Dict": "keep keys and values in two lists",
+    "Set": "keep the items in a list, and test with `in`",
+    "Union": "use one type, or `X | None`",
+    "Callable": "call the function by its name",
+    "Iterable": "write `list[T]`",
+    "Iterator": "write `list[T]`",
+    "Sequence": "write `list[T]`",
+    "Any": "name the type, or make the function generic: `def f[T](x: T)`",
+}
+"""Types of Python that Krait does not have yet, each with what to write instead."""
+
+REFUSED_BUILTINS = {
+    "eval": "Krait compiles ahead of time",
+    "exec": "Krait compiles ahead of time",
+    "compile": "Krait compiles ahead of time",
+    "getattr": "write the attribute's name: `x.name`",
+    "setattr": "write the attribute's name: `x.name = value`",
+    "hasattr": "types say which attributes there are",
+    "delattr": "set the field to None",
+    "globals": "name the variable",
+    "locals": "name the variable",
+    "vars": "name the variable",
+    "dir": "types say which attributes there are",
+    "__import__": "write an `import` statement",
+    "type": "use `isinstance`",
+    "id": "compare with `is`",
+    "callable": "types say what can be called",
+    "breakpoint": "use print",
+    "open": "read standard input: `sys.stdin`",
+    "map": "write a comprehension: `[f(x) for x in xs]`",
+    "filter": "write a comprehension: `[x for x in xs if …]`",
+    "iter": "write a `for` loop",
+    "next": "write a `for` loop",
+    "slice": "write `xs[a:b]`",
+    "dict": TYPES_LATER["dict"],
+    "set": TYPES_LATER["set"],
+    "frozenset": TYPES_LATER["frozenset"],
+    "bytes": TYPES_LATER["bytes"],
+    "bytearray": TYPES_LATER["bytearray"],
+    "complex": TYPES_LATER["complex"],
+    "ascii": "use `repr`",
+    "memoryview": "use `list[int]`",
+    "object": "declare a class",
+}
+"""Built-in functions that Krait does not have, or not yet, each with what to write instead."""

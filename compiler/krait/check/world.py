@@ -1,0 +1,342 @@
+"""What the checker knows of the whole program: modules, signatures, fields, instances, and the errors found.
+
+In: the parser's trees, by way of `loader`. Out: answers to "what does this name mean", "which method is that", "what
+are the fields of this class"; and `refuse`, the one way in which the checker reports an error.
+
+Invariant: an error in the library's own code is reported at the place in the program that asked for the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from krait.check import hir, loader
+from krait.check.declare import declare
+from krait.check.names import did_you_mean
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Import,
+    Instance,
+    Intrinsic,
+    ModuleDecl,
+    NamedType,
+    Primitive,
+    Symbol,
+    Type,
+    prune,
+)
+from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, PROVIDED
+from krait.diagnostics import DiagnosticSink, Note, Span
+from krait.syntax import tree
+from krait.syntax.parser import parse
+
+MAX_INSTANCES = 20_000
+"""Instances of functions in one program; generics that call themselves with ever larger types end here."""
+
+
+class Refusal(Exception):
+    """Unwinds the checker to the statement, or argument, where it can go on. The diagnostic has been reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asked for an instance first: where its errors are shown if it belongs to the library."""
+
+    module: ModuleDecl
+    span: Span
+    instance: Instance | None
+
+
+class World:
+    """The state of one compilation."""
+
+    def __init__(self, sink: DiagnosticSink, search_path: Sequence[Path]) -> None:
+        self.sink = sink
+        self.root_sink = sink
+        self.search_path = search_path
+        self.modules: dict[str, ModuleDecl] = {}
+        self.functions: dict[Instance, hir.Function] = {}
+        self.requests: dict[Instance, Request] = {}
+        self.field_types: dict[ClassType, dict[str, Type]] = {}
+        self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.quiet = 0
+
+    # --- errors ----------------------------------------------------------------------------------------------------
+
+    def refuse(
+        self,
+        module: ModuleDecl,
+        span: Span,
+        message: str,
+        *,
+        label: str = "",
+        hints: Iterable[str] = (),
+        notes: Iterable[Note] = (),
+        instance: Instance | None = None,
+    ) -> Refusal:
+        """Report an error at a place of ``module`` and return the exception to raise."""
+        if self.quiet:
+            return Refusal(message)
+        notes = tuple(notes)
+        request = self.requests.get(instance) if instance is not None else None
+        if module.library and request is not None:
+            notes = (Note(f"in `{_describe(instance)}` of the library ({module.filename}:{span.start_line})"),)
+            while request.module.library and request.instance in self.requests:
+                request = self.requests[request.instance]
+            module, span, label = request.module, request.span, ""
+        elif request is not None and instance is not None and instance.args:
+            notes = (*notes, Note(f"in `{_describe(instance)}`", request.span if request.module is module else None))
+        self.sink.add_source(module.filename, module.source)
+        self.sink.error(message, span, label=label, hints=hints, notes=notes, filename=module.filename)
+        return Refusal(message)
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Report nothing within: what is checked there is an attempt."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
+
+    # --- modules and names -----------------------------------------------------------------------------------------
+
+    def add_module(self, module: ModuleDecl) -> None:
+        """Make ``module`` known and find what it declares."""
+        self.modules[module.name] = module
+        self.sink.add_source(module.filename, module.source)
+        declare(module, self.root_sink)
+        for symbol in list(module.symbols.values()):
+            if isinstance(symbol, ClassDecl) and symbol.node.bases:
+                with suppress(Refusal):
+                    self._find_base(symbol)
+
+    def _find_base(self, decl: ClassDecl) -> None:
+        """Find the class that a class derives from."""
+        first, *others = decl.node.bases
+        if others:
+            raise self.refuse(
+                decl.module,
+                others[0].span,
+                "not part of Krait: several base classes",
+                hints=("derive from one class, and keep an object of the other in a field",),
+            )
+        name = first.id if isinstance(first, tree.Name) else ""
+        base = self.lookup(decl.module, name) if name else None
+        if isinstance(base, Intrinsic) and base.name in ("typing.Generic", "typing.Protocol"):
+            raise self.refuse(
+                decl.module,
+                first.span,
+                f"not yet part of Krait: `{name}` as a base",
+                hints=("write `class Name[T]:` for a generic class",),
+            )
+        if not isinstance(base, ClassDecl):
+            raise self.refuse(decl.module, first.span, "a base must be a class that is not generic")
+        if base.is_subclass(decl):
+            raise self.refuse(decl.module, first.span, f"`{decl.name}` would derive from itself")
+        if base.primitive is not None or base.type_params or (base.module.library and not self.is_exception(base)):
+            raise self.refuse(
+                decl.module,
+                first.span,
+                f"not yet part of Krait: classes that derive from `{base.name}`",
+                hints=(f"keep the `{base.name}` in a field",),
+            )
+        decl.base = base
+        if not decl.module.library:
+            self._refuse_overriding(decl, base)
+
+    def _refuse_overriding(self, decl: ClassDecl, base: ClassDecl) -> None:
+        """Until there are virtual calls, a method cannot replace one of a base."""
+        for method in decl.methods.values():
+            if method.name != "__init__" and base.find_method(method.name) is not None:
+                start = method.node.span
+                span = Span(
+                    start.start_line,
+                    start.start_col,
+                    start.start_line,
+                    start.start_col + len("def ") + len(method.name),
+                )
+                self.refuse(
+                    decl.module,
+                    span,
+                    f"not yet part of Krait: `{decl.name}.{method.name}` overrides the method of `{base.name}`",
+                    hints=("give it another name",),
+                )
+
+    def module(self, name: str) -> ModuleDecl | None:
+        """Return the module ``name``, loaded if need be; None if there is none. Its syntax errors raise CompileError."""
+        if name in self.modules:
+            return self.modules[name]
+        source = loader.find(name, self.search_path)
+        if source is None:
+            return None
+        if source.library:
+            found = loader.library_tree(source)
+        else:
+            self.sink.add_source(source.filename, source.text)
+            parsed = parse(source.text, source.filename, self.sink)
+            self.sink.raise_if_errors()
+            assert parsed is not None
+            found = parsed
+        module = ModuleDecl(name, source.filename, source.text, found, source.library)
+        self.add_module(module)
+        return module
+
+    def lookup(self, module: ModuleDecl, name: str) -> Symbol | None:
+        """Return what ``name`` means at the top level of ``module``, the built-in scope included."""
+        symbol = module.symbols.get(name)
+        if symbol is None:
+            return self.builtin(name)
+        if isinstance(symbol, Import):
+            return self.follow(module, symbol)
+        return symbol
+
+    def builtin(self, name: str) -> Symbol | None:
+        """Return what ``name`` means in the built-in scope."""
+        if name in BUILTIN_FUNCTIONS:
+            return Intrinsic(name)
+        prelude = self.module("krait.builtins")
+        assert prelude is not None, "the library is incomplete"
+        if name.startswith("_") or name in HIDDEN_BUILTINS:
+            return None
+        symbol = prelude.symbols.get(name)
+        return self.follow(prelude, symbol) if isinstance(symbol, Import) else symbol
+
+    def builtin_names(self) -> list[str]:
+        """Return the names of the built-in scope, for spelling suggestions."""
+        prelude = self.module("krait.builtins")
+        return [*BUILTIN_FUNCTIONS, *(prelude.symbols if prelude is not None else ())]
+
+    def follow(self, module: ModuleDecl, link: Import) -> Symbol | None:
+        """Return what an import binds; an error of the program raises Refusal."""
+        if link.module in COMPILER_MODULES:
+            return self.compiler_symbol(module, link)
+        if link.module.startswith("krait.") and not module.library and link.module != "krait.unsafe":
+            raise self.refuse(module, link.span, f"`{link.module}` is private to the standard library")
+        target = self.module(link.module)
+        if target is None:
+            raise self.refuse(
+                module,
+                link.span,
+                f"there is no module `{link.module}`",
+                hints=("modules are looked for beside the program, then in the standard library",),
+            )
+        if link.member is None:
+            return target
+        if (link.module, link.member) in PROVIDED:
+            return Intrinsic(PROVIDED[link.module, link.member])
+        symbol = target.symbols.get(link.member)
+        if isinstance(symbol, Import):
+            return self.follow(target, symbol)
+        if symbol is None or (target.library and not module.library and link.member.startswith("_")):
+            nested = self.module(f"{link.module}.{link.member}")
+            if nested is not None:
+                return nested
+            raise self.refuse(
+                module,
+                link.span,
+                f"the module `{link.module}` has no `{link.member}`",
+                hints=did_you_mean(link.member, target.symbols),
+            )
+        return symbol
+
+    def compiler_symbol(self, module: ModuleDecl, link: Import) -> Symbol:
+        """Return a name of a module that the compiler itself provides."""
+        names = COMPILER_MODULES[link.module]
+        if link.member is None:
+            raise self.refuse(
+                module,
+                link.span,
+                f"`{link.module}` can only be imported from",
+                hints=(f"write `from {link.module} import …`",),
+            )
+        if link.member not in names:
+            raise self.refuse(
+                module,
+                link.span,
+                f"the module `{link.module}` has no `{link.member}`",
+                hints=did_you_mean(link.member, names),
+            )
+        meaning = names[link.member]
+        return NamedType(link.member, meaning) if isinstance(meaning, Type) else Intrinsic(meaning)
+
+    # --- the library's declarations --------------------------------------------------------------------------------
+
+    def library_symbol(self, module: str, name: str) -> Symbol:
+        """Return a declaration of the library that the compiler relies on."""
+        found = self.module(module)
+        assert found is not None, f"the library has no module {module}"
+        symbol = self.lookup(found, name)
+        assert symbol is not None, f"the library has no {module}.{name}"
+        return symbol
+
+    def library_function(self, module: str, name: str, *args: Type) -> Instance:
+        """Return an instance of a function of the library."""
+        decl = self.library_symbol(module, name)
+        assert isinstance(decl, FunctionDecl)
+        return Instance(decl, args)
+
+    def library_class(self, name: str, *args: Type) -> ClassType:
+        """Return a built-in class with type arguments."""
+        decl = self.builtin(name)
+        assert isinstance(decl, ClassDecl), name
+        return ClassType(decl, args)
+
+    @property
+    def str_type(self) -> ClassType:
+        """The type ``str``."""
+        return self.library_class("str")
+
+    def list_type(self, item: Type) -> ClassType:
+        """The type ``list[item]``."""
+        return self.library_class("list", item)
+
+    # --- classes ---------------------------------------------------------------------------------------------------
+
+    def class_of(self, t: Type) -> tuple[ClassDecl, tuple[Type, ...]] | None:
+        """Return the class whose methods values of the type have, with the values of its type parameters."""
+        t = prune(t)
+        if isinstance(t, ClassType):
+            return t.decl, t.args
+        if t in (INT, FLOAT, BOOL):
+            assert isinstance(t, Primitive)
+            decl = self.builtin(t.name)
+            assert isinstance(decl, ClassDecl)
+            return decl, ()
+        return None
+
+    def find_method(self, t: Type, name: str) -> tuple[FunctionDecl, tuple[Type, ...]] | None:
+        """Return the method ``name`` of values of the type, with the values of its class's type parameters."""
+        found = self.class_of(t)
+        if found is None:
+            return None
+        decl, args = found
+        method = decl.find_method(name)
+        if method is None:
+            return None
+        return method, args if method.owner is decl else ()
+
+    def is_exception(self, decl: ClassDecl) -> bool:
+        """Return whether the class derives from BaseException."""
+        base = self.builtin("BaseException")
+        return isinstance(base, ClassDecl) and decl.is_subclass(base)
+
+
+def _describe(instance: Instance | None) -> str:
+    if instance is None:
+        return ""
+    decl, args = instance.decl, instance.args
+    if decl.owner is not None:
+        count = len(decl.owner.type_params)
+        owner = str(ClassType(decl.owner, args[:count]))
+        rest = f"[{', '.join(map(str, args[count:]))}]" if args[count:] else ""
+        return f"{owner}.{decl.name}{rest}"
+    return decl.name + (f"[{', '.join(map(str, args))}]" if args else "")

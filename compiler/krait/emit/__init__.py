@@ -1,0 +1,5 @@
+"""Typed tree to bytecode."""
+
+from krait.emit.module import emit_module
+
+__all__ = ["emit_module"]

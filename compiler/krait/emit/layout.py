@@ -1,0 +1,127 @@
+"""How values and objects lie in registers and memory.
+
+In: resolved types. Out: bytecode types, sizes, instructions that load and store, offsets of fields, type ids.
+
+An object begins with its type id (u32) and a word for the collector; fields follow from offset 8 in order of
+declaration, each naturally aligned. Type ids are numbers of the descriptor table, given so that the classes that derive
+from one follow it directly: an instance test is one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from krait.check.types import (
+    BOOL,
+    F32,
+    FLOAT,
+    I32,
+    INT,
+    NEVER,
+    NONE,
+    U8,
+    U16,
+    U64,
+    ClassDecl,
+    ClassType,
+    Primitive,
+    Type,
+    resolve,
+)
+from svm import isa
+
+HEADER = 8
+"""Bytes before the first field of an object."""
+DESCRIPTOR = 16
+"""Bytes of an entry of the descriptor table: u32 size, u32 type id of the base, u32 address of the name, u32 zero."""
+
+_WIDE: dict[Type, isa.ValueType] = {INT: isa.I64, U64: isa.I64, FLOAT: isa.F64, F32: isa.F32}
+_LOADS: dict[Type, str] = {
+    INT: "i64.load", U64: "i64.load", FLOAT: "f64.load", F32: "f32.load",
+    BOOL: "i32.load8_u", U8: "i32.load8_u", U16: "i32.load16_u",
+}  # fmt: skip
+_STORES: dict[Type, str] = {
+    INT: "i64.store", U64: "i64.store", FLOAT: "f64.store", F32: "f32.store",
+    BOOL: "i32.store8", U8: "i32.store8", U16: "i32.store16",
+}  # fmt: skip
+
+
+def value_type(t: Type) -> isa.ValueType | None:
+    """Return the type of a value in a local or on the stack, None for a type that has no values."""
+    t = resolve(t)
+    if t in (NONE, NEVER):
+        return None
+    return _WIDE.get(t, isa.I32) if isinstance(t, Primitive) else isa.I32
+
+
+def size_of(t: Type) -> int:
+    """Return the bytes of a field or element."""
+    t = resolve(t)
+    return t.size if isinstance(t, Primitive) else 4
+
+
+def load_instruction(t: Type) -> tuple[str, int]:
+    """Return the instruction that loads a value, and its alignment exponent."""
+    t = resolve(t)
+    return _LOADS.get(t, "i32.load"), size_of(t).bit_length() - 1
+
+
+def store_instruction(t: Type) -> tuple[str, int]:
+    """Return the instruction that stores a value, and its alignment exponent."""
+    t = resolve(t)
+    return _STORES.get(t, "i32.store"), size_of(t).bit_length() - 1
+
+
+@dataclass(slots=True)
+class ObjectLayout:
+    """The fields of a class instance: offset and type of each; ``size`` is where what follows them begins."""
+
+    offsets: dict[str, int] = field(default_factory=dict)
+    types: dict[str, Type] = field(default_factory=dict)
+    size: int = HEADER
+
+
+def object_layout(fields: Iterable[tuple[str, Type]]) -> ObjectLayout:
+    """Lay out the fields of a class instance."""
+    layout = ObjectLayout()
+    for name, t in fields:
+        size = size_of(t)
+        layout.size = (layout.size + size - 1) // size * size
+        layout.offsets[name] = layout.size
+        layout.types[name] = resolve(t)
+        layout.size += size
+    return layout
+
+
+class TypeIds:
+    """Numbers for the classes that a program makes objects of or tests for; 0 is none."""
+
+    def __init__(self, classes: Iterable[ClassType]) -> None:
+        self.order: list[ClassType] = []
+        self._first: dict[ClassType, int] = {}
+        self._count: dict[ClassType, int] = {}
+        known: dict[ClassType, None] = {}
+        for cls in classes:
+            for decl in reversed(list(cls.decl.mro())):
+                known[cls if decl is cls.decl else ClassType(decl)] = None
+        children: dict[ClassDecl | None, list[ClassType]] = {}
+        for cls in known:
+            children.setdefault(cls.decl.base, []).append(cls)
+        for root in children.get(None, ()):
+            self._number(root, children)
+
+    def _number(self, cls: ClassType, children: dict[ClassDecl | None, list[ClassType]]) -> None:
+        self.order.append(cls)
+        self._first[cls] = len(self.order)
+        for child in children.get(cls.decl, ()):
+            self._number(child, children)
+        self._count[cls] = len(self.order) - self._first[cls] + 1
+
+    def of(self, cls: ClassType) -> int:
+        """Return the type id of a class."""
+        return self._first[cls]
+
+    def range_of(self, cls: ClassType) -> tuple[int, int]:
+        """Return the first type id of the class and those that derive from it, and how many there are."""
+        return self._first[cls], self._count[cls]

@@ -1,0 +1,203 @@
+"""A whole program to a module.
+
+In: a `hir.Program`. Out: a `svm.module.Module` with its exports, static data, names and line table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.types import ClassType, Instance, resolve
+from krait.emit.body import Body, emit_body
+from krait.emit.layout import value_type
+from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG, Shared
+from krait.emit.statics import BASE
+from svm import isa
+from svm.isa import FuncType
+from svm.module import (
+    Capability,
+    CodeBuilder,
+    DataSegment,
+    Export,
+    ExternKind,
+    Function,
+    FunctionLines,
+    Import,
+    Lines,
+    MemoryType,
+    Mode,
+    Module,
+    NameKind,
+    Names,
+    Tag,
+    constant,
+)
+
+_PAGE = 65536
+_HEAP_PAGES = 1
+"""Pages behind static data that a module asks for at once."""
+
+
+def emit_module(program: hir.Program) -> Module:
+    """Return the module of a program."""
+    return _ModuleEmitter(program).run()
+
+
+class _ModuleEmitter:
+    def __init__(self, program: hir.Program) -> None:
+        self.program = program
+        self.shared = Shared(program, _classes(program))
+        self.types: dict[FuncType, int] = {}
+        self.functions: list[Function] = []
+        self.function_names: list[str] = []
+        self.function_lines: list[FunctionLines] = []
+        self.local_names: list[tuple[int, int, str]] = []
+
+    def run(self) -> Module:
+        shared, program = self.shared, self.program
+        for instance in shared.own:
+            self.add_function(program.functions[instance])
+        for exception, index in shared.raisers.items():
+            self.add_raiser(exception, index)
+        start = self.add_start()
+        describe = self.add_describe()
+        shared.describe_types()
+        data, heap_base = shared.statics.finish()
+        shared.set_heap_base(heap_base)
+        tags = (Tag(self.type_index((isa.I32,), ())), Tag(self.type_index((), ())))
+        imports = tuple(self.host_import(instance) for instance in shared.hosts)
+        return Module(
+            types=tuple(self.types),
+            imports=imports,
+            functions=tuple(self.functions),
+            memories=(MemoryType(-(-heap_base // _PAGE) + _HEAP_PAGES),),
+            tags=tags,
+            globals=tuple(shared.globals),
+            exports=self.exports(start, describe),
+            data=(DataSegment(data, Mode.ACTIVE, 0, constant("i32.const", BASE)),),
+            capabilities=_capabilities(imports),
+            names=self.names(),
+            lines=Lines(tuple(shared.files), tuple(self.function_lines)),
+        )
+
+    # --- functions -------------------------------------------------------------------------------------------------
+
+    def type_index(self, params: Sequence[isa.ValueType], results: Sequence[isa.ValueType]) -> int:
+        return self.types.setdefault(FuncType(tuple(params), tuple(results)), len(self.types))
+
+    def signature(self, function: hir.Function) -> int:
+        params = [value_type(param.type) for param in function.params if param.type is not None]
+        result = value_type(function.result)
+        return self.type_index([t for t in params if t is not None], [] if result is None else [result])
+
+    def add_function(self, function: hir.Function) -> None:
+        body = emit_body(self.shared, function)
+        index = self.append(self.signature(function), body, function.name)
+        names = [*(param.name for param in function.params), *body.names]
+        self.local_names += [(index, at, name) for at, name in enumerate(names) if not name.startswith("$")]
+
+    def append(self, type_index: int, body: Body, name: str) -> int:
+        index = len(self.shared.hosts) + len(self.functions)
+        self.functions.append(Function(type_index, _runs(body.locals), body.code))
+        self.function_names.append(name)
+        if body.lines:
+            self.function_lines.append(FunctionLines(index, body.lines))
+        return index
+
+    def synthetic(self, params: Sequence[isa.ValueType], results: Sequence[isa.ValueType], code: CodeBuilder, name: str,
+                  locals: Sequence[isa.ValueType] = ()) -> int:
+        """Add a function that the emitter itself has written."""
+        return self.append(self.type_index(params, results), Body(list(locals), [], code.finish()[0], ()), name)
+
+    def add_start(self) -> int:
+        """Make the entry of the program: the code of its modules, then what is left of its output."""
+        code = CodeBuilder()
+        for function in self.program.initialisers:
+            code("call", self.shared.function_index(function.instance))
+        code("call", self.shared.function_index(self.program.support.flush))
+        return self.synthetic((), (), code, "_start")
+
+    def add_describe(self) -> int:
+        """Make the function that gives the host an exception's text as an address and a length in bytes."""
+        code = CodeBuilder()
+        code("local.get", 0)
+        code("call", self.shared.function_index(self.program.support.describe_utf8))
+        code("local.tee", 0)
+        code("i32.const", 4)
+        code("i32.add")
+        code("local.get", 0)
+        code("i32.load", 2, 0)
+        return self.synthetic((isa.I32,), (isa.I32, isa.I32), code, "krait:describe_utf8")
+
+    def add_raiser(self, exception: str, index: int) -> None:
+        """Make the function that throws a new exception with the text it is given."""
+        support = self.program.support
+        cls, init = {"UnboundLocalError": support.unbound_local, "NameError": support.name_error}[exception]
+        code = CodeBuilder()
+        code("i32.const", self.shared.layout(cls).size)
+        code("call", self.shared.function_index(support.allocate))
+        code("local.tee", 1)
+        code("i32.const", self.shared.ids.of(cls))
+        code("i32.store", 2, 0)
+        code("local.get", 1)
+        code("local.get", 0)
+        code("call", self.shared.function_index(init))
+        code("local.get", 1)
+        code("throw", EXCEPTION_TAG)
+        made = self.synthetic((isa.I32,), (), code, f"raise {exception}", [isa.I32])
+        assert made == index
+
+    # --- the rest of the module ------------------------------------------------------------------------------------
+
+    def host_import(self, instance: Instance) -> Import:
+        assert instance.decl.host is not None
+        module, name = instance.decl.host
+        return Import(module, name, ExternKind.FUNC, self.signature(self.program.functions[instance]))
+
+    def exports(self, start: int, describe_utf8: int) -> tuple[Export, ...]:
+        describe = self.shared.function_index(self.program.support.describe)
+        return (
+            Export("_start", ExternKind.FUNC, start),
+            Export("memory", ExternKind.MEMORY, 0),
+            Export("krait:exception", ExternKind.TAG, EXCEPTION_TAG),
+            Export("krait:overflow", ExternKind.TAG, OVERFLOW_TAG),
+            Export("krait:describe", ExternKind.FUNC, describe),
+            Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),
+        )
+
+    def names(self) -> Names:
+        hosts = [instance.decl.name for instance in self.shared.hosts]
+        items = [(NameKind.FUNCTION, index, name) for index, name in enumerate([*hosts, *self.function_names])]
+        items += [(NameKind.GLOBAL, index, name) for index, name in enumerate(self.shared.global_names)]
+        items += [(NameKind.TAG, EXCEPTION_TAG, "exception"), (NameKind.TAG, OVERFLOW_TAG, "overflow")]
+        return Names(self.program.main.name, tuple(items), tuple(self.local_names))
+
+
+def _runs(locals: Sequence[isa.ValueType]) -> tuple[tuple[int, isa.ValueType], ...]:
+    """Return local types as runs of equal ones."""
+    runs: list[tuple[int, isa.ValueType]] = []
+    for t in locals:
+        if runs and runs[-1][1] is t:
+            runs[-1] = (runs[-1][0] + 1, t)
+        else:
+            runs.append((1, t))
+    return tuple(runs)
+
+
+def _capabilities(imports: Sequence[Import]) -> tuple[Capability, ...]:
+    """Return what the imports ask of the host."""
+    wasi = any(item.module == "wasi_snapshot_preview1" for item in imports)
+    return (Capability("console", "standard streams and arguments"),) if wasi else ()
+
+
+def _classes(program: hir.Program) -> list[ClassType]:
+    """Return the classes that a program makes objects of, or tests for."""
+    found: dict[ClassType, None] = {program.support.unbound_local[0]: None, program.support.name_error[0]: None}
+    for function in program.functions.values():
+        for node in hir.walk(function.body):
+            if isinstance(node, hir.New | hir.IsInstance):
+                cls = resolve(node.type if isinstance(node, hir.New) else node.cls)
+                assert isinstance(cls, ClassType)
+                found[cls] = None
+    return list(found)

@@ -1,0 +1,68 @@
+"""Static data: string literals, bytes, the table of type descriptors.
+
+In: constants as they are met. Out: their addresses at once, and in the end the bytes of the one data segment.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from krait.check.types import ClassType
+from krait.emit.layout import DESCRIPTOR, HEADER, ObjectLayout, TypeIds
+
+BASE = 1024
+"""The address of the first static byte; what lies below is never used, so that a null reference is not an address."""
+_ALIGNMENT = 16
+
+
+class Statics:
+    """The static data of a module."""
+
+    def __init__(self, ids: TypeIds, text_class: ClassType, text_layout: ObjectLayout) -> None:
+        self._bytes = bytearray()
+        self._texts: dict[str, int] = {}
+        self._ids = ids
+        self._text_id = ids.of(text_class)
+        self._text_layout = text_layout
+        self.descriptors = self.data(bytes(DESCRIPTOR * (len(ids.order) + 1)))
+
+    def data(self, content: bytes) -> int:
+        """Place bytes, 8-aligned, and return their address."""
+        self._bytes += bytes(-len(self._bytes) % 8)
+        address = BASE + len(self._bytes)
+        self._bytes += content
+        return address
+
+    def text(self, value: str) -> int:
+        """Return the address of the string object of a literal; equal literals share one."""
+        found = self._texts.get(value)
+        if found is None:
+            found = self._texts[value] = self.data(self._text_object(value))
+        return found
+
+    def _text_object(self, value: str) -> bytes:
+        widest = max(map(ord, value), default=0)
+        kind = 1 if widest < 0x100 else 2 if widest < 0x10000 else 4
+        encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
+        offsets = self._text_layout.offsets
+        head = bytearray(self._text_layout.size)
+        struct.pack_into("<I", head, 0, self._text_id)
+        struct.pack_into("<I", head, offsets["length"], len(value))
+        struct.pack_into("<I", head, offsets["kind"], kind)
+        return bytes(head) + value.encode(encoding, "surrogatepass")
+
+    def describe(self, layouts: dict[ClassType, ObjectLayout]) -> None:
+        """Fill the table of type descriptors."""
+        for index, cls in enumerate(self._ids.order, 1):
+            size = layouts[cls].size if cls in layouts else HEADER
+            base = self._ids.of(ClassType(cls.decl.base)) if cls.decl.base is not None else 0
+            entry = struct.pack("<IIII", size, base, self.text(cls.decl.name), 0)
+            at = self.descriptors - BASE + DESCRIPTOR * index
+            self._bytes[at : at + DESCRIPTOR] = entry
+
+    def finish(self) -> tuple[bytes, int]:
+        """Return the bytes of the segment at `BASE`, and the first address behind it that the heap can use."""
+        end = BASE + len(self._bytes)
+        return bytes(self._bytes), (end + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+
+
