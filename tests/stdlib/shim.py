@@ -57,7 +57,7 @@ def _reflected(name: str) -> Any:
     return method
 
 
-for _name in "add sub mul floordiv mod and or xor lshift rshift".split():
+for _name in ["add", "sub", "mul", "floordiv", "mod", "and", "or", "xor", "lshift", "rshift"]:
     setattr(Fixed, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(Fixed, f"__r{_name}__", _reflected(f"__{_name}__"))
 
@@ -199,9 +199,7 @@ class _Typed(ast.NodeTransformer):
             kind = self._kind(parameter.annotation)
             if kind is not None:
                 name = parameter.arg
-                entry.append(
-                    ast.Assign([ast.Name(name, ast.Store())], self._convert(kind, ast.Name(name, ast.Load())))
-                )
+                entry.append(ast.Assign([ast.Name(name, ast.Store())], self._convert(kind, ast.Name(name, ast.Load()))))
         node.body = [*node.body[:1], *entry, *node.body[1:]] if ast.get_docstring(node) else [*entry, *node.body]
         return node
 

@@ -63,7 +63,7 @@ def mapping(convert: Callable[[str], str]) -> bytes:
         difference = ord(changed) - point
         last = runs[-1] if runs else [0, 0, 0, 0]
         gap = point - (last[0] + (last[1] - 1) * last[2])
-        if runs and last[3] == difference and (last[1] == 1 and gap <= 2 or last[1] > 1 and gap == last[2]):
+        if runs and last[3] == difference and ((last[1] == 1 and gap <= 2) or (last[1] > 1 and gap == last[2])):
             last[1] += 1
             last[2] = gap
         else:
@@ -99,13 +99,14 @@ def decimal_zeros() -> Iterator[int]:
 
 TABLES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "alphabetic": ("Boundaries of the letters.", lambda: deltas(boundaries(str.isalpha))),
-    "digits": ("Boundaries of the digits, superscripts and the like included.", lambda: deltas(boundaries(str.isdigit))),
+    "digits": (
+        "Boundaries of the digits, superscripts and the like included.",
+        lambda: deltas(boundaries(str.isdigit)),
+    ),
     "numeric": ("Boundaries of the numeric characters.", lambda: deltas(boundaries(str.isnumeric))),
     "lower": ("Boundaries of lower case.", lambda: deltas(boundaries(str.islower))),
     "upper": ("Boundaries of upper case.", lambda: deltas(boundaries(str.isupper))),
-    "titlecase": (
-        "Boundaries of title case.", lambda: deltas(boundaries(lambda c: unicodedata.category(c) == "Lt"))
-    ),
+    "titlecase": ("Boundaries of title case.", lambda: deltas(boundaries(lambda c: unicodedata.category(c) == "Lt"))),
     "printable": ("Boundaries of what `repr` shows as it is.", lambda: deltas(boundaries(str.isprintable))),
     "case_ignorable": ("Boundaries of what casing looks past.", lambda: deltas(boundaries(is_case_ignorable))),
     "decimal_zeros": ("The digits zero, each with its nine successors behind it.", lambda: deltas(decimal_zeros())),
@@ -134,15 +135,13 @@ def literal(content: bytes) -> str:
 def source() -> str:
     """Return the text of the module."""
     parts = [
-        '"""What Unicode says about characters, in tables: made by tests/stdlib/unicode_tables.py from CPython 3.12\'s data\n'
-        f'(Unicode {UNICODE[:4]}), read by `krait.unicode`.\n\n'
-        "In: nothing. Out: addresses of numbers of seven bits a byte, the lowest first (LEB128), beginning with their count.\n"
+        '"""What Unicode says about characters: made by tests/stdlib/unicode_tables.py from CPython 3.12\'s data\n'
+        f"(Unicode {UNICODE[:4]}), read by `krait.unicode`.\n\n"
+        "In: nothing. Out: addresses of numbers of seven bits a byte, the lowest first (LEB128), their count first.\n"
         '"""\n\nfrom krait.unsafe import data, u32\n'
     ]
     for name, (text, make) in TABLES.items():
-        parts.append(
-            f'\n\ndef {name}_table() -> u32:\n    """{text}"""\n    return data(\n{literal(make())}\n    )\n'
-        )
+        parts.append(f'\n\ndef {name}_table() -> u32:\n    """{text}"""\n    return data(\n{literal(make())}\n    )\n')
     return "".join(parts)
 
 
