@@ -54,7 +54,7 @@ def is_case_ignorable(char: str) -> bool:
 
 
 def mapping(convert: Callable[[str], str]) -> bytes:
-    """Runs of characters that change by the same difference: gap to the run, its length, the step in it, the difference."""
+    """Runs of characters that change by the same difference: gap to the run, its length, its step, the difference."""
     runs: list[list[int]] = []
     for point, char in enumerate(CHARACTERS):
         changed = convert(char)
@@ -100,7 +100,7 @@ def decimal_zeros() -> Iterator[int]:
 TABLES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "alphabetic": ("Boundaries of the letters.", lambda: deltas(boundaries(str.isalpha))),
     "digits": (
-        "Boundaries of the digits, superscripts and the like included.",
+        "Boundaries of the digits, superscripts included.",
         lambda: deltas(boundaries(str.isdigit)),
     ),
     "numeric": ("Boundaries of the numeric characters.", lambda: deltas(boundaries(str.isnumeric))),
