@@ -124,7 +124,18 @@ def _readers_of(op: Op) -> tuple[Callable[[bytes, int], tuple[Any, int]], ...]:
     return tuple(readers)
 
 
-_DECODERS = {code: (op, _readers_of(op)) for code, op in BY_CODE.items()}
+# How a row's immediates are read: none, one unsigned or one signed integer (most are a byte, and are read in line), or
+# by readers.
+_NONE, _UNSIGNED, _SIGNED, _OTHER = range(4)
+
+
+def _decoder(op: Op) -> tuple[Op, int, tuple[Callable[[bytes, int], tuple[Any, int]], ...]]:
+    readers = _readers_of(op)
+    shapes: dict[Any, int] = {(): _NONE, (read_u32,): _UNSIGNED, (read_s32,): _SIGNED, (read_s64,): _SIGNED}
+    return op, shapes.get(readers, _OTHER), readers
+
+
+_DECODERS = {code: _decoder(op) for code, op in BY_CODE.items()}
 
 
 def _unknown(code: int, at: int) -> MalformedError:
@@ -136,6 +147,18 @@ def _unknown(code: int, at: int) -> MalformedError:
     return MalformedError(f"illegal opcode {code:#04x}", Place(offset=at))
 
 
+def _prefixed(body: bytes, start: int) -> tuple[tuple[Op, int, Any], int]:
+    """The decoder of an instruction of more than one byte, and where its immediates begin."""
+    code, at = body[start], start + 1
+    if code in PREFIXES:
+        number, at = read_u32(body, at)
+        code = code << 8 | number if number < 0x100 else -1
+    found = _DECODERS.get(code)
+    if found is None:
+        raise _unknown(code if code >= 0 else body[start], start)
+    return found, at
+
+
 def decode_body(body: bytes) -> list[Instruction]:
     """The instructions of a body or constant expression, up to its last byte.
 
@@ -144,25 +167,29 @@ def decode_body(body: bytes) -> list[Instruction]:
     out: list[Instruction] = []
     at, size = 0, len(body)
     op: Op | None = None
+    decoders, new, append = _DECODERS, tuple.__new__, out.append
     try:
         while at < size:
             start, code, op = at, body[at], None
             at += 1
-            if code in PREFIXES:
-                number, at = read_u32(body, at)
-                code = code << 8 | number if number < 0x100 else -1
-            found = _DECODERS.get(code)
+            found = decoders.get(code)
             if found is None:
-                raise _unknown(code if code >= 0 else body[start], start)
-            op, readers = found
-            if readers:
-                args = []
+                found, at = _prefixed(body, start)
+            op, shape, readers = found
+            args: tuple[Any, ...] = ()
+            if shape == _OTHER:
                 for read in readers:
                     arg, at = read(body, at)
-                    args.append(arg)
-                out.append(Instruction(op, tuple(args), start))
-            else:
-                out.append(Instruction(op, (), start))
+                    args += (arg,)
+            elif shape != _NONE:
+                arg = body[at]
+                if arg < 0x80:
+                    args = (arg - 0x80 if shape == _SIGNED and arg & 0x40 else arg,)
+                    at += 1
+                else:
+                    arg, at = readers[0](body, at)
+                    args = (arg,)
+            append(new(Instruction, (op, args, start)))
     except (IndexError, struct.error):
         raise MalformedError(
             "unexpected end of an instruction", Place(instruction=op.name if op else None, offset=start)
