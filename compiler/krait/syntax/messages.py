@@ -17,6 +17,7 @@ from krait.syntax.lexer import KEYWORDS, Tokens
 
 _INVISIBLE = {"_NEWLINE", "_INDENT", "_DEDENT", "$END"}
 _OPERANDS = {"NAME", "NUMBER", "STRING", "FSTRING_START", "None", "True", "False", "...", "lambda"}
+_ENDS = {"NAME", "NUMBER", "STRING", "FSTRING_END", ")", "]", "}"}
 _COMPOUND = {
     "if": "`if` statement", "elif": "`elif` clause", "else": "`else` clause", "while": "`while` statement",
     "for": "`for` statement", "try": "`try` statement", "except": "`except` clause", "finally": "`finally` clause",
@@ -137,6 +138,8 @@ def _expected(accepted: set[str]) -> list[str]:
             continue  # an operator
         if kind in accepted and word not in words:
             words.append(word)
+    if "the end of the line" in words:  # the simple way on; what else could follow is not what was meant
+        words = [word for word in words if word not in ("'='", "','")]
     if operators and not words:
         words.append("an operator")
     return words
@@ -218,7 +221,7 @@ def _assignment(place: _Place) -> Problem | None:
     bracket = place.bracket()
     if bracket >= 0 and place.tokens.kinds[bracket] == "{":
         return Problem("'=' does not fit here", place.span(), hints=("write ':' between a key and its value",))
-    if "COMPARE" not in place.accepted:
+    if place.before[1] not in _ENDS or (bracket < 0 and "COMPARE" not in place.accepted):
         return None
     hints = ["write `==` to compare"]
     if place.before[1] == "NAME":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from krait.diagnostics import DiagnosticSink, Span
@@ -98,46 +97,6 @@ def _check_depth(module: tree.Module, sink: DiagnosticSink) -> bool:
     return fine
 
 
-# How a reduction makes its value.
-_PASS, _LIST, _CALL, _SPLICE = range(4)
-
-
-@cache
-def _modes() -> tuple[int, ...]:
-    """For each rule how its value is made."""
-    modes = []
-    for rule in tables.load().rules:
-        if rule.passes:
-            modes.append(_PASS)
-        elif not rule.action:
-            modes.append(_LIST)
-        else:
-            modes.append(_SPLICE if any(child < 0 for child in rule.children) else _CALL)
-    return tuple(modes)
-
-
-_jumps: dict[tuple[int, str, str], int] = {}
-"""The state after a reduction, by the state below, the symbol, and the next token; filled as needed."""
-
-
-def _jump(key: tuple[int, str, str]) -> int:
-    """The state for `key` after all rules that only pass the value on."""
-    below, origin, kind = key
-    loaded = tables.load()
-    gotos = loaded.gotos[below]
-    state = gotos[origin]
-    while True:
-        action = loaded.actions[state].get(kind)
-        if action is None or action >= 0:
-            break
-        rule = loaded.rules[~action]
-        if not rule.passes or rule.size != 1:
-            break
-        state = gotos[rule.origin]
-    _jumps[key] = state
-    return state
-
-
 class _Parser:
     """One run over the tokens of a source. The three stacks are parallel, but for the start state at the bottom."""
 
@@ -156,14 +115,15 @@ class _Parser:
     def rules(self) -> list[tuple[str, int, int, tuple[int, ...], Callable[..., Any]]]:
         """The rules as the loop wants them, with the builder's methods."""
         builder = self.builder
-        return [(rule.origin, rule.size, mode, rule.children, getattr(builder, rule.action or "sequence"))
-                for rule, mode in zip(self.tables.rules, _modes(), strict=True)]
+        return [(rule.origin, rule.size, rule.mode, rule.children, getattr(builder, rule.action or "sequence"))
+                for rule in self.tables.rules]
 
     def run(self) -> tree.Module | None:
-        actions, rules, jumps = self.tables.actions, self.rules(), _jumps
+        actions, rules, jumps = self.tables.actions, self.rules(), self.tables.jumps
         kinds, starts, ends = self.kinds, self.tokens.starts, self.tokens.ends
         states, values, firsts = self.states, self.values, self.firsts
-        absent, make_span = tables.ABSENT, tuple.__new__
+        absent, passes, lists, calls = tables.ABSENT, tables.PASSES, tables.LISTS, tables.CALLS
+        make_span = tuple.__new__
         index = 0
         kind = kinds[0]
         state = states[0]
@@ -186,9 +146,9 @@ class _Parser:
             if not size:
                 return tree.Module((), Span(1, 0, 1, 0))
             first = firsts[-size]
-            if mode == _PASS:
+            if mode == passes:
                 value = values[children[0] - size]
-            elif mode == _LIST:
+            elif mode == lists:
                 head = children[0]
                 if head < 0:
                     value = values[~head - size]
@@ -196,7 +156,7 @@ class _Parser:
                 else:
                     value = [values[child - size] for child in children]
             else:
-                if mode == _CALL:
+                if mode == calls:
                     args = [values[child - size] if child != absent else None for child in children]
                 else:
                     args = self.spliced(children, size)
@@ -207,7 +167,7 @@ class _Parser:
             key = (states[-1], origin, kind)
             state = jumps.get(key, -1)
             if state < 0:
-                state = _jump(key)
+                state = self.tables.jump(key)
             states.append(state)
             values.append(value)
             firsts.append(first)

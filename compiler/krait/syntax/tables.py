@@ -12,35 +12,36 @@ import hashlib
 import importlib.util
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from svm.cache import atomic_write, cache_dir, read
 
-_FORMAT = 5
-_GRAMMAR = Path(__file__).with_name("grammar.lark")
+_FORMAT = 6
+GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule of the grammar: on reduction `size` values give way to one for the symbol `origin`.
 
-    action: the builder's method; "" where the rule passes its child on, and for a repetition, whose value is the list
-        of what `children` select.
+    action: the builder's method, "" where there is none.
     children: for each argument the position of a value, or ABSENT for None; `~position` splices a repetition.
-    passes: whether the value is the only child itself.
+    mode: PASSES if the value is the only child itself, LISTS if it is the list of the children (a repetition), else
+        what the action returns, whose children are plain for CALLS, and have repetitions among them for SPLICES.
     """
 
     origin: str
     size: int
     action: str
     children: tuple[int, ...]
-    passes: bool
+    mode: int
 
 
 ABSENT = 1 << 16
+PASSES, LISTS, CALLS, SPLICES = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,31 @@ class Tables:
     gotos: list[dict[str, int]]
     rules: list[Rule]
     start: int
+    jumps: dict[tuple[int, str, str], int] = field(default_factory=dict)
+
+    def jump(self, key: tuple[int, str, str]) -> int:
+        """The state after a reduction and all rules that then only pass the value on; remembered in `jumps`.
+
+        key: the state below, the symbol, and the kind of the next token.
+        """
+        below, origin, kind = key
+        state = self.gotos[below][origin]
+        while True:
+            action = self.actions[state].get(kind)
+            if action is None or action >= 0:
+                break
+            rule = self.rules[~action]
+            if rule.mode != PASSES or rule.size != 1:
+                break
+            state = self.gotos[below][rule.origin]
+        self.jumps[key] = state
+        return state
 
 
 @cache
 def load() -> Tables:
     """The tables, from the cache or made anew (which takes about a second)."""
-    grammar = _GRAMMAR.read_text(encoding="utf-8")
+    grammar = GRAMMAR.read_text(encoding="utf-8")
     path = cache_dir("krait") / f"grammar-{_key(grammar)[:32]}.json"
     cached = read(path)
     if cached is not None and (tables := _decode(cached)) is not None:
@@ -91,10 +111,18 @@ def _decode(data: bytes) -> Tables | None:
     return Tables(
         actions=[rows[index] for index in raw["actions"]],
         gotos=[rows[index] for index in raw["gotos"]],
-        rules=[Rule(origin, size, action, tuple(children), passes)
+        rules=[Rule(origin, size, action, tuple(children), _mode(action, children, passes))
                for origin, size, action, children, passes in raw["rules"]],
         start=raw["start"],
     )
+
+
+def _mode(action: str, children: list[int], passes: bool) -> int:
+    if passes:
+        return PASSES
+    if not action:
+        return LISTS
+    return SPLICES if any(child < 0 for child in children) else CALLS
 
 
 def build(grammar: str, *, strict: bool = False) -> dict[str, Any]:
@@ -117,33 +145,40 @@ def build(grammar: str, *, strict: bool = False) -> dict[str, Any]:
     data, memo = made.memo_serialize([TerminalDef, LarkRule])
     table = data["parser"]["parser"]
     kinds = {entry["name"]: entry["pattern"]["value"] for entry in memo.values() if entry["__type__"] == "TerminalDef"}
-    numbers: dict[int, int] = {}
-    rules: list[tuple[str, int, str, list[int], bool]] = []
-    for number, entry in memo.items():
-        if entry["__type__"] == "Rule":
-            numbers[number] = len(rules)
-            rules.append(_rule(entry))
-
-    order = {state: index for index, state in enumerate(table["states"])}
-    nonterminals = {rule[0] for rule in rules}
+    ordered = sorted((_rule(entry), number) for number, entry in memo.items() if entry["__type__"] == "Rule")
+    numbers = {number: index for index, (_, number) in enumerate(ordered)}
+    nonterminals = {rule[0] for rule, _ in ordered}
+    states = {state: sorted((table["tokens"][token], action) for token, action in entries.items())
+              for state, entries in table["states"].items()}
+    order = _reachable(states, table["start_states"]["start"])
     rows: dict[str, int] = {}
 
     def row(entries: dict[str, int]) -> int:
-        return rows.setdefault(json.dumps(entries, sort_keys=True), len(rows))
+        return rows.setdefault(json.dumps(entries), len(rows))
 
     actions, gotos = [], []
-    for entries in table["states"].values():
-        named = [(table["tokens"][token], action) for token, action in entries.items()]
+    for state in order:
         actions.append(row({kinds.get(name, name): ~numbers[target["@"]] if reduces else order[target]
-                            for name, (reduces, target) in named if name not in nonterminals}))
-        gotos.append(row({name: order[target] for name, (_, target) in named if name in nonterminals}))
-    start = order[table["start_states"]["start"]]
-    return {"rows": [json.loads(text) for text in rows], "actions": actions, "gotos": gotos, "rules": rules,
-            "start": start}
+                            for name, (reduces, target) in states[state] if name not in nonterminals}))
+        gotos.append(row({name: order[target] for name, (_, target) in states[state] if name in nonterminals}))
+    return {"rows": [json.loads(text) for text in rows], "actions": actions, "gotos": gotos,
+            "rules": [rule[:-1] for rule, _ in ordered], "start": 0}
 
 
-def _rule(entry: dict[str, Any]) -> tuple[str, int, str, list[int], bool]:
-    """A rule as lark describes it, with its filtered and absent children resolved to positions."""
+def _reachable(states: dict[int, list[tuple[str, Any]]], start: int) -> dict[int, int]:
+    """The states in the order in which they are met: lark numbers them differently in every process."""
+    order = {start: 0}
+    pending = [start]
+    for state in pending:
+        for _, (reduces, target) in states[state]:
+            if not reduces and target not in order:
+                order[target] = len(order)
+                pending.append(target)
+    return order
+
+
+def _rule(entry: dict[str, Any]) -> tuple[str, int, str, list[int], bool, list[str]]:
+    """A rule as lark describes it, with its filtered and absent children resolved to positions; last its symbols."""
     origin, expansion, options = entry["origin"]["name"], entry["expansion"], entry["options"]
     children: list[int] = []
     position = 0
@@ -159,4 +194,4 @@ def _rule(entry: dict[str, Any]) -> tuple[str, int, str, list[int], bool]:
     alias = entry["alias"]
     passes = bool(options["expand1"]) and not alias and len(children) == 1 and 0 <= children[0] != ABSENT
     action = "" if passes or origin.startswith("__") else str(alias or origin)
-    return str(origin), len(expansion), action, children, passes
+    return str(origin), len(expansion), action, children, passes, [symbol["name"] for symbol in expansion]

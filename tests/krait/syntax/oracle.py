@@ -6,6 +6,7 @@ A node becomes `(class, span or None, {field: value})`; columns are code points 
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 from krait.diagnostics import DiagnosticSink
@@ -45,7 +46,9 @@ def from_cpython(source: str, *, spans: bool = True) -> Any:
             fields.setdefault("type_params", [])  # before 3.12
         return type(value).__name__, span, fields
 
-    return convert(ast.parse(source))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes and the like, which are not under test
+        return convert(ast.parse(source))
 
 
 def from_krait(module: tree.Module, *, spans: bool = True) -> Any:
@@ -98,6 +101,17 @@ def first_difference(left: Any, right: Any, path: str = "") -> str | None:
                 return found
         return None
     return None if left == right and type(left) is type(right) else f"{path}: {left!r} != {right!r}"
+
+
+def is_compiled(source: str) -> bool:
+    """Whether CPython's compiler takes `source`: it refuses more than its parser does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(source, "test.kr", "exec")
+        except (SyntaxError, ValueError):
+            return False
+    return True
 
 
 def krait_tree(source: str) -> tuple[tree.Module | None, DiagnosticSink]:
