@@ -148,7 +148,18 @@ def _memory_compare(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> h
 
 
 def _memory_find(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
-    return hir.Op(INT, "i64.extend_i32_s", [hir.Op(I32, "memory.find", _operands(ctx, node, (U32, U32, U32)))])
+    """The offset of the first such byte, -1 if there is none; the instruction gives its address, or the range's end."""
+    start, byte, length = _operands(ctx, node, (U32, U32, U32))
+    held_start, first = ctx.hold(start)
+    held_byte, wanted = ctx.hold(byte)
+    held_length, count = ctx.hold(length)
+    distance = ctx.temp(U32)
+    found = hir.Op(U32, "i32.sub", [hir.Op(U32, "memory.find", [first, wanted, count]), first])
+    kept = hir.LocalGet(U32, distance)
+    body = [*held_start, *held_byte, *held_length, hir.Assign(ctx.line, distance, found)]
+    present = hir.Op(BOOL, "i32.ne", [kept, count])
+    offset = hir.Op(INT, "i64.extend_i32_u", [kept])
+    return hir.Let(INT, body, hir.Conditional(INT, present, offset, hir.Const(INT, -1)))
 
 
 def _data(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
