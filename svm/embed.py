@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import RawIOBase
+from os import PathLike, fspath
 from typing import Any, Protocol
 
-from svm.errors import MalformedError, UsageError
-from svm.limits import Limits
-from svm.module import Capability, Export, Import, ValidModule, decode, encode, from_text, to_text, validate
+from svm.errors import MalformedError, Place, UsageError
+from svm.limits import MAX_MODULE_BYTES, Limits
+from svm.module import Capability, Export, Import, ValidModule, decode, encode, validate
 from svm.module import Module as Model
 from svm.runtime import Engine, Guest, HostFunction, Imports
 
-__all__ = ["ENGINES", "Device", "Module", "compile", "load", "read_model"]
+__all__ = ["ENGINES", "Device", "Module", "compile", "load", "parse_model", "read_model"]
+
+_CHUNK = 1 << 20
 
 
 def _reference() -> Engine:
@@ -94,6 +97,8 @@ class Module:
 
     def to_text(self) -> str:
         """The module as `.svmt` text."""
+        from svm.module.text import to_text
+
         return to_text(self.model)
 
     def __repr__(self) -> str:
@@ -114,23 +119,39 @@ def compile(source: str | bytes, filename: str = "<string>") -> Module:
     return Module(compile_source(source, filename))
 
 
-def read_model(path: str | Path) -> Model:
-    """The model in a file: `.kr`, `.svmt`, or else `.svmb`.  Raises OSError where it cannot be read."""
-    path = Path(path)
-    if path.suffix == ".kr":
+def read_model(path: str | PathLike[str]) -> Model:
+    """The model in a file: `.kr`, `.svmt`, or else `.svmb`.  Raises ModuleError, OSError where it cannot be read."""
+    path = fspath(path)
+    if path.endswith(".kr"):
         from krait import compile_file
 
         return compile_file(path)
-    data = path.read_bytes()
-    if path.suffix == ".svmt":
-        try:
-            return from_text(data.decode(), str(path))
-        except UnicodeDecodeError as error:
-            raise MalformedError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    return decode(data)
+    with open(path, "rb", buffering=0) as file:
+        data = b"".join(_bounded(file))
+    return parse_model(data, path, text=path.endswith(".svmt"))
 
 
-def load(source: str | Path | bytes, *, eager: bool = True) -> Module:
+def _bounded(file: RawIOBase) -> Iterator[bytes]:
+    """The bytes of a file up to one more than a module may have: a device or a pipe may never end."""
+    left = MAX_MODULE_BYTES + 1
+    while left and (data := file.read(min(left, _CHUNK))):
+        left -= len(data)
+        yield data
+
+
+def parse_model(data: bytes, filename: str, *, text: bool) -> Model:
+    """The model in the bytes of a `.svmt` (text) or `.svmb` file; `filename` is for errors.  Raises MalformedError."""
+    if not text:
+        return decode(data)
+    from svm.module.text import from_text
+
+    try:
+        return from_text(data.decode(), filename)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"not UTF-8 text: {error.reason} at byte {error.start}", Place(file=filename)) from None
+
+
+def load(source: str | PathLike[str] | bytes, *, eager: bool = True) -> Module:
     """A module from a file (`.kr`, `.svmt`, `.svmb`) or from the bytes of a `.svmb`.
 
     Raises ModuleError for what is no module, OSError for a file that cannot be read.

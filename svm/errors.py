@@ -113,13 +113,13 @@ class Traceback:
         count = 0
 
         def close() -> None:
-            if count > _SHOWN_ALIKE:
-                lines.append(f"  [Previous line repeated {count - _SHOWN_ALIKE} more times]")
+            if (more := count - _SHOWN_ALIKE) > 0:
+                lines.append(f"  [Previous line repeated {more} more time{'s' if more > 1 else ''}]")
 
         for at, frame in enumerate(self.frames):
             if self.omitted and at == self._head:
                 close()
-                last = None
+                last, count = None, 0
                 lines.append(f"  [{self.omitted} more frames]")
             if hidden(frame):
                 continue

@@ -1,0 +1,33 @@
+"""The command `svm`.
+
+In: the command line. Out: an exit status of `svm.cli.status`, what was asked for on standard output, and one clear
+message on standard error where it could not be done. Invariant: a user's mistake never shows a Python traceback, and a
+command imports only what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from svm.cli.status import Status
+
+__all__ = ["Status", "invoke", "main"]
+
+
+def main() -> NoReturn:
+    """Run the command line of the process, and end the process."""
+    from svm.cli import leaving
+
+    leaving.leave(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit status."""
+    from svm.cli import commands, failures
+
+    try:
+        return commands.run(arguments)
+    except BaseException as error:
+        return failures.report(error)
