@@ -6,10 +6,11 @@ Each rule stands here (for what is outside of bodies) or in `svm.module.body`, i
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 from functools import cached_property
 
 from svm import limits
-from svm.errors import InvalidError, Place
+from svm.errors import InvalidError, MalformedError, Place
 from svm.isa import I32, FuncType
 from svm.module.body import Context, ValidFunction, check_body, check_constant
 from svm.module.code import decode_body
@@ -180,7 +181,8 @@ def _declared(module: Module) -> frozenset[int]:
         expressions.extend(segment.items)
     for expression in expressions:
         if 0xD2 in expression:  # the code of ref.func: most expressions have none, and need not be decoded twice
-            declared.update(args[0] for op, args, _ in decode_body(expression) if op.name == "ref.func")
+            with suppress(MalformedError):  # `check_constant` will say so, with the place
+                declared.update(args[0] for op, args, _ in decode_body(expression) if op.name == "ref.func")
     return frozenset(declared)
 
 
