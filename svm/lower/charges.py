@@ -4,12 +4,16 @@ A body is divided into regions: each loop is one, without the loops inside it, a
 region's charge is the sum of its instructions' costs (`Op.cost`), whether or not a run takes them all, so that a
 charge is one constant:
 
-- on entering a function, its outermost region is charged; then fuel is tested, unless the function calls nothing: a
-  leaf's time is bounded by the tests of its caller and of its own loops;
+- on entering a function, its outermost region is charged, and a unit for every 8 locals to be zeroed; then fuel is
+  tested, unless the function calls nothing and the path through it without a test is short;
 - on entering a loop, the loop's region is charged, without a test;
 - on each branch back to a loop (its latch), the region is charged again; then fuel is tested, unless the loop is
-  counted (`svm.lower.trips`) and cheap: then its whole cost is bounded;
-- bulk instructions charge by length after each chunk, and then test; so do the two that grow, in one chunk.
+  counted (`svm.lower.trips`) and cheap, and so are all such loops of the function together;
+- bulk instructions charge by length after each chunk, and then test, if the chunk was long enough to be charged; so do
+  the two that grow, in one chunk.
+
+So what runs between two tests is bounded, for hostile code too: the straight path through one function, its untested
+loops, and a short function for each call on the path.
 
 Where a test finds less than zero, the guest pauses: after a function's entry before its first instruction, after a
 latch at the loop's start, after a chunk at what is left of the instruction.  A resumed guest is not charged again.
@@ -21,7 +25,7 @@ from dataclasses import dataclass
 
 from svm.isa import Form, Op
 from svm.limits import MAX_CONSTANT_CHARGE
-from svm.lower.trips import latched_once, trip_count
+from svm.lower.trips import trip_counts
 from svm.module import ValidFunction
 from svm.module.body import FUNCTION
 
@@ -34,7 +38,10 @@ BULK_CHUNK = 1 << 20
 """Bytes, or elements of a table, that a bulk instruction works through between two tests."""
 
 UNTESTED_COST = 100_000
-"""Cost up to which a counted loop runs without tests, the loops inside it included."""
+"""Cost up to which the counted loops of a function run without tests, all of them together."""
+
+SHORT_LEAF = 100
+"""Cost up to which a function that calls nothing is entered without a test."""
 
 _CALLS = frozenset(("call", "call_indirect"))
 
@@ -82,13 +89,16 @@ def charges_of(function: ValidFunction) -> Charges:
         if key in calls:
             calls.add(inside[key])
     totals = _total_costs(function, costs, inside, calls)
+    untested, extra = _untested(totals, inside)
     loops = {
-        key: LoopCharge(min(cost, MAX_CONSTANT_CHARGE), totals[key] is None)
+        key: LoopCharge(min(cost, MAX_CONSTANT_CHARGE), key not in untested)
         for key, cost in costs.items()
         if key != FUNCTION
     }
+    entry = costs[FUNCTION] + (len(function.locals) - len(function.type.params) >> 3)
     leaf = not any(op.name in _CALLS for op, _, _ in function.code)
-    return Charges(min(costs[FUNCTION], MAX_CONSTANT_CHARGE), not leaf, loops)
+    short = entry + sum(loop.cost for loop in loops.values()) + extra <= SHORT_LEAF
+    return Charges(min(entry, MAX_CONSTANT_CHARGE), not (leaf and short), loops)
 
 
 _LENGTHY = frozenset(("memory.init", "table.init", "table.copy", "table.fill", "table.grow", "memory.grow"))
@@ -97,12 +107,12 @@ _LENGTHY = frozenset(("memory.init", "table.init", "table.copy", "table.fill", "
 def _total_costs(
     function: ValidFunction, costs: dict[int, int], inside: dict[int, int], calls: set[int]
 ) -> dict[int, int | None]:
-    """Bound on the cost of one run through each loop, None where there is none or it is too much to go untested."""
+    """Bound on the cost of one run through each loop, None where there is none or it is much."""
     totals: dict[int, int | None] = {}
-    latched = latched_once(function)
+    counts = trip_counts(function)
     inner: dict[int, int | None] = dict.fromkeys(inside, 0)  # sum over the loops directly inside
     for key in reversed(inside):  # inner loops stand after outer ones
-        trips = trip_count(function, key) if key in latched and key not in calls else None
+        trips = counts.get(key) if key not in calls else None
         within = inner[key]
         total = None if trips is None or within is None else trips * (costs[key] + within)
         totals[key] = total if total is not None and total <= UNTESTED_COST else None
@@ -111,3 +121,17 @@ def _total_costs(
             so_far, mine = inner[outer], totals[key]
             inner[outer] = None if so_far is None or mine is None else so_far + mine
     return totals
+
+
+def _untested(totals: dict[int, int | None], inside: dict[int, int]) -> tuple[set[int], int]:
+    """Keys of the loops that run without tests, the first of the body that fit the bound; and what they cost."""
+    untested: set[int] = set()
+    extra = 0
+    for key, outer in inside.items():  # outer loops stand before inner ones
+        total = totals[key]
+        if outer in untested:
+            untested.add(key)
+        elif total is not None and extra + total <= UNTESTED_COST:
+            untested.add(key)
+            extra += total
+    return untested, extra

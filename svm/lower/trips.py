@@ -13,45 +13,56 @@ Recognised is the shape that compilers give an inner loop of constant length:
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from svm.isa import Immediate
 from svm.module import Instruction, ValidFunction
 
-__all__ = ["latched_once", "trip_count"]
+__all__ = ["trip_counts"]
 
 _WRITES = frozenset(("local.set", "local.tee"))
 _STRUCTURE = frozenset(("block", "loop", "if", "else", "end", "try_table"))
 _LONGEST = 1_000_000
 _LOOK_BACK = 64  # instructions before a loop among which its start value is looked for
-_LONGEST_BODY = 2_000  # instructions of a loop that is looked into: keeps hostile nests linear
 
 
-def latched_once(function: ValidFunction) -> frozenset[int]:
+def trip_counts(function: ValidFunction) -> dict[int, int]:
+    """How often the body of each loop runs at most, by the key of its block, where that is plain from the code.
+
+    Takes time in proportion to the body, however its loops are nested.
+    """
+    counts = {}
+    writes: dict[int, list[int]] = {}
+    for at, (op, args, _) in enumerate(function.code):
+        if op.name in _WRITES:
+            writes.setdefault(args[0], []).append(at)
+    for key in _latched_once(function):
+        count = _trip_count(function, key, writes)
+        if count is not None:
+            counts[key] = count
+    return counts
+
+
+def _latched_once(function: ValidFunction) -> set[int]:
     """Keys of the loops whose only branch back is the instruction before their end."""
     once = {key for key, block in function.blocks.items() if block.kind == "loop"}
     for at, targets in function.targets.items():
         once.difference_update(key for key in targets if key in once and function.blocks[key].end - 1 != at)
     for block in function.blocks.values():
         once.difference_update(key for _, key in block.catches)
-    return frozenset(once)
+    return once
 
 
-def trip_count(function: ValidFunction, key: int) -> int | None:
-    """How often the body of the loop at instruction `key`, one of `latched_once`, runs at most.
-
-    None where that is not plain from the code.
-    """
+def _trip_count(function: ValidFunction, key: int, writes: dict[int, list[int]]) -> int | None:
     code, block = function.code, function.blocks[key]
-    if block.type.params or block.type.results or block.end - key > _LONGEST_BODY:
+    if block.type.params or block.type.results:
         return None
     latch = _latch(code, block.end)
     if latch is None:
         return None
     first, local, step, end, comparison = latch
-    if first <= key or any(
-        op.name in _WRITES and args[0] == local
-        for at, (op, args, _) in enumerate(code[key : block.end], key)
-        if at < first
-    ):
+    inside = writes[local]
+    if first <= key or inside[bisect_right(inside, key)] < first:
         return None
     start = _start(code, key, local)
     if start is None or step == 0:

@@ -7,8 +7,10 @@ nobody works it out, or checks it, again.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from svm import limits
@@ -80,12 +82,31 @@ class ValidFunction:
 
     index: int
     type: FuncType
-    locals: tuple[ValueType, ...]
+    locals: Sequence[ValueType]
     code: tuple[Instruction, ...]
     blocks: dict[int, Block]
     targets: dict[int, tuple[int, ...]]
     heights: tuple[int, ...]
     max_height: int
+
+
+class _Runs(Sequence[ValueType]):
+    """Types of locals as runs: a few bytes of a module can declare 50,000 of them, in each of a million functions."""
+
+    def __init__(self, runs: Sequence[tuple[int, ValueType]]) -> None:
+        self._kinds = [kind for _, kind in runs]
+        self._ends = list(accumulate(count for count, _ in runs))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._kinds[bisect_right(self._ends, index)]
+
+
+_FEW_LOCALS = 200  # up to here a plain list is as small
 
 
 class _Control:
@@ -129,29 +150,39 @@ class _Checker:
         name, offset = (self.current.op.name, self.current.offset) if self.current else (None, None)
         raise InvalidError(message, Place("code", self.index, self.place.name, name, offset))
 
-    def _expand_locals(self, function: Function) -> list[ValueType]:
+    def _expand_locals(self, function: Function) -> Sequence[ValueType]:
         total = len(self.type.params) + sum(count for count, _ in function.locals)
         if total > limits.MAX_LOCALS:
             raise InvalidError(f"too many locals: {total} are more than the limit of {limits.MAX_LOCALS}", self.place)
-        out = list(self.type.params)
-        for count, kind in function.locals:
-            out.extend([kind] * count)
-        return out
+        runs = [*((1, kind) for kind in self.type.params), *function.locals]
+        if total > _FEW_LOCALS:
+            return _Runs(runs)
+        return [kind for count, kind in runs for _ in range(count)]
 
     # The operand stack
 
     def pop(self, expect: _Operand = None) -> _Operand:
+        """Take an operand, which must be as expected; its type, None if that is not known."""
         control = self.controls[-1]
         if len(self.operands) == control.height:
             if control.unreachable:
-                return expect
+                return None
             self.fail(f"type mismatch: {expect or 'an operand'} expected, but the stack of the block is empty")
         actual = self.operands.pop()
         if actual is not expect and actual is not None and expect is not None:
             self.fail(f"type mismatch: {expect} expected, {actual} found")
-        return actual if expect is None else expect
+        return actual
 
     def pop_all(self, types: Sequence[_Operand]) -> None:
+        if not types:
+            return
+        # All at once where that shows no fault: a call is two bytes, and may take a thousand operands.
+        control, operands, count = self.controls[-1], self.operands, len(types)
+        there = min(len(operands) - control.height, count)
+        first = len(operands) - there
+        if (there == count or control.unreachable) and operands[first:] == list(types[count - there :]):
+            del operands[first:]
+            return
         for kind in reversed(types):
             self.pop(kind)
 
@@ -244,7 +275,7 @@ class _Checker:
         return ValidFunction(
             self.index,
             self.type,
-            tuple(self.locals),
+            self.locals,
             tuple(code),
             self.blocks,
             self.targets,
@@ -340,8 +371,12 @@ def _br_table(check: _Checker, depths: tuple[int, ...], default: int) -> None:
     check.pop(I32)
     last = check.label(default)
     arity = len(last.label)
+    seen: set[int] = set()  # types that were checked: a table may name many labels of many operands
     for depth in dict.fromkeys(depths):
         label = check.label(depth).label
+        if id(label) in seen:
+            continue
+        seen.add(id(label))
         if len(label) != arity:
             check.fail(f"type mismatch: label {depth} takes {len(label)} operands, the default label {arity}")
         popped = [check.pop(kind) for kind in reversed(label)]
