@@ -396,8 +396,7 @@ class _Lexer:
     def invalid_character(self, character: str, start: int) -> None:
         code = f"U+{ord(character):04X}"
         shown = f"'{character}' ({code})" if character.isprintable() else code
-        hint = _LOOKALIKES.get(character, "")
-        self.report(f"invalid character {shown}", start, start + 1, hint=f"write {hint}" if hint else "")
+        self.report(f"invalid character {shown}", start, start + 1, hint=_LOOKALIKES.get(character, ""))
 
     def check_number(self, text: str, start: int, pos: int) -> int:
         """Refuse what Python refuses about a number; the offset where to go on."""
@@ -682,8 +681,9 @@ def _columns(text: str, column: int, plain: int) -> tuple[int, int]:
 
 _SPACES = re.compile(r"\s*")
 _OPERANDS = frozenset({"NAME", "NUMBER", "STRING", "FSTRING_START", "None", "True", "False", "...", "lambda"})
-_LOOKALIKES = {
-    "!": "`not`, or `!=`",
-    "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "—": "-", "–": "-", "−": "-", "×": "*", "÷": "/",
-    "≤": "<=", "≥": ">=", "≠": "!=", "，": ",", "：": ":", "；": ";", "（": "(", "）": ")", "\u00a0": "a plain space",
+_LOOKALIKES = dict.fromkeys("“”„", 'write `"`') | {
+    "!": "write `not`, or `!=`", "‘": "write `'`", "’": "write `'`", "—": "write `-`", "–": "write `-`",
+    "−": "write `-`", "×": "write `*`", "÷": "write `/`", "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`",
+    "，": "write `,`", "：": "write `:`", "；": "write `;`", "（": "write `(`", "）": "write `)`",
+    "\u00a0": "write a plain space",
 }  # fmt: skip

@@ -139,7 +139,9 @@ def _expected(accepted: set[str]) -> list[str]:
         if kind in accepted and word not in words:
             words.append(word)
     if "the end of the line" in words:  # the simple way on; what else could follow is not what was meant
-        words = [word for word in words if word not in ("'='", "','")]
+        words = [word for word in words if word not in ("'='", "','", "':'")]
+    elif "':'" in words:
+        words = [word for word in words if word != "'='"]
     if operators and not words:
         words.append("an operator")
     return words
@@ -265,8 +267,6 @@ def _star(place: _Place) -> Problem | None:
     value = place.value
     if not isinstance(value, tree.Starred) or "," not in place.accepted:
         return None
-    if place.kind == "for":
-        return Problem("unpacking cannot be used in a comprehension", value.span, hints=("write a second `for`",))
     if place.kind in ("_NEWLINE", ")", "=", ";", ":", "]"):
         return Problem("a starred expression cannot stand alone", value.span, hints=("add a comma to make a tuple",))
     return None
@@ -276,6 +276,9 @@ def _comprehension(place: _Place) -> Problem | None:
     bracket = place.bracket()
     if place.kind != "for" or bracket < 0 or "," not in place.accepted:
         return None
+    if place.tokens.kinds[bracket + 1] == "*":
+        return Problem("unpacking cannot be used in a comprehension", place.span_of(bracket + 1),
+                       hints=("write a second `for`",))
     if place.tokens.kinds[bracket] == "(" and bracket and place.tokens.kinds[bracket - 1] in ("NAME", ")", "]"):
         return Problem("a generator expression beside other arguments needs parentheses", place.span(),
                        hints=("put parentheses around it",))

@@ -216,8 +216,31 @@ class _Parser:
             return index  # the statement before was incomplete; this one is fine
         return self.after_line(first, index, dropped == "case_block")
 
+    def finish_block(self) -> None:
+        """Reduce a block whose `_DEDENT` is at the top, so that it does not look unfinished.
+
+        The reductions are those that any token brings which fits; their values do not matter, as there is an error.
+        """
+        if not self.values or not isinstance(self.values[-1], int) or self.kinds[self.values[-1]] != "_DEDENT":
+            return
+        kind = next(kind for kind in sorted(self.terminals()) if self.accepts(kind))
+        while (action := self.tables.actions[self.states[-1]][kind]) < 0:
+            rule = self.tables.rules[~action]
+            if rule.origin == "start":
+                return
+            value: Any = ()
+            if rule.mode == tables.LISTS:
+                value = [*self.values[-rule.size]] if rule.children[0] < 0 else []
+            first = self.firsts[-rule.size]
+            for stack in (self.states, self.values, self.firsts):
+                del stack[-rule.size :]
+            self.states.append(self.tables.gotos[self.states[-1]][rule.origin])
+            self.values.append(value)
+            self.firsts.append(first)
+
     def drop_statement(self, index: int) -> str:
         """Take the unfinished statement or `case` off the stacks, and put an empty one in its place; which it was."""
+        self.finish_block()
         gotos = self.tables.gotos
         depth = len(self.states) - 1
         while not (symbols := gotos[self.states[depth]]).keys() & {"statement", "case_block"}:

@@ -156,6 +156,13 @@ def test_errors_of_several_lines_are_all_reported() -> None:
     ("x = ]\ny = (]\nz = 1\n", [1, 2]),
     ("for x in y\n    pass\nelse:\n    pass\nwhile z\n    pass\n", [1, 5]),
     ("with open(x) as 1:\n    pass\n", [1]),
+    ("class A:\n    x = 1\n= 3\ny = 1\n", [3]),
+    ("class A:\n    x = 1\nw = (\n", [3]),
+    ("try:\n    x\n= 3\ny = 1\n", [3]),
+    ("if a:\n    if b:\n        c\n    in d\ne = 1\n", [4]),
+    ("@a\n= 3\ny = 1\n", [2]),
+    ("match x:\n    case 1:\n        pass\n    = 3\n    case 2:\n        pass\nin x\ny\n", [4, 7]),
+    ("if x:\n    y\n= 1\nelse:\n    z\n", [3]),
     ("x = [\n    1,\n    2\n\ny = 3\nimport z\n", [1]),
 ])  # fmt: skip
 def test_an_error_brings_no_others(source: str, lines: list[int]) -> None:
