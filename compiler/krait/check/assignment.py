@@ -85,8 +85,8 @@ def _variable_for(ctx: Context, name: str, span: Span) -> Variable:
         )
     if isinstance(variable, GlobalVar):
         prepare_global(ctx.world, variable)
-    if variable.type is None and name in ctx.seeds:
-        variable.type = ctx.seeds[name]
+    if variable.type is None and isinstance(variable, Local):
+        variable.type = ctx.seeds.get(variable)
     return variable
 
 
@@ -357,7 +357,7 @@ def _wanted(ctx: Context, target: tree.expr) -> Type | None:
             if isinstance(variable, GlobalVar):
                 prepare_global(ctx.world, variable)
             if variable is not None and variable.type is None and isinstance(variable, Local):
-                return ctx.seeds.get(name)
+                return ctx.seeds.get(variable)
             return variable.type if variable is not None else None
         case tree.Attribute(value=tree.Name(id=name), attr=attr):
             local = ctx.scope.get(name)

@@ -34,6 +34,7 @@ from krait.check.types import (
     Optional,
     Type,
     prune,
+    unify,
 )
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal
@@ -429,6 +430,8 @@ def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
             values = list_of_items(ctx, arg, node.span)
             t = prune(values.type)
             assert isinstance(t, ClassType)
+            if isinstance(prune(t.args[0]), Infer):
+                unify(t.args[0], BOOL)  # an empty list: nothing will be asked of its items
             for part in _loop_over(ctx, values, t, node.span, decide):
                 ctx.emit(part)
     # One round of a loop, so that the decision can leave all the loops within it.

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import no_attribute
-from krait.check.builtins import BUILTINS, convert
-from krait.check.coerce import coerce
+from krait.check.builtins import BUILTINS, convert, list_of_items
+from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
 from krait.check.invoke import fresh_instance, present, receiver_for
 from krait.check.names import did_you_mean
 from krait.check.scopes import find, find_in_module, module_named, touch_declaration
 from krait.check.signatures import declared_fields, signature
 from krait.check.types import (
+    BOOL,
     F32,
     FIXED,
+    FLOAT,
+    INT,
     NONE,
     ClassDecl,
     ClassType,
@@ -335,7 +338,7 @@ def _arguments(
         wanted = substitute(item.param.type, env)
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         try:
-            value = ctx.expr(_lists_for_generators(decl, item.node), wanted)
+            value = _library_argument(ctx, item.node, wanted) if decl.module.library else ctx.expr(item.node, wanted)
             checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
         except Refusal as refusal:
             failed = failed or refusal
@@ -344,11 +347,17 @@ def _arguments(
     return checked
 
 
-def _lists_for_generators(decl: FunctionDecl, node: tree.expr) -> tree.expr:
-    """The library takes a list where CPython takes an iterable that it uses up at once, as ``str.join`` does."""
-    if isinstance(node, tree.GeneratorExp) and decl.module.library:
-        return tree.ListComp(node.elt, node.generators, node.span)
-    return node
+def _library_argument(ctx: Context, node: tree.expr, wanted: Type) -> hir.Expr:
+    """Return an argument of a function of the library, some of which take more than their parameters say.
+
+    They use up at once what CPython lets be any iterable (``str.join``, ``list.extend``), so a list of it will do; and
+    what they compute from a float does not show whether an int was given for it.
+    """
+    t = prune(wanted)
+    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl and not ctx.module.library:
+        return list_of_items(ctx, node, node.span, wanted)
+    value = ctx.expr(node, wanted)
+    return to_float(value) if t is FLOAT and prune(value.type) in (INT, BOOL) else value
 
 
 def _in_order(

@@ -101,10 +101,9 @@ def condition(ctx: Context, node: tree.expr) -> Condition:
             test = truth(ctx, value, node.span)
             path = access_path(ctx, node)
             known = ctx.flow
-            if path is not None and isinstance(prune(value.type), Optional):
-                inner = prune(value.type)
-                assert isinstance(inner, Optional)
-                return Condition(test, known.narrow(path, prune(inner.inner)), known)
+            t = prune(value.type)
+            if path is not None and isinstance(t, Optional):
+                return Condition(test, known.narrow(path, prune(t.inner)), known)
             if isinstance(test, hir.Const):
                 return Condition(test, known if test.value else known.stop(), known.stop() if test.value else known)
             return Condition(test, known, known)

@@ -52,18 +52,8 @@ def _value(ctx: Context | None, node: tree.expr) -> int | None:
                 return symbol.constant
             return None
         case tree.UnaryOp(op=op, operand=operand):
-            value = _value(ctx, operand)
-            if value is None:
-                return None
-            match op:
-                case tree.USub():
-                    return -value
-                case tree.UAdd():
-                    return value
-                case tree.Invert():
-                    return ~value
-                case _:
-                    return None
+            inner = _value(ctx, operand)
+            return _apply_unary(op, inner) if inner is not None else None
         case tree.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
             a = _value(ctx, left)
             b = _value(ctx, right) if a is not None else None
@@ -76,6 +66,18 @@ def _is_bound(ctx: Context, symbol: GlobalVar) -> bool:
     if ctx.is_module_code:
         return ctx.flow.is_bound(symbol) or symbol.module is not ctx.module
     return symbol.module.library or symbol in (symbol.module.bound or ())
+
+
+def _apply_unary(op: tree.unaryop, value: int) -> int | None:
+    match op:
+        case tree.USub():
+            return -value
+        case tree.UAdd():
+            return value
+        case tree.Invert():
+            return ~value
+        case _:
+            return None
 
 
 def _apply(op: tree.operator, a: int, b: int) -> int | None:

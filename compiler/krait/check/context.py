@@ -80,7 +80,7 @@ class Context:
         self.own_fields: dict[str, Local] | None = None
         self.attribute_base: tree.expr | None = None
         self.unknown_met = False
-        self.seeds: dict[str, Type] = {}
+        self.seeds: dict[Local, Type] = {}
 
     @property
     def is_module_code(self) -> bool:
@@ -154,6 +154,8 @@ class Context:
             rule(self, node)
         except Refusal:
             self.spoil(node)
+            if isinstance(node, tree.Return | tree.Raise):
+                self.flow = self.flow.stop()
 
     def spoil(self, node: tree.AST) -> None:
         """Let no variable that a refused statement would have set cause a second error."""

@@ -6,6 +6,8 @@ declarations that Krait does not have. Types of signatures are worked out later,
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from krait.check.names import scan
 from krait.check.types import (
     BOOL,
@@ -216,13 +218,25 @@ class _Declarer:
         for name, spans in names.assigned.items():
             if name not in self.module.symbols:
                 self.module.symbols[name] = GlobalVar(name, self.module, span=spans[0])
-        for node in tree.walk(self.module.tree):
+        for node in _statements(self.module.tree.body):
             if isinstance(node, tree.Global):
                 for name in node.names:
                     self.module.reassigned.add(name)
                     if name not in self.module.symbols:
                         self.module.symbols[name] = GlobalVar(name, self.module, span=node.span)
         self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)
+
+
+def _statements(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
+    """All statements below ``roots``, those of functions included."""
+    pending = list(roots)
+    while pending:
+        node = pending.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody"):
+            pending.extend(getattr(node, name, ()))
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            pending.extend(part.body)
 
 
 def _dotted_name(node: tree.expr) -> str:

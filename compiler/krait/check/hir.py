@@ -11,9 +11,8 @@ inference variables, which are all determined when the function's check has ende
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import TypeAlias
 
 from krait.check.types import ClassType, GlobalVar, Instance, Local, ModuleDecl, Type
@@ -349,7 +348,7 @@ class Program:
     functions: dict[Instance, Function]
     initialisers: list[Function]
     support: Support
-    fields: dict[ClassType, list[tuple[str, Type]]]
+    fields: Callable[[ClassType], list[tuple[str, Type]]]
 
 
 def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
@@ -358,7 +357,7 @@ def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
     while pending:
         node = pending.pop()
         yield node
-        for name in _children(type(node)):
+        for name in _children(node):
             value = getattr(node, name)
             if isinstance(value, list):
                 pending.extend(value)
@@ -366,10 +365,14 @@ def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
                 pending.append(value)
 
 
-@cache
-def _children(cls: type[Expr | Stmt]) -> tuple[str, ...]:
+def _children(node: Expr | Stmt) -> tuple[str, ...]:
     """The names of the fields that hold expressions, statements or lists of them."""
-    return tuple(part.name for part in fields(cls) if str(part.type).split(" ")[0] in _NODE_TYPES)
+    known = _CHILDREN.get(type(node))
+    if known is None:
+        known = tuple(part.name for part in fields(node) if str(part.type).split(" ")[0] in _NODE_TYPES)
+        _CHILDREN[type(node)] = known
+    return known
 
 
 _NODE_TYPES = frozenset({"Expr", "list[Expr]", "list[Stmt]"})
+_CHILDREN: dict[type[Expr | Stmt], tuple[str, ...]] = {}

@@ -93,7 +93,7 @@ class _Check:
             part.clear()
         self.names = scan(self.decl.node.body) if self.decl.host is None else Names()
         self.ctx = Context(world, instance, function, self.names)
-        self.ctx.seeds = seeds
+        self.seeds = seeds
         if self.ctx.is_module_code:
             self.decl.module.bound = None
             for symbol in self.decl.module.symbols.values():
@@ -165,6 +165,8 @@ class _Check:
                 local = Local(name, span=spans[0])
                 self.ctx.scope[name] = local
                 self.function.locals.append(local)
+                if name in self.seeds:
+                    self.ctx.seeds[local] = self.seeds[name]
         for name in self.names.global_names:
             self.declare_global(name)
 

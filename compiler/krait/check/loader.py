@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 
 import svm.cache
-from krait.diagnostics import DiagnosticSink
-from krait.syntax import tree
+from krait.diagnostics import DiagnosticSink, Span
+from krait.syntax import symbols, tree
 from krait.syntax.parser import parse
 
 LIBRARY_PREFIX = "<krait>/"
@@ -91,13 +91,13 @@ class _TreeUnpickler(pickle.Unpickler):
     """Loads syntax trees and nothing else, whatever the bytes ask for."""
 
     def find_class(self, module: str, name: str) -> object:
-        if module in ("krait.syntax.tree", "krait.diagnostics") and (
-            name == "Span" or name[:1].isupper() or name in tree.__dict__
-        ):
-            return super().find_class(module, name)
-        if (module, name) == ("copyreg", "_reconstructor") or (module, name) == ("builtins", "object"):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of a tree")
+        found = {"krait.syntax.tree": tree, "krait.syntax.symbols": symbols}.get(module)
+        if (module, name) == ("krait.diagnostics", "Span"):
+            return Span
+        cls = getattr(found, name, None)
+        if not isinstance(cls, type) or cls.__module__ != module:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of a tree")
+        return cls
 
 
 @cache

@@ -24,7 +24,7 @@ from krait.check import (  # noqa: F401
 from krait.check.globals import init_function
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
-from krait.check.types import ClassDecl, ClassType, FunctionDecl, Instance, ModuleDecl, resolve
+from krait.check.types import ClassDecl, ClassType, FunctionDecl, Instance, ModuleDecl, Type, resolve
 from krait.check.world import Refusal, Request, World
 from krait.diagnostics import DiagnosticSink
 from krait.syntax import tree
@@ -45,9 +45,10 @@ def check_program(
     _check_needed(world, [*(instance for instance in world.functions), *roots])
     sink.raise_if_errors()
     functions = _reachable(world, roots)
-    fields = {
-        cls: [(name, resolve(t)) for name, t in declared_fields(world, cls).items()] for cls in list(world.field_types)
-    }
+
+    def fields(cls: ClassType) -> list[tuple[str, Type]]:
+        return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]
+
     return hir.Program(main, functions, [functions[start]], support, fields)
 
 

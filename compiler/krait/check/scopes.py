@@ -77,7 +77,7 @@ def _read_local(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
     if local.broken:
         raise Refusal(node.id)
     if local.type is None:
-        local.type = ctx.seeds.get(node.id)
+        local.type = ctx.seeds.get(local)
     if local.type is None:
         raise ctx.unknown(node.span, f"`{node.id}`")
     if local is ctx.self_local:

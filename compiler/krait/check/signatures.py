@@ -116,7 +116,7 @@ def _is_constant(node: tree.expr) -> bool:
 
 def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
     """Return the first value that the function returns."""
-    pending: list[tree.AST] = list(node.body)[::-1]
+    pending: list[tree.AST] = [*reversed(node.body)]
     while pending:
         current = pending.pop()
         if isinstance(current, tree.Return) and current.value is not None:

@@ -333,7 +333,7 @@ class _BodyEmitter:
         if t is isa.I64:
             self.code("i64.const", node.value or 0)
         elif t is isa.F64 or t is isa.F32:
-            self.code(f"{t}.const", float(node.value or 0.0))
+            self.code(f"{t}.const", float(node.value) if node.value is not None else 0.0)
         elif t is isa.I32:
             self.code("i32.const", int(node.value or 0))
 

@@ -42,7 +42,7 @@ class Shared:
         """Return the layout of the objects of a class."""
         found = self._layouts.get(cls)
         if found is None:
-            found = self._layouts[cls] = object_layout(self.program.fields.get(cls, ()))
+            found = self._layouts[cls] = object_layout(self.program.fields(cls))
         return found
 
     def function_index(self, instance: Instance) -> int:
