@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,30 @@ def test_text_is_written_as_in_the_golden_file() -> None:
 
 def test_the_sample_is_valid() -> None:
     assert validate(from_text(EVERYTHING)).function_name(2) == "helper"
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = [
+    pytest.param(text, id=f"{path.stem}-{number}")
+    for path in (DOCS / "svmb.md", DOCS / "svmt.md")
+    for number, text in enumerate(re.findall(r"^```svmt\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_examples_of_the_documents_are_modules(text: str) -> None:
+    module = from_text(text)
+    validate(module)
+    assert from_text(to_text(module)) == module
+
+
+def test_the_bytes_of_the_document_are_those_of_its_text() -> None:
+    document = (DOCS / "svmb.md").read_text("utf-8")
+    (dump,) = re.findall(r"^```hexdump\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    data = bytes.fromhex("".join(line.split("  ")[0] for line in dump.splitlines()))
+    (text,) = re.findall(r"^```svmt\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    assert encode(from_text(text)) == data
+    assert f"these {len(data)} bytes" in document
 
 
 def body(*lines: str, heading: str = "func") -> bytes:
