@@ -140,7 +140,7 @@ def _refuse_field_call(ctx: Context, t: Type, func: tree.Attribute) -> None:
 
 def _class_named(ctx: Context, node: tree.expr) -> ClassDecl | None:
     if isinstance(node, tree.Name) and node.id not in ctx.scope:
-        symbol = ctx.world.lookup(ctx.module, node.id)
+        symbol = ctx.lookup(node.id)
         return symbol if isinstance(symbol, ClassDecl) else None
     return None
 

@@ -164,7 +164,7 @@ def _class_named(ctx: Context, node: tree.expr) -> ClassType | Primitive:
     if isinstance(node, tree.Tuple):
         raise ctx.later(node.span, "`isinstance` with several classes", "write `isinstance(…) or isinstance(…)`")
     if isinstance(node, tree.Name):
-        symbol = ctx.world.lookup(ctx.module, node.id)
+        symbol = ctx.lookup(node.id)
         if isinstance(symbol, ClassDecl):
             if symbol.primitive is not None:
                 return symbol.primitive

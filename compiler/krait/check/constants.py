@@ -47,7 +47,7 @@ def _value(ctx: Context | None, node: tree.expr) -> int | None:
         case tree.Constant(value=int(value)) if not isinstance(value, bool):
             return value
         case tree.Name(id=name) if ctx is not None and name not in ctx.scope:
-            symbol = ctx.world.lookup(ctx.module, name)
+            symbol = ctx.lookup(name)
             if isinstance(symbol, GlobalVar) and isinstance(symbol.constant, int) and _is_bound(ctx, symbol):
                 return symbol.constant
             return None

@@ -17,7 +17,19 @@ from typing import Any, TypeVar
 from krait.check import hir
 from krait.check.flow import Flow, Variable
 from krait.check.names import Names, scan
-from krait.check.types import NEVER, NONE, GlobalVar, Instance, Local, ModuleDecl, Type, optional, prune
+from krait.check.types import (
+    NEVER,
+    NONE,
+    GlobalVar,
+    Import,
+    Instance,
+    Local,
+    ModuleDecl,
+    Symbol,
+    Type,
+    optional,
+    prune,
+)
 from krait.check.world import Refusal, World
 from krait.diagnostics import Note, Span
 from krait.syntax import tree
@@ -81,6 +93,7 @@ class Context:
         self.attribute_base: tree.expr | None = None
         self.unknown_met = False
         self.seeds: dict[Local, Type] = {}
+        self.imports: dict[str, Import] = {}
 
     @property
     def is_module_code(self) -> bool:
@@ -249,6 +262,11 @@ class Context:
             symbol = self.module.symbols.get(name)
             return symbol if isinstance(symbol, GlobalVar) else None
         return None
+
+    def lookup(self, name: str) -> Symbol | None:
+        """Return what a name that is no local variable means here."""
+        link = self.imports.get(name)
+        return self.world.lookup(self.module, name) if link is None else self.world.follow(self.module, link)
 
     def require_own_fields(self, span: Span) -> None:
         """At an end of ``__init__``: all fields have values."""

@@ -69,10 +69,9 @@ class _Declarer:
                 decl = self.cls(node)
                 decl.bound_var = self.bound_var(node.name)
                 self.add(node.name, decl, node.span)
-            case tree.Import():
-                self.imports(node)
-            case tree.ImportFrom():
-                self.imports_from(node)
+            case tree.Import() | tree.ImportFrom():
+                for name, link in import_links(node, self.module, self.sink):
+                    self.add(name, link, link.span)
             case tree.If():
                 for inner in (*node.body, *node.orelse):
                     self.statement(inner)
@@ -93,32 +92,6 @@ class _Declarer:
             )
             return
         self.module.symbols[name] = symbol
-
-    # --- imports ---------------------------------------------------------------------------------------------------
-
-    def imports(self, node: tree.Import) -> None:
-        for alias in node.names:
-            if "." in alias.name and alias.asname is None:
-                self.error(
-                    "not yet part of Krait: `import a.b`",
-                    alias.span,
-                    "",
-                    f"write `import {alias.name} as {alias.name.rpartition('.')[2]}`",
-                )
-                continue
-            self.add(alias.asname or alias.name, Import(alias.name, None, alias.span), alias.span)
-
-    def imports_from(self, node: tree.ImportFrom) -> None:
-        if node.level or node.module is None:
-            self.error("not yet part of Krait: relative imports", node.span, "", "write the module's whole name")
-            return
-        if node.module == "__future__":
-            return
-        for alias in node.names:
-            if alias.name == "*":
-                self.error("not part of Krait: `import *`", node.span, "", "name what you import")
-                continue
-            self.add(alias.asname or alias.name, Import(node.module, alias.name, alias.span), alias.span)
 
     # --- functions and classes -------------------------------------------------------------------------------------
 
@@ -218,7 +191,7 @@ class _Declarer:
         for name, spans in names.assigned.items():
             if name not in self.module.symbols:
                 self.module.symbols[name] = GlobalVar(name, self.module, span=spans[0])
-        for node in _statements(self.module.tree.body):
+        for node in statements_of(self.module.tree.body):
             if isinstance(node, tree.Global):
                 for name in node.names:
                     self.module.reassigned.add(name)
@@ -227,7 +200,33 @@ class _Declarer:
         self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)
 
 
-def _statements(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
+def import_links(
+    node: tree.Import | tree.ImportFrom, module: ModuleDecl, sink: DiagnosticSink
+) -> Iterator[tuple[str, Import]]:
+    """The names that an import binds, each with what it stands for."""
+
+    def error(message: str, span: Span, hint: str) -> None:
+        sink.error(message, span, hints=[hint], filename=module.filename)
+
+    if isinstance(node, tree.ImportFrom) and (node.level or node.module is None):
+        error("not yet part of Krait: relative imports", node.span, "write the module's whole name")
+        return
+    source = node.module if isinstance(node, tree.ImportFrom) else None
+    if source == "__future__":
+        return
+    for alias in node.names:
+        if source is not None and alias.name == "*":
+            error("not part of Krait: `import *`", node.span, "name what you import")
+        elif source is not None:
+            yield alias.asname or alias.name, Import(source, alias.name, alias.span)
+        elif "." in alias.name and alias.asname is None:
+            short = alias.name.rpartition(".")[2]
+            error("not yet part of Krait: `import a.b`", alias.span, f"write `import {alias.name} as {short}`")
+        else:
+            yield alias.asname or alias.name, Import(alias.name, None, alias.span)
+
+
+def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
     """All statements below ``roots``, those of functions included."""
     pending = list(roots)
     while pending:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.context import Context
+from krait.check.declare import import_links, statements_of
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.signatures import declared_fields, self_type, signature
@@ -33,6 +34,7 @@ from krait.check.types import (
 )
 from krait.check.world import MAX_INSTANCES, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
+from krait.syntax import tree
 
 
 def check_function(world: World, instance: Instance) -> hir.Function:
@@ -149,6 +151,7 @@ class _Check:
         if ctx.is_module_code:
             self.guard_module()
         else:
+            self.declare_imports()
             self.declare_locals()
             self.declare_fields()
         self.function.body += ctx.block(node.body)
@@ -156,6 +159,14 @@ class _Check:
             self.end()
         else:
             self.decl.module.finally_bound = frozenset(v for v in ctx.flow.bound if isinstance(v, GlobalVar))
+
+    def declare_imports(self) -> None:
+        """What the body imports is known in it alone. Which module a name stands for cannot change within it."""
+        for node in statements_of(self.decl.node.body):
+            if isinstance(node, tree.Import | tree.ImportFrom):
+                for name, link in import_links(node, self.decl.module, self.world.root_sink):
+                    self.ctx.imports[name] = link
+                    self.names.assigned.pop(name, None)
 
     def declare_locals(self) -> None:
         for name, spans in self.names.assigned.items():

@@ -164,7 +164,7 @@ def _range_args(ctx: Context, node: tree.expr) -> tuple[tree.expr, ...] | None:
     """Return the arguments if ``node`` is a call of the built-in ``range``."""
     match node:
         case tree.Call(func=tree.Name(id="range") as func, args=args, keywords=()) if func.id not in ctx.scope:
-            symbol = ctx.world.lookup(ctx.module, "range")
+            symbol = ctx.lookup("range")
             if not isinstance(symbol, Intrinsic):
                 return None
             if not 1 <= len(args) <= 3:
@@ -287,7 +287,7 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
         return _range_plan(ctx, args, node.span, backwards=False)
     match node:
         case tree.Call(func=tree.Name(id=name), args=call_args) if name in _WRAPPERS and name not in ctx.scope:
-            if isinstance(ctx.world.lookup(ctx.module, name), Intrinsic):
+            if isinstance(ctx.lookup(name), Intrinsic):
                 return _WRAPPERS[name](ctx, node, call_args)
         case tree.Tuple():
             return _value_plan(ctx, ctx.expr(tree.List(node.elts, node.ctx, node.span)), node.span)

@@ -61,6 +61,7 @@ def find(name: str, search_path: Iterable[Path]) -> Source | None:
     return None
 
 
+@cache
 def library_tree(source: Source) -> tree.Module:
     """Return the syntax tree of a library module, from the cache if it was parsed before by the same parser."""
     digest = hashlib.sha256(b"\0".join((_FORMAT, _parser_version(), source.text.encode()))).hexdigest()

@@ -59,7 +59,7 @@ def read_name(ctx: Context, node: tree.Name) -> hir.Expr:
 
 def find(ctx: Context, node: tree.Name) -> Symbol:
     """Return what a name that is not a local variable means; refuse one that means nothing."""
-    symbol = ctx.world.lookup(ctx.module, node.id)
+    symbol = ctx.lookup(node.id)
     if symbol is not None:
         return symbol
     if node.id in REFUSED_BUILTINS:
@@ -149,9 +149,8 @@ def touch_declaration(ctx: Context, decl: FunctionDecl | ClassDecl, node: tree.e
 def module_named(ctx: Context, node: tree.expr) -> ModuleDecl | None:
     """Return the module that an expression names, None if it names none."""
     if isinstance(node, tree.Name) and node.id not in ctx.scope:
-        symbol = ctx.module.symbols.get(node.id)
-        if isinstance(symbol, Import):
-            found = ctx.world.lookup(ctx.module, node.id)
+        if isinstance(ctx.imports.get(node.id) or ctx.module.symbols.get(node.id), Import):
+            found = ctx.lookup(node.id)
             return found if isinstance(found, ModuleDecl) else None
     return None
 

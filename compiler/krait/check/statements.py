@@ -211,7 +211,7 @@ def raise_(ctx: Context, node: tree.Raise) -> None:
         raise ctx.later(node.span, "`raise` without an exception", "name the exception")
     exc = node.exc
     if isinstance(exc, tree.Name) and exc.id not in ctx.scope:
-        symbol = ctx.world.lookup(ctx.module, exc.id)
+        symbol = ctx.lookup(exc.id)
         if isinstance(symbol, ClassDecl):
             exc = tree.Call(exc, (), (), exc.span)
     value = ctx.expr(exc)
@@ -293,13 +293,12 @@ def _bind_name(ctx: Context, symbol: FunctionDecl | ClassDecl, name: str) -> Non
 @statement(tree.Import, tree.ImportFrom)
 def import_(ctx: Context, node: tree.Import | tree.ImportFrom) -> None:
     """``import``: the module's code runs, if it has not run yet."""
-    if not ctx.is_module_code:
-        raise ctx.later(node.span, "imports within functions", "move the import to the top of the module")
     if isinstance(node, tree.ImportFrom) and node.module == "__future__":
         return
     failed: Refusal | None = None
     for alias in node.names:
-        link = ctx.module.symbols.get(alias.asname or alias.name)
+        name = alias.asname or alias.name
+        link = ctx.imports.get(name) or ctx.module.symbols.get(name)
         if isinstance(link, Import):
             try:
                 _import(ctx, link)

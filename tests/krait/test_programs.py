@@ -1,0 +1,96 @@
+"""Whole programs: what they print, how they exit and which exception ends them is what CPython does with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+NEEDS_3_12 = {"floats.kr"}
+"""Programs whose output changed in CPython 3.12 (`sum` of floats is compensated since then)."""
+
+ENDINGS = {
+    "index": "xs = [1]\nprint('before')\nprint(xs[1])",
+    "negative index": "xs = [1]\nxs[-2] = 3",
+    "text index": "print('abc'[3])",
+    "division": "def f(a: int, b: int) -> int:\n    return a // b\nprint(f(1, 0))",
+    "remainder": "def f(a: int, b: int) -> int:\n    return a % b\nprint(f(1, 0))",
+    "true division": "def f(a: int, b: int) -> float:\n    return a / b\nprint(f(1, 0))",
+    "float division": "x = 1.5\ny = 0.0\nprint(x / y)",
+    "float floor division": "x = 1.5\ny = 0.0\nprint(x // y)",
+    "float remainder": "x = 1.5\ny = 0.0\nprint(x % y)",
+    "shift": "n = -1\nn -= 0\nprint(1 << n)",
+    "right shift": "n = -1\nn -= 0\nprint(1 >> n)",
+    "masked shift": "n = -1\nn -= 0\nprint((1 << n) & 255)",
+    "int of text": "print(int('12x'))",
+    "int of text with base": "print(int('9', 8))",
+    "int of nan": "print(int(float('nan')))",
+    "int of infinity": "print(int(float('inf')))",
+    "float of text": "print(float('1.5.2'))",
+    "pop": "xs: list[int] = []\nxs.pop()",
+    "pop index": "[1].pop(3)",
+    "remove": "[1, 2].remove(5)",
+    "list index": "[1, 2].index(5)",
+    "text index method": "'abc'.index('z')",
+    "empty separator": "'abc'.split('')",
+    "range step": "for i in range(1, 2, int('0')):\n    pass",
+    "raise": "raise ValueError('bad thing')",
+    "raise class": "raise RuntimeError",
+    "raise empty": "raise KeyError()",
+    "raise key": "raise KeyError('k')",
+    "raise subclass": "class MyError(ValueError):\n    pass\n\n\nraise MyError('custom')",
+    "assert": "x = 1\nassert x == 2",
+    "assert message": "x = 1\nassert x == 2, f'x is {x}'",
+    "unbound local": "def f(c: bool) -> int:\n    if c:\n        x = 1\n    return x\n\n\nprint(f(True))\nprint(f(False))",
+    "unbound loop variable": "def f(n: int) -> int:\n    for i in range(n):\n        pass\n    return i\n\n\nprint(f(2))\nf(0)",
+    "unbound global": "def f() -> int:\n    return late\n\n\nif len('x') == 1:\n    print(f())\nlate = 1",
+    "function before def": "def a() -> int:\n    return b()\n\n\nprint(a())\n\n\ndef b() -> int:\n    return 1",
+    "none attribute": "class N:\n    def __init__(self) -> None:\n        self.next: N | None = None\n\n\nprint(N().next.next is None)",
+    "unpack few": "a, b = 'x'.split(',')",
+    "unpack many": "a, b = 'x,y,z'.split(',')",
+    "min empty": "xs: list[int] = []\nprint(min(xs, default=7))\nprint([1][5])",
+    "chr": "print(chr(-1))",
+    "ord": "print(ord('ab'))",
+    "input end": "x = input()",
+    "exit": "import sys\nprint('a')\nsys.exit(3)",
+    "exit zero": "import sys\nsys.exit()",
+    "exit text": "import sys\nsys.exit('message')",
+    "exit in function": "from sys import exit\n\n\ndef f() -> int:\n    exit(4)\n\n\nprint(f())",
+    "system exit": "raise SystemExit",
+    "zero modulus by constant": "x = 5\nprint(x // (1 - 1))",
+    "format": "print(f'{1.5:d}')",
+    "text times": "print('ab' * 3 + str([1][2]))",
+}
+"""Small programs that end early, or in an exception."""
+
+
+@pytest.mark.parametrize("path", sorted(PROGRAMS.glob("*.kr")), ids=lambda path: path.name)
+def test_program_does_what_cpython_does(path: Path, run: Callable[..., object], oracle: Callable[..., object]) -> None:
+    if path.name in NEEDS_3_12 and sys.version_info < (3, 12):
+        pytest.skip("CPython before 3.12 prints something else")
+    source = path.read_text(encoding="utf-8")
+    given = path.with_suffix(".in")
+    stdin = given.read_bytes() if given.exists() else b""
+    assert run(source, stdin) == oracle(source, stdin)
+
+
+@pytest.mark.parametrize("source", ENDINGS.values(), ids=ENDINGS.keys())
+def test_program_ends_as_in_cpython(source: str, run: Callable[..., object], oracle: Callable[..., object]) -> None:
+    assert run(source) == oracle(source)
+
+
+def test_arguments_reach_the_program(run: Callable[..., object], oracle: Callable[..., object]) -> None:
+    source = "import sys\nprint(len(sys.argv), sys.argv[1:])\nfor a in sys.argv[1:]:\n    print(int(a) + 1)\n"
+    assert run(source, args=("1", "-2")) == oracle(source, args=("1", "-2"))
+
+
+def test_overflow_is_an_error(run: Callable[..., object]) -> None:
+    for expression in ("x + 1", "-y", "x * 2", "y - 1", "abs(y)", "x << 1", "x ** 3", "x ** 2", "y // -1"):
+        outcome = run(f"x = 9223372036854775807\ny = -x - 1\nx -= 0\ny -= 0\nprint('a')\nprint({expression})\n")
+        assert outcome.stdout == "a\n"  # type: ignore[attr-defined]
+        assert outcome.exception is not None  # type: ignore[attr-defined]
+        assert outcome.exception.startswith("OverflowError: ")  # type: ignore[attr-defined]
