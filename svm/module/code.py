@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from svm.errors import MalformedError, Place, UsageError
 from svm.isa import BY_CODE, OPS, PREFIXES, REFERENCE_TYPES, RESERVED, Form, Immediate, Op, ValueType
+from svm.isa.numeric import f32_bits
 from svm.module.leb import read_s32, read_s33, read_s64, read_u32, signed, unsigned
 
 __all__ = ["CodeBuilder", "Instruction", "constant", "decode_body", "encode_body", "encode_instruction"]
@@ -201,10 +202,28 @@ def decode_body(body: bytes) -> list[Instruction]:
     return out
 
 
+def _write_u32(arg: int) -> bytes:
+    if not 0 <= arg < 1 << 32:
+        raise ValueError("it is no unsigned integer of 32 bits")
+    return unsigned(arg)
+
+
+def _write_signed(width: int) -> Callable[[int], bytes]:
+    def write(arg: int) -> bytes:
+        if not -1 << width - 1 <= arg < 1 << width - 1:
+            raise ValueError(f"it is no signed integer of {width} bits")
+        return signed(arg)
+
+    return write
+
+
 def _write_block(arg: ValueType | int | None) -> bytes:
     if arg is None:
         return bytes((_EMPTY_BLOCK,))
-    return bytes((arg,)) if isinstance(arg, ValueType) else signed(arg)
+    if isinstance(arg, ValueType):
+        return bytes((arg,))
+    _write_u32(arg)  # an index, which a block type holds as a signed integer of 33 bits
+    return signed(arg)
 
 
 def _write_catches(arg: tuple[tuple[Any, ...], ...]) -> bytes:
@@ -212,17 +231,17 @@ def _write_catches(arg: tuple[tuple[Any, ...], ...]) -> bytes:
     for kind, *indices in arg:
         out.append(0 if kind == "catch" else 2)
         for index in indices:
-            out += unsigned(index)
+            out += _write_u32(index)
     return bytes(out)
 
 
 _WRITERS: dict[Immediate, Callable[[Any], bytes]] = {
-    **dict.fromkeys(Immediate, unsigned),
+    **dict.fromkeys(Immediate, _write_u32),
     Immediate.BLOCK: _write_block,
-    Immediate.LABELS: lambda arg: unsigned(len(arg)) + b"".join(map(unsigned, arg)),
+    Immediate.LABELS: lambda arg: unsigned(len(arg)) + b"".join(map(_write_u32, arg)),
     Immediate.MEMORY: lambda arg: bytes((arg,)),
-    Immediate.I32: signed,
-    Immediate.I64: signed,
+    Immediate.I32: _write_signed(32),
+    Immediate.I64: _write_signed(64),
     Immediate.F32: lambda arg: struct.pack("<I", arg),
     Immediate.F64: lambda arg: struct.pack("<Q", arg),
     Immediate.REFTYPE: lambda arg: bytes((arg,)),
@@ -234,7 +253,7 @@ _WRITERS: dict[Immediate, Callable[[Any], bytes]] = {
 def _writers_of(op: Op) -> tuple[Callable[[Any], bytes], ...]:
     writers: list[Callable[[Any], bytes]] = []
     for kind in op.immediates:
-        writers.extend((unsigned, unsigned) if kind is Immediate.MEMARG else (_WRITERS[kind],))
+        writers.extend((_write_u32, _write_u32) if kind is Immediate.MEMARG else (_WRITERS[kind],))
     return tuple(writers)
 
 
@@ -271,6 +290,17 @@ def constant(name: str, *args: Any) -> bytes:
     return encode_instruction(name, args) + encode_instruction("end")
 
 
+def _constant_value(kind: Immediate, value: Any) -> Any:
+    """A constant as its immediate has it: floats by their bits, integers signed."""
+    if isinstance(value, float) and kind in (Immediate.F32, Immediate.F64):
+        return f32_bits(value) if kind is Immediate.F32 else struct.unpack("<Q", struct.pack("<d", value))[0]
+    if isinstance(value, int) and kind is Immediate.I32 and 1 << 31 <= value < 1 << 32:
+        return value - (1 << 32)
+    if isinstance(value, int) and kind is Immediate.I64 and 1 << 63 <= value < 1 << 64:
+        return value - (1 << 64)
+    return value
+
+
 class CodeBuilder:
     """Writes one body, for compilers: call it with an instruction's name and immediates.
 
@@ -286,7 +316,7 @@ class CodeBuilder:
     def __call__(self, name: str, *args: Any) -> None:
         """Append an instruction."""
         op = OPS.get(name)
-        if op is not None and (args or op.immediates):
+        if op is not None and op.immediates:
             args = self._immediates(op, args)
         if self._line is not None:
             self._mark()
@@ -304,13 +334,8 @@ class CodeBuilder:
             return (0,) * len(kinds)
         if kinds[-1] is Immediate.MEMORY and len(args) == len(kinds) - 1:
             return (*args, 0)
-        if len(args) == 1 and isinstance(args[0], float):
-            return (struct.unpack("<I", struct.pack("<f", args[0]))[0] if kinds[0] is Immediate.F32
-                    else struct.unpack("<Q", struct.pack("<d", args[0]))[0],)  # fmt: skip
-        if kinds[0] is Immediate.I32 and args[0] >= 1 << 31:
-            return (args[0] - (1 << 32),)
-        if kinds[0] is Immediate.I64 and args[0] >= 1 << 63:
-            return (args[0] - (1 << 64),)
+        if len(args) == len(kinds) == 1:
+            return (_constant_value(kinds[0], args[0]),)
         return args
 
     @property

@@ -1,4 +1,4 @@
-"""The rules of validation, each with a module in text that breaks it, what is said of that, and a twin that keeps it."""
+"""The rules of validation: for each, text that breaks it, what is said of that, and a twin that keeps it."""
 
 from __future__ import annotations
 

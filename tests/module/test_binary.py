@@ -88,6 +88,7 @@ MALFORMED: dict[str, tuple[bytes, str, tuple[str | None, int | None, int | None]
     "vector": (section("type", b"\x05\x60\0\0"), "5 entries expected", ("type", None, 10)),
     "vector-limit": (section("type", b"\xff\xff\xff\xff\x0f"), "4294967295 entries are more", ("type", None, 10)),
     "vector-cut": (section("type", b"\x80"), "unexpected end of an integer", ("type", None, 10)),
+    "integer-across-sections": (section("type", b"\x80") + TYPE, "unexpected end of an integer", ("type", None, 10)),
     "type-form": (section("type", b"\x01\x5f\0\0"), "0x5f is no function type", ("type", 0, 11)),
     "value-type": (section("type", b"\x01\x60\x01\x7b\0"), "0x7b is no value type", ("type", 0, 13)),
     "params": (
