@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from svm.runtime import Exited, Finished, Guest, HostFunction, Outcome, Paused, Task, Trapped
 
 __all__ = [
-    "Console",
     "ENGINES",
+    "Console",
     "Error",
     "ExhaustionError",
     "ExitError",

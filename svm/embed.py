@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import RawIOBase
-from os import PathLike, fspath
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Protocol
 
-from svm.errors import MalformedError, Place, UsageError
-from svm.limits import MAX_MODULE_BYTES, Limits
+from svm.errors import UsageError
+from svm.files import read_model
+from svm.limits import Limits
 from svm.module import Capability, Export, Import, ValidModule, decode, encode, validate
 from svm.module import Module as Model
-from svm.runtime import Engine, Guest, HostFunction, Imports
+from svm.runtime import Engine, Guest, HostFunction, Imports, Instance
 
-__all__ = ["ENGINES", "Device", "Module", "compile", "load", "parse_model", "read_model"]
-
-_CHUNK = 1 << 20
+__all__ = ["ENGINES", "Device", "Module", "compile", "load"]
 
 
 def _reference() -> Engine:
@@ -88,6 +86,8 @@ class Module:
         if host:
             filled.setdefault("host", {}).update(host)
         for space, given in (imports or {}).items():
+            if not isinstance(given, Mapping | Instance):
+                raise UsageError(f"imports of {space!r}: names with what fills them, or an instance, not {given!r:.80}")
             filled.setdefault(space, {}).update(given if isinstance(given, Mapping) else given.exports)
         return Guest(self.valid, _engine(engine), limits or Limits(), filled)
 
@@ -117,38 +117,6 @@ def compile(source: str | bytes, filename: str = "<string>") -> Module:
     from krait import compile_source
 
     return Module(compile_source(source, filename))
-
-
-def read_model(path: str | PathLike[str]) -> Model:
-    """The model in a file: `.kr`, `.svmt`, or else `.svmb`.  Raises ModuleError, OSError where it cannot be read."""
-    path = fspath(path)
-    if path.endswith(".kr"):
-        from krait import compile_file
-
-        return compile_file(path)
-    with open(path, "rb", buffering=0) as file:
-        data = b"".join(_bounded(file))
-    return parse_model(data, path, text=path.endswith(".svmt"))
-
-
-def _bounded(file: RawIOBase) -> Iterator[bytes]:
-    """The bytes of a file up to one more than a module may have: a device or a pipe may never end."""
-    left = MAX_MODULE_BYTES + 1
-    while left and (data := file.read(min(left, _CHUNK))):
-        left -= len(data)
-        yield data
-
-
-def parse_model(data: bytes, filename: str, *, text: bool) -> Model:
-    """The model in the bytes of a `.svmt` (text) or `.svmb` file; `filename` is for errors.  Raises MalformedError."""
-    if not text:
-        return decode(data)
-    from svm.module.text import from_text
-
-    try:
-        return from_text(data.decode(), filename)
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"not UTF-8 text: {error.reason} at byte {error.start}", Place(file=filename)) from None
 
 
 def load(source: str | PathLike[str] | bytes, *, eager: bool = True) -> Module:

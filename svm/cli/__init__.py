@@ -25,9 +25,11 @@ def main() -> NoReturn:
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line; its exit status."""
-    from svm.cli import commands, failures
-
     try:
+        from svm.cli import commands  # in here, for Ctrl-C may come early
+
         return commands.run(arguments)
     except BaseException as error:
+        from svm.cli import failures
+
         return failures.report(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -60,5 +61,7 @@ def _svm() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit status.  Raises what went wrong."""
-    status = _svm.main(list(arguments), "svm", standalone_mode=False, windows_expand_args=False)
-    return int(status or 0)
+    if "_SVM_COMPLETE" in os.environ:
+        _svm.main(prog_name="svm")  # a shell asks what could follow; this answers, and ends the process
+    with _svm.make_context("svm", list(arguments)) as context:
+        return int(_svm.invoke(context) or 0)

@@ -17,7 +17,7 @@ from svm import errors
 from svm.cli.status import Status
 from svm.cli.terminal import clean, coloured, complain, say
 
-__all__ = ["Failure", "about", "failure", "report"]
+__all__ = ["Failure", "about", "failure", "interrupted", "report"]
 
 _OPTIONS = {"fuel": "--fuel", "seconds": "--timeout", "memory": "--memory", "stack": "--stack"}
 _MAX_SOURCE = 1 << 22  # bytes of a source whose lines a traceback shows
@@ -59,8 +59,6 @@ def report(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             complain("interrupted")
             return Status.INTERRUPTED
-        case BrokenPipeError():
-            return Status.BROKEN_PIPE
         case errors.Error() | OSError():
             return report(failure(error, None))
     return _internal(error)
@@ -79,7 +77,9 @@ def failure(error: errors.Error | OSError, file: str | None) -> Failure:
         case errors.ModuleError(place=place):
             return _told(Status.BAD_MODULE, f"{error}" if place.file else f"{where}{error}")
         case errors.UsageError():
-            return _told(Status.USAGE, f"{where}{error}")
+            return _told(Status.USAGE, str(error))
+        case BrokenPipeError():
+            return Failure(Status.BROKEN_PIPE)
         case OSError():
             name = error.filename if isinstance(error.filename, str) else file
             return _told(Status.BAD_FILE, f"{name or 'standard output'}: {error.strerror or error}")
@@ -96,12 +96,7 @@ def _told(status: Status, text: str) -> Failure:
 
 def _guest_failure(error: errors.GuestError) -> Failure:
     """A traceback as CPython prints it, then what happened."""
-    # Where some frames have a source, those without are the compiler's own glue.
-    unnamed = _HIDDEN if any(frame.file for frame in error.traceback.frames) else ""
-    frames = error.traceback.render(
-        hidden=lambda frame: (frame.file or unnamed).startswith(_HIDDEN), source=_source_line
-    )
-    lines = ["Traceback (most recent call last):", frames] if frames else []
+    lines = _frames(error.traceback)
     match error:
         case errors.UncaughtError():
             status = Status.UNCAUGHT
@@ -114,12 +109,25 @@ def _guest_failure(error: errors.GuestError) -> Failure:
             lines.append(f"svm: trap: {error.message}{_remedy('stack')}")
         case errors.TrapError():
             status = Status.TRAP
-            lines.append(f"svm: trap: {error.message} ({error.kind})")
+            kind = "" if error.kind == error.message else f" ({error.kind})"
+            lines.append(f"svm: trap: {error.message}{kind}")
         case _:
             status = Status.TRAP
             lines.append(f"svm: {error.message}")
     lines += [f"note: {note}" for note in getattr(error, "__notes__", ())]
     return Failure(status, clean("\n".join(lines)))
+
+
+def interrupted(traceback: errors.Traceback) -> Failure:
+    """What is said of Ctrl-C: where the guest was."""
+    return Failure(Status.INTERRUPTED, clean("\n".join([*_frames(traceback), "svm: interrupted"])))
+
+
+def _frames(traceback: errors.Traceback) -> list[str]:
+    """Where a guest was, with source lines, without the standard library and the compiler's own glue."""
+    unnamed = _HIDDEN if any(frame.file for frame in traceback.frames) else ""
+    frames = traceback.render(hidden=lambda frame: (frame.file or unnamed).startswith(_HIDDEN), source=_source_line)
+    return ["Traceback (most recent call last):", frames] if frames else []
 
 
 def _remedy(limit: str) -> str:

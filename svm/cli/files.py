@@ -24,12 +24,12 @@ def read_model(file: str) -> Module:
 
     Raises ModuleError, CompileError, OSError.
     """
-    from svm import embed
+    from svm import files
 
     if file != "-":
-        return embed.read_model(file)
+        return files.read_model(file)
     data = read_input()
-    return embed.parse_model(data, STDIN, text=not data.startswith(b"\0"))
+    return files.parse_model(data, STDIN, text=not data.startswith(b"\0"))
 
 
 def read_input() -> bytes:
@@ -47,12 +47,12 @@ def beside(file: str, suffix: str) -> str:
 def write(output: str, data: bytes, *, source: str = "-") -> None:
     """Write a file or standard output.  Raises UsageError where that would overwrite the source, OSError."""
     if output == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with about("standard output"):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
         return
     with suppress(OSError):
         if os.path.samefile(output, source):
-            raise UsageError("the output would overwrite the source")
-    with about(output):
-        with open(output, "wb") as file:
-            file.write(data)
+            raise UsageError(f"{output} is the source itself: writing to it would overwrite it")
+    with about(output), open(output, "wb") as file:
+        file.write(data)

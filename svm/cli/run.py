@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from svm.cli.failures import Failure, about
+from svm.cli.failures import Failure, about, interrupted
 from svm.cli.options import EngineOption, size, variables
 from svm.cli.status import Status
 from svm.cli.terminal import clean, complain, say
-from svm.errors import LimitError, UncaughtError, UsageError
+from svm.errors import LimitError, Traceback, UncaughtError, UsageError
 from svm.limits import Limits
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _LONGEST = 1e6  # seconds
 @click.option("--fuel", type=click.IntRange(min=0), metavar="N", help="Units of fuel that it may use.")
 @click.option("--memory", metavar="SIZE", callback=size, help="Bytes of memory that it may have, such as 64MiB.")
 @click.option("--stack", metavar="SIZE", callback=size, default="1MiB", show_default=True, help="Bytes of its stack.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long it may run.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="How long it may run.")
 @click.option("--env", metavar="NAME=VALUE", callback=variables, multiple=True,
               help="An environment variable of its own; may be repeated.")  # fmt: skip
 @click.option("--invoke", metavar="NAME", help="Call this export with ARGS, and print its result.")
@@ -67,8 +67,8 @@ def command(
     from svm.devices import Console
     from svm.embed import load
 
+    limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
     with about(file):
-        limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
         module = load(file, eager=False)
         console = Console(args=(file,) if invoke else (file, *args), environ=dict(env))
         _check_granted(file, module, console)
@@ -81,6 +81,9 @@ def command(
                 if console.broken_pipe and error.message.startswith("BrokenPipeError"):
                     raise Failure(Status.BROKEN_PIPE) from error
                 raise
+            except KeyboardInterrupt:
+                outcome = guest.task.outcome if guest.task else None
+                raise interrupted(getattr(outcome, "traceback", Traceback())) from None
             finally:
                 if stats or as_json:
                     _say_stats(guest, time.perf_counter() - begun, as_json)

@@ -53,4 +53,3 @@ def _check(file: str) -> tuple[dict[str, Any], Status]:
         say(failure(error, file).text)
         return result | {"error": "does not compile"}, Status.BAD_MODULE
     return result | {"valid": True}, Status.OK
-

@@ -1,0 +1,50 @@
+"""Files of every form to models: `.svmb`, `.svmt`, and Krait sources by way of the compiler.
+
+In: paths and bytes. Out: `Module`s, unchecked but for their form. The compiler is imported when a source is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import RawIOBase
+from os import PathLike, fspath
+
+from svm.errors import MalformedError, Place
+from svm.limits import MAX_MODULE_BYTES
+from svm.module import Module, decode
+
+__all__ = ["parse_model", "read_model"]
+
+_CHUNK = 1 << 20
+
+
+def read_model(path: str | PathLike[str]) -> Module:
+    """The model in a file: `.kr`, `.svmt`, or else `.svmb`.  Raises ModuleError, OSError where it cannot be read."""
+    path = fspath(path)
+    if path.endswith(".kr"):
+        from krait import compile_file
+
+        return compile_file(path)
+    with open(path, "rb", buffering=0) as file:
+        data = b"".join(_bounded(file))
+    return parse_model(data, path, text=path.endswith(".svmt"))
+
+
+def _bounded(file: RawIOBase) -> Iterator[bytes]:
+    """The bytes of a file up to one more than a module may have: a device or a pipe may never end."""
+    left = MAX_MODULE_BYTES + 1
+    while left and (data := file.read(min(left, _CHUNK))):
+        left -= len(data)
+        yield data
+
+
+def parse_model(data: bytes, filename: str, *, text: bool) -> Module:
+    """The model in the bytes of a `.svmt` (text) or `.svmb` file; `filename` is for errors.  Raises MalformedError."""
+    if not text:
+        return decode(data)
+    from svm.module.text import from_text
+
+    try:
+        return from_text(data.decode(), filename)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"not UTF-8 text: {error.reason} at byte {error.start}", Place(file=filename)) from None
