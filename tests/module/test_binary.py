@@ -34,7 +34,7 @@ def section(name: str, payload: bytes) -> bytes:
     return bytes((CODE[name],)) + unsigned(len(payload)) + payload
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(modules())
 def test_what_is_encoded_is_decoded(module: Module) -> None:
     data = encode(module)

@@ -13,7 +13,7 @@ from svm.module.code import encode_instruction
 from tests.strategies import instructions
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(instructions, min_size=1, max_size=20))
 def test_instructions_come_back_with_their_offsets(found: list[Instruction]) -> None:
     body = encode_body(found)

@@ -196,10 +196,10 @@ class _Writer:
         return word if name is None else f"{word} {symbol(name)}"
 
     def comment(self, kind: NameKind, index: int) -> str:
-        """The index of a definition, where no name stands in its place."""
-        if (kind.value, index) in self.placed:
-            return ""
+        """The index of a definition, where no name that stands with it can be used in its place."""
         known = self.symbols[kind].get(index)
+        if known and (kind.value, index) in self.placed:
+            return ""
         return f"  ;; {index} {known}" if known else f"  ;; {index}"
 
     def is_short(self, kind: FuncType) -> bool:
