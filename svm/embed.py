@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Protocol
 
+from svm.devices import NoConsole
 from svm.errors import UsageError
 from svm.files import read_model
 from svm.limits import Limits
@@ -77,10 +78,12 @@ class Module:
         """A guest of its own store.
 
         host: functions for the imports of module "host", by name.  imports: whatever fills imports, by module and name.
-        devices: what it is granted of the outside world.  Raises LinkError where something is missing or does not fit.
+        devices: what it is granted of the outside world; without any, what it would do to a console is refused to it.
+        Raises LinkError where something is missing or does not fit, LimitError where a limit has no room for the
+        module.
         """
         filled: dict[str, dict[str, Any]] = {}
-        for device in devices:
+        for device in (NoConsole(), *devices):
             for space, functions in device.imports().items():
                 filled.setdefault(space, {}).update(functions)
         if host:

@@ -5,6 +5,6 @@ of its own. Invariant: a guest sees nothing that the host did not grant, and wha
 answer or an error number, never in an exception of the host's.
 """
 
-from svm.devices.console import Console
+from svm.devices.console import Console, NoConsole
 
-__all__ = ["Console"]
+__all__ = ["Console", "NoConsole"]

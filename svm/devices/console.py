@@ -21,7 +21,7 @@ from svm.errors import UsageError
 from svm.limits import parse_size
 from svm.runtime import HostFunction
 
-__all__ = ["Console"]
+__all__ = ["Console", "NoConsole"]
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -131,6 +131,35 @@ class Console:
 
 def _stream(stream: BinaryIO | TextIO | None) -> Any:
     return _TextStream(stream) if stream is None or isinstance(stream, io.TextIOBase) else stream
+
+
+class NoConsole:
+    """What stands in for a console where a guest was granted none: each use of it is refused.
+
+    So a library that could print, or whose language can end the process, is spawned without a console all the same.
+    """
+
+    args: tuple[bytes, ...] = ()
+    environ: tuple[bytes, ...] = ()
+
+    def imports(self) -> Mapping[str, Mapping[str, HostFunction]]:
+        """The calls of WASI preview 1 that a console would answer."""
+        return {"wasi_snapshot_preview1": functions(self)}
+
+    def is_open(self, descriptor: int) -> bool:
+        return descriptor in (STDIN, STDOUT, STDERR)
+
+    def is_terminal(self, descriptor: int) -> bool:
+        return False
+
+    def close(self, descriptor: int) -> None:
+        pass
+
+    def read(self, descriptor: int, size: int) -> Errno:
+        return Errno.NOTCAPABLE
+
+    def write(self, descriptor: int, data: bytes) -> Errno:
+        return Errno.NOTCAPABLE
 
 
 class _TextStream:

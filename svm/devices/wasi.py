@@ -45,6 +45,7 @@ class Errno(IntEnum):
     PERM = 63
     PIPE = 64
     SPIPE = 70
+    NOTCAPABLE = 76
 
 
 class Streams(Protocol):

@@ -72,9 +72,19 @@ def read(guest: svm.Guest, size: int) -> tuple[int, bytes]:
 # What is granted
 
 
-def test_without_a_console_there_is_none() -> None:
-    with pytest.raises(svm.LinkError, match=r"'wasi_snapshot_preview1' 'args_get' .* is missing"):
-        module().spawn()
+def test_without_a_console_every_use_is_refused() -> None:
+    guest = module().spawn()
+    assert write(guest, b"x")[0] == Errno.NOTCAPABLE
+    assert read(guest, 1)[0] == Errno.NOTCAPABLE
+    assert guest.call("args_sizes_get", 0, 4) == guest.call("environ_sizes_get", 8, 12) == 0
+    assert guest.memory[:16] == bytes(16)
+    assert guest.start("proc_exit", 1).run() == svm.Exited(1, 0)
+
+
+def test_what_is_asked_for_beyond_it_is_missing() -> None:
+    model = Model((FuncType(),), (Import("wasi_snapshot_preview1", "sock_accept", ExternKind.FUNC, 0),))
+    with pytest.raises(svm.LinkError, match=r"'wasi_snapshot_preview1' 'sock_accept' .* is missing"):
+        svm.Module(model).spawn(devices=[svm.Console()])
 
 
 def test_a_call_imported_as_another_type_is_refused() -> None:
