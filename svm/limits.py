@@ -31,6 +31,10 @@ __all__ = [
     "MAX_NAME_BYTES",
     "MAX_NESTING",
     "MAX_PAGES",
+    "MAX_SOURCE_BRACKETS",
+    "MAX_SOURCE_DEPTH",
+    "MAX_SOURCE_ELIFS",
+    "MAX_SOURCE_INDENTS",
     "MAX_STACK",
     "MAX_TABLES",
     "MAX_TABLE_ELEMENTS",
@@ -67,6 +71,14 @@ MAX_NAME_BYTES = 100_000
 MAX_CUSTOM_SECTIONS = 10_000
 MAX_NESTING = 10_000
 """Depth of structured control in one body; the JS API names none, engines have one of this size."""
+
+MAX_SOURCE_BRACKETS = 200
+MAX_SOURCE_INDENTS = 100
+"""Nesting of brackets and of blocks in a Krait source; CPython's are the same."""
+
+MAX_SOURCE_DEPTH = 200
+MAX_SOURCE_ELIFS = 200
+"""Levels of one Krait expression, and `elif` branches of one `if`: what the compiler's recursive walkers can stand."""
 
 MAX_CONSTANT_CHARGE = 1 << 20
 """Fuel that one charge may take at most (DESIGN §7), so that a few charges can never wrap a 64-bit counter."""

@@ -29,7 +29,8 @@ def block(text: str) -> str:
 def test_a_whole_diagnostic() -> None:
     sink = DiagnosticSink("main.kr", "x = 1\ny = x +\n")
     sink.error("expected an expression", Span(2, 7, 2, 7), label="nothing follows",
-               hints=["add one", "or two\nof them"], notes=[Note("`x` is here", Span(1, 0, 1, 1)), Note("and that is all")])
+               hints=["add one", "or two\nof them"],
+               notes=[Note("`x` is here", Span(1, 0, 1, 1)), Note("and that is all")])
     with pytest.raises(CompileError) as caught:
         sink.raise_if_errors()
     assert isinstance(caught.value, Error)

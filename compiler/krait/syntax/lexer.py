@@ -14,9 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from krait.diagnostics import DiagnosticSink, Note, Span
-
-MAX_BRACKETS = 200
-MAX_INDENTS = 100
+from svm.limits import MAX_SOURCE_BRACKETS, MAX_SOURCE_INDENTS
 
 SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 KEYWORDS = frozenset({
@@ -206,9 +204,9 @@ class _Lexer:
         elif column > top:
             if plain <= top_plain:
                 self.mixed_tabs()
-            if len(indents) >= MAX_INDENTS:
+            if len(indents) >= MAX_SOURCE_INDENTS:
                 self.report("too many levels of indentation", self.base, self.pos,
-                            f"at most {MAX_INDENTS - 1} are supported")
+                            f"at most {MAX_SOURCE_INDENTS - 1} are supported")
                 self.pos = len(self.source)
             indents.append((column, plain))
             self.match_blocks.append(after_match)
@@ -432,8 +430,8 @@ class _Lexer:
             return
         kind = _SIGNS[text]
         if text in "([{":
-            if len(self.brackets) >= MAX_BRACKETS:
-                self.report_span("too many nested brackets", span, f"at most {MAX_BRACKETS} are supported")
+            if len(self.brackets) >= MAX_SOURCE_BRACKETS:
+                self.report_span("too many nested brackets", span, f"at most {MAX_SOURCE_BRACKETS} are supported")
                 self.abandon()
                 return
             index = len(self.tokens.kinds)
@@ -558,8 +556,8 @@ class _Lexer:
     # --- f-strings
 
     def start_fstring(self, text: str, start: int) -> None:
-        if len(self.fstrings) >= MAX_BRACKETS:
-            self.report("too many nested f-strings", start, self.pos, f"at most {MAX_BRACKETS} are supported")
+        if len(self.fstrings) >= MAX_SOURCE_BRACKETS:
+            self.report("too many nested f-strings", start, self.pos, f"at most {MAX_SOURCE_BRACKETS} are supported")
             self.abandon()
             return
         quote = text.lstrip("fFrR")
@@ -600,8 +598,8 @@ class _Lexer:
     def open_field(self, current: _FString, stop: int) -> None:
         self.pos = stop + 1
         span = Span(self.line, stop - self.base, self.line, self.pos - self.base)
-        if len(self.brackets) >= MAX_BRACKETS:
-            self.report_span("too many nested brackets", span, f"at most {MAX_BRACKETS} are supported")
+        if len(self.brackets) >= MAX_SOURCE_BRACKETS:
+            self.report_span("too many nested brackets", span, f"at most {MAX_SOURCE_BRACKETS} are supported")
             self.abandon()
             return
         index = len(self.tokens.kinds)

@@ -21,9 +21,8 @@ from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import messages, tables, tree
 from krait.syntax.lexer import Tokens, tokenize
 from krait.syntax.statements import Builder
+from svm.limits import MAX_SOURCE_DEPTH
 
-MAX_DEPTH = 200
-"""Levels of one expression; brackets alone are bounded by the lexer, operators are here."""
 _MAX_ERRORS = 50
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _UTF8 = {"utf-8", "utf8"}
@@ -76,7 +75,7 @@ def parse(source: str, filename: str, sink: DiagnosticSink) -> tree.Module | Non
     module = _Parser(tokens, sink).run()
     if module is None or sink.error_count > errors:
         return None
-    if tokens.longest_line > MAX_DEPTH and not _check_depth(module, sink):
+    if tokens.longest_line > MAX_SOURCE_DEPTH and not _check_depth(module, sink):
         return None
     return module
 
@@ -87,9 +86,9 @@ def _check_depth(module: tree.Module, sink: DiagnosticSink) -> bool:
     fine = True
     while pending:
         node, depth = pending.pop()
-        if depth > MAX_DEPTH:
+        if depth > MAX_SOURCE_DEPTH:
             fine = False
-            sink.error("this expression is nested too deeply", node.span, label=f"at most {MAX_DEPTH} levels",
+            sink.error("this expression is nested too deeply", node.span, label=f"at most {MAX_SOURCE_DEPTH} levels",
                        hints=["give parts of it names of their own"])
             continue
         for child in tree.iter_child_nodes(node):

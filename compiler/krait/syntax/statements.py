@@ -8,8 +8,8 @@ from krait.diagnostics import Span
 from krait.syntax import targets, tree
 from krait.syntax.expressions import Arguments, ExpressionActions
 from krait.syntax.patterns import PatternActions
+from svm.limits import MAX_SOURCE_ELIFS
 
-MAX_ELIFS = 200
 _OPERATORS: dict[str, tree.operator] = {
     "+=": tree.ADD, "-=": tree.SUB, "*=": tree.MULT, "/=": tree.DIV, "//=": tree.FLOOR_DIV, "%=": tree.MOD,
     "@=": tree.MAT_MULT, "&=": tree.BIT_AND, "|=": tree.BIT_OR, "^=": tree.BIT_XOR, "<<=": tree.LSHIFT,
@@ -110,8 +110,9 @@ class Builder(ExpressionActions, PatternActions):
     def if_stmt(self, span: Span, test: tree.expr, body: _Body, elifs: tuple[tuple[Span, tree.expr, _Body], ...] | None,
                 orelse: _Body | None) -> tree.stmt:
         last = orelse or ()
-        if elifs is not None and len(elifs) > MAX_ELIFS:
-            self.report(f"more than {MAX_ELIFS} `elif` branches", elifs[MAX_ELIFS][0], hints=["use a dict, or `match`"])
+        if elifs is not None and len(elifs) > MAX_SOURCE_ELIFS:
+            self.report(f"more than {MAX_SOURCE_ELIFS} `elif` branches", elifs[MAX_SOURCE_ELIFS][0],
+                        hints=["use a dict, or `match`"])
             return tree.Pass(span)
         for place, condition, block in reversed(elifs or ()):
             last = (tree.If(condition, block, last, place.to(span)),)

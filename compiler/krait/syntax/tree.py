@@ -13,7 +13,7 @@ The differences from ``ast``, all of them:
   ``Await``, no ``Async…`` node and no ``comprehension.is_async``.
 
 Invariant: a tree that the parser hands out is complete (no missing children, no error nodes), and its depth is bounded
-(``krait.syntax.lexer`` and ``krait.syntax.parser`` hold the limits), so that recursive walkers cannot overflow.
+(``svm.limits`` has the limits), so that recursive walkers cannot overflow.
 """
 
 from __future__ import annotations

@@ -175,5 +175,5 @@ def test_any_text_is_parsed_or_refused(source: str) -> None:
 @pytest.mark.slow
 def test_many_damaged_sources() -> None:
     choose = random.Random(20240229)
-    for seed in range(30_000):
+    for seed in range(10_000):
         check_damaged(damaged(choose.choice(SOURCES), seed))

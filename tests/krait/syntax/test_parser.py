@@ -10,9 +10,10 @@ import pytest
 
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tables, tree
-from krait.syntax.parser import MAX_DEPTH, parse_bytes
-from krait.syntax.statements import MAX_ELIFS, Builder
+from krait.syntax.parser import parse_bytes
+from krait.syntax.statements import Builder
 from svm.cache import cache_dir
+from svm.limits import MAX_SOURCE_DEPTH, MAX_SOURCE_ELIFS
 from tests.krait.syntax.oracle import krait_tree
 
 
@@ -90,7 +91,7 @@ def test_deep_nesting_is_refused(source: str) -> None:
 
 @pytest.mark.parametrize("source", [
     "x = " + "(" * 150 + "1" + ")" * 150,
-    "x = 1" + " + 1" * (MAX_DEPTH - 5),
+    "x = 1" + " + 1" * (MAX_SOURCE_DEPTH - 5),
     "x = [" + "1, " * 50_000 + "]",
     "x = '' " + "'a' " * 10_000,
     "x = a" + " and a" * 10_000,
@@ -98,7 +99,7 @@ def test_deep_nesting_is_refused(source: str) -> None:
     "x = " * 10_000 + "1",
     "x = 1;" * 10_000,
     "def f(" + ", ".join(f"a{n}" for n in range(5000)) + "): pass",
-    "if x: pass\n" + "elif x: pass\n" * MAX_ELIFS,
+    "if x: pass\n" + "elif x: pass\n" * MAX_SOURCE_ELIFS,
     "match x:\n" + " case 1: pass\n" * 5000,
     "".join(" " * depth + "if x:\n" for depth in range(90)) + " " * 90 + "x",
 ])  # fmt: skip
@@ -118,9 +119,9 @@ def depth_of(node: tree.AST) -> int:
 
 
 def test_the_depth_of_an_accepted_expression_is_bounded() -> None:
-    for count in (MAX_DEPTH - 2, MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1):
+    for count in (MAX_SOURCE_DEPTH - 2, MAX_SOURCE_DEPTH - 1, MAX_SOURCE_DEPTH, MAX_SOURCE_DEPTH + 1):
         module, _ = krait_tree("x = 1" + " + 1" * count)
-        assert module is None or depth_of(module) <= MAX_DEPTH + 2
+        assert module is None or depth_of(module) <= MAX_SOURCE_DEPTH + 2
 
 
 # --- recovery: several errors of a file, and none that follows from another
