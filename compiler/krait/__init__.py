@@ -1,7 +1,7 @@
 """Krait: a typed language in Python's syntax, compiled to svm modules.
 
-In: sources. Out: modules, or `CompileError` with everything that is wrong. The stages, in order: `syntax` (text to tree),
-`check` (tree to typed tree), `emit` (typed tree to module).
+In: sources. Out: modules, or `CompileError` with everything that is wrong. The stages, in order: `syntax` (text to
+tree), `check` (tree to typed tree), `emit` (typed tree to module).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def compile_source(
 ) -> Module:
     """Compile a program and return its module, which is valid.
 
-    filename: what diagnostics and tracebacks call the source.  search_path: folders in which its imports are looked for.
-    Raises CompileError with all that is wrong.
+    filename: what diagnostics and tracebacks call the source.  search_path: folders in which its imports are looked
+    for. Raises CompileError with all that is wrong.
     """
     text = source if isinstance(source, str) else source.decode("utf-8", "replace")
     sink = DiagnosticSink(filename, text)

@@ -1,8 +1,8 @@
 """Running a Krait program here and in CPython, so that a test can compare what the two do."""
 
 from __future__ import annotations
-
 import __future__
+
 import io
 import subprocess
 import sys

@@ -26,6 +26,7 @@ from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
     BOOL,
     FIXED,
+    FLOAT,
     INT,
     NEVER,
     NONE,
@@ -64,6 +65,10 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
         variable.span = variable.span or span
         variable.typed_at = span
     assert variable.type is not None
+    if prune(variable.type) is INT and prune(value.type) is FLOAT and not variable.annotated:
+        why = _why(variable)
+        hint = f"give `{name}` a float from the start, such as `0.0`"
+        raise ctx.mismatch(value_span, INT, FLOAT, hint, notes=[why] if why is not None else [])
     fitted = coerce(ctx, value, variable.type, value_span, note=_why(variable))
     if isinstance(variable, GlobalVar):
         ctx.emit(hir.GlobalSet(ctx.line, variable, fitted))

@@ -1,7 +1,7 @@
 """Calls: functions, methods, constructors, members of modules.
 
-In: call syntax. Out: calls of instances with their arguments evaluated once, in the order in which they stand, and defaults
-filled in; the type parameters of generic functions are inferred from the arguments.
+In: call syntax. Out: calls of instances with their arguments evaluated once, in the order in which they stand, and
+defaults filled in; the type parameters of generic functions are inferred from the arguments.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         case tree.Name(id=name) as func:
             local = ctx.scope.get(name)
             if local is not None:
+                if local.broken:
+                    raise Refusal(name)
                 raise ctx.refuse(func.span, f"`{name}` is a variable here; it cannot be called", label="not a function")
             return call_symbol(ctx, find(ctx, func), node, (), expected)
         case tree.Subscript(value=tree.Name() as func, slice=arguments):
@@ -285,12 +287,13 @@ def _match(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) ->
     """Find the parameter of each argument, in the order of the arguments."""
     positional = [param for param in sig.params if not param.keyword_only]
     name = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
+    kind = "positional " if any(param.keyword_only for param in sig.params) else ""
     notes = [Note(f"`{name}` is defined here", _heading(decl))] if decl.module is ctx.module else []
     if len(node.args) > len(positional):
         extra = node.args[len(positional)].span.to(node.args[-1].span)
         raise ctx.refuse(
             extra,
-            f"`{name}` takes {_count(len(positional))}, but {len(node.args)} are given",
+            f"`{name}` takes {_count(len(positional), kind)}, but {len(node.args)} are given",
             label="too many",
             notes=notes,
         )
@@ -325,8 +328,8 @@ def _heading(decl: FunctionDecl) -> Span:
     return Span(start.start_line, start.start_col, start.start_line, start.start_col + len("def ") + len(decl.name))
 
 
-def _count(number: int) -> str:
-    return "1 argument" if number == 1 else f"{number} arguments"
+def _count(number: int, positional: str) -> str:
+    return f"{number} {positional}argument{'' if number == 1 else 's'}"
 
 
 def _arguments(
@@ -368,7 +371,10 @@ def _in_order(
     checked: Sequence[hir.Expr],
     env: Mapping[TypeParam, Type],
 ) -> tuple[hir.Block, list[hir.Expr]]:
-    """Return the values in the order of the parameters, and statements that evaluate them first where that order differs."""
+    """Return the values in the order of the parameters.
+
+    Where the arguments stand in another order, statements that evaluate them first come along.
+    """
     order = [item.param for item in given]
     wanted = [param for param in sig.params if param in order]
     before: hir.Block = []

@@ -1,8 +1,8 @@
 """Values where a certain type is wanted.
 
 In: a checked expression and the type that its context needs. Out: the expression with what the conversion takes, or a
-refusal. What is converted: a class to its base, a value or None to an optional. What is not, on purpose: `int` to `float`
-and `bool` to `int`, for the text of the value would change from what CPython prints.
+refusal. What is converted: a class to its base, a value or None to an optional. What is not, on purpose: `int` to
+`float` and `bool` to `int`, for the text of the value would change from what CPython prints.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _refusal(ctx: Context, value: hir.Expr, target: Type, span: Span, note: Note
     hints: list[str] = []
     wanted = prune(target.inner) if isinstance(target, Optional) else target
     if wanted is FLOAT and source is INT:
-        if isinstance(value, hir.Const):
+        if isinstance(value, hir.Const) and ctx.text_at(span)[:1] in "-0123456789":
             hints.append(f"write `{float(value.value or 0)!r}`: an int prints as an int")
         else:
             hints.append("write `float(…)` around it: an int prints as an int")
@@ -225,13 +225,8 @@ def _refusal(ctx: Context, value: hir.Expr, target: Type, span: Span, note: Note
     elif isinstance(source, Optional) and prune(source.inner) == wanted:
         hints.append("test it first: `if x is not None:`")
     elif source is NONE:
-        return ctx.refuse(
-            span,
-            f"expected `{target}`, found `None`",
-            label="this is `None`",
-            notes=notes,
-            *([f"a variable that may be None has the type `{target} | None`"]),
-        )
+        hint = f"what may be None has the type `{target} | None`"
+        return ctx.refuse(span, f"expected `{target}`, found `None`", hint, label="this is `None`", notes=notes)
     elif isinstance(wanted, ClassType) and wanted == ctx.world.str_type:
         hints.append("write `str(…)` around it")
     elif wanted in (INT, FLOAT) and source == ctx.world.str_type:

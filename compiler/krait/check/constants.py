@@ -1,7 +1,7 @@
 """Ints that are known when a program is compiled.
 
-In: syntax. Out: the value of an expression of int literals and (where asked) constant variables of the module, computed as
-CPython does, without a bound; None where the value is not known or would be huge.
+In: syntax. Out: the value of an expression of int literals and (where asked) constant variables of the module,
+computed as CPython does, without a bound; None where the value is not known or would be huge.
 """
 
 from __future__ import annotations

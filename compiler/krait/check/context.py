@@ -1,8 +1,8 @@
 """The check of one function instance: its state, and the registry of rules for each kind of syntax node.
 
 In: syntax nodes. Out: typed trees, through the rules that the modules of this package register with `expression` and
-`statement`. The rules call one another through `Context.expr` and `Context.block`, so that their modules need not import
-each other.
+`statement`. The rules call one another through `Context.expr` and `Context.block`, so that their modules need not
+import each other.
 
 Invariant: the walk goes in program order, so `Context.flow` is what is known just before the node at hand.
 """
@@ -127,6 +127,12 @@ class Context:
             f"the type of {what} is not known here",
             "say it where the variable gets its first value: `xs: list[int] = []`",
         )
+
+    def text_at(self, span: Span) -> str:
+        """Return the source at a span, up to the end of its first line."""
+        lines = self.module.source.splitlines()
+        line = lines[span.start_line - 1] if 0 < span.start_line <= len(lines) else ""
+        return line[span.start_col : span.end_col] if span.start_line == span.end_line else line[span.start_col :]
 
     # --- walking ---------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """Types and constant values of modules' variables.
 
-In: a variable that something reads. Out: its type, found from its annotation or by checking the module's code; its value
-where that is a constant known at compile time.
+In: a variable that something reads. Out: its type, found from its annotation or by checking the module's code; its
+value where that is a constant known at compile time.
 
-Invariant: variables of the library's own modules (``krait.…``) have constant initialisers, so they have their values before
-any code runs, and their modules have no code.
+Invariant: variables of the library's own modules (``krait.…``) have constant initialisers, so they have their values
+before any code runs, and their modules have no code.
 """
 
 from __future__ import annotations

@@ -69,7 +69,10 @@ class GlobalGet(Expr):
 
 @dataclass(slots=True, eq=False)
 class Op(Expr):
-    """One instruction of the bytecode, by name, on its operands. Checked arithmetic is ``i64.add_throw`` and its kin."""
+    """One instruction of the bytecode, by name, on its operands.
+
+    Checked arithmetic is ``i64.add_throw`` and its kin.
+    """
 
     op: str
     args: list[Expr]
@@ -94,7 +97,10 @@ class FieldGet(Expr):
 
 @dataclass(slots=True, eq=False)
 class New(Expr):
-    """A new object of the class ``type``, its fields zero; ``extra``: how many bytes more than the fields need (u32)."""
+    """A new object of the class ``type``, its fields zero.
+
+    ``extra``: how many bytes more than the fields need (u32).
+    """
 
     extra: Expr | None = None
     line: int = 0
@@ -310,7 +316,10 @@ Block: TypeAlias = list[Stmt]
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """A checked function instance. ``locals`` does not include ``params``; ``callees`` is what its body refers to, and where."""
+    """A checked function instance.
+
+    ``locals`` does not include ``params``; ``callees`` is what its body refers to, and where.
+    """
 
     instance: Instance
     name: str
@@ -325,7 +334,10 @@ class Function:
 
 @dataclass(slots=True)
 class Support:
-    """What the emitter itself refers to: library functions, exceptions with their ``__init__``, and the class of texts."""
+    """What the emitter itself refers to.
+
+    Library functions, exceptions with their ``__init__``, and the class of texts.
+    """
 
     allocate: Instance
     flush: Instance

@@ -2,11 +2,13 @@
 
 In: an `Instance`. Out: its `hir.Function`, kept in the world.
 
-A function whose locals get their types only from later statements (``best = None``, filled in a loop) is checked twice: the
-first time finds the types, the second time begins with them.
+A function whose locals get their types only from later statements (``best = None``, filled in a loop) is checked
+twice: the first time finds the types, the second time begins with them.
 """
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from krait.check import hir
 from krait.check.context import Context
@@ -74,10 +76,8 @@ def _check_body(world: World, instance: Instance, function: hir.Function) -> Non
     while True:
         world.sink = DiagnosticSink(function.module.filename, function.module.source)
         check = _Check(world, instance, function, seeds)
-        try:
+        with suppress(Refusal):
             check.run()
-        except Refusal:
-            pass
         learned = check.learned() if check.ctx.unknown_met else {}
         if not learned.keys() - seeds.keys():
             break
@@ -209,7 +209,7 @@ class _Check:
     def end(self) -> None:
         """What happens when control reaches the end of the body."""
         ctx, result = self.ctx, prune(self.function.result)
-        if not ctx.flow.reachable:
+        if not ctx.flow.reachable or self.names.has_yield:
             return
         heading = _heading(self.decl)
         ctx.require_own_fields(heading)

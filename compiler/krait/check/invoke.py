@@ -1,6 +1,7 @@
 """Calls of methods and functions with arguments that are already checked.
 
-In: a receiver, a method's name, checked arguments. Out: a call of an instance, with arguments adapted to its parameters.
+In: a receiver, a method's name, checked arguments. Out: a call of an instance, with arguments adapted to its
+parameters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`for` loops and comprehensions over ranges, lists, texts, and what is built from them.
 
-In: the expression that is iterated over, and what to do for each item. Out: loops without an iterator object: `range` becomes
-a counted loop; lists, texts, `enumerate`, `zip` and `reversed` become an index and a test.
+In: the expression that is iterated over, and what to do for each item. Out: loops without an iterator object: `range`
+becomes a counted loop; lists, texts, `enumerate`, `zip` and `reversed` become an index and a test.
 
 Invariant: an index moves on before the loop's body runs, so that `continue` needs no code of its own, and a list that
 changes while it is iterated over behaves as in CPython.

@@ -45,7 +45,10 @@ def library_folder() -> Path:
 
 
 def find(name: str, search_path: Iterable[Path]) -> Source | None:
-    """Return the source of the module ``name``: the library's, else the first in ``search_path``; None if there is none."""
+    """Return the source of the module ``name``.
+
+    The library's, else the first in ``search_path``; None if there is none.
+    """
     relative = Path(*name.split(".")).with_suffix(".kr") if name else None
     if relative is None:
         return None

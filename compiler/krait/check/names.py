@@ -21,8 +21,9 @@ _COMPREHENSIONS = (tree.ListComp, tree.SetComp, tree.DictComp, tree.GeneratorExp
 class Names:
     """What a piece of source does with names.
 
-    assigned: each name with the places of its assignments.  global_names, nonlocal_names: from the statements of that name.
-    fields: names of attributes that are assigned to.  has_walrus: an expression assigns to a variable.
+    assigned: each name with the places of its assignments.  global_names, nonlocal_names: from the statements of that
+    name. fields: names of attributes that are assigned to.  has_walrus: an expression assigns to a variable.
+    has_yield: it makes the function a generator.
     """
 
     assigned: dict[str, list[Span]] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Names:
     nonlocal_names: dict[str, Span] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
     has_walrus: bool = False
+    has_yield: bool = False
 
     def add(self, name: str, span: Span) -> None:
         """Note an assignment."""
@@ -67,6 +69,8 @@ def _visit(node: tree.AST, names: Names) -> None:
         case tree.NamedExpr(target=target):
             names.has_walrus = True
             names.add(target.id, target.span)
+        case tree.Yield() | tree.YieldFrom():
+            names.has_yield = True
         case tree.FunctionDef(name=name) | tree.ClassDef(name=name):
             names.add(name, node.span)
         case tree.Import() | tree.ImportFrom():
@@ -92,6 +96,6 @@ def names_of_target(target: tree.expr) -> Iterator[tree.Name]:
 def did_you_mean(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """A hint that names the candidate closest to a misspelt name, or nothing."""
     close = difflib.get_close_matches(
-        name, [c for c in candidates if not c.startswith("_") or name.startswith("_")], 1, 0.7
+        name, [c for c in candidates if not c.startswith("_") or name.startswith("_")], 1, 0.6
     )
     return (f"did you mean `{close[0]}`?",) if close else ()

@@ -144,7 +144,7 @@ def _numeric(
 ) -> hir.Expr:
     kind = type(op)
     if FLOAT in (prune(left.type), prune(right.type)):
-        return _float(ctx, op, to_float(left), to_float(right), node)
+        return _float(ctx, op, left, right, node)
     if prune(left.type) is BOOL and prune(right.type) is BOOL and kind in (tree.BitAnd, tree.BitOr, tree.BitXor):
         return hir.Op(BOOL, f"i32.{_PLAIN[kind]}", [left, right])
     a = to_int(left) if prune(left.type) is BOOL else left
@@ -199,8 +199,11 @@ def _by_constant(
     return hir.Let(INT, body, hir.Op(INT, "i64.add", [quotient, negative]))
 
 
-def _float(ctx: Context, op: tree.operator, a: hir.Expr, b: hir.Expr, node: tree.BinOp | tree.AugAssign) -> hir.Expr:
+def _float(
+    ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr, node: tree.BinOp | tree.AugAssign
+) -> hir.Expr:
     kind = type(op)
+    a, b = to_float(left), to_float(right)
     if kind in (tree.Add, tree.Sub, tree.Mult):
         return hir.Op(FLOAT, f"f64.{_PLAIN[kind]}", [a, b])
     if kind is tree.Div and isinstance(b, hir.Const) and b.value != 0:
@@ -210,7 +213,7 @@ def _float(ctx: Context, op: tree.operator, a: hir.Expr, b: hir.Expr, node: tree
         if find_method(ctx, FLOAT, name) is not None:
             return invoke(ctx, a, name, [(b, node.span)], node.span)
         raise ctx.later(node.span, "powers of floats", "multiply, or use `math.sqrt`")
-    raise _unsupported(ctx, op, a, b, node)
+    raise _unsupported(ctx, op, left, right, node)
 
 
 def _fixed(
@@ -246,7 +249,10 @@ def narrowed(value: hir.Expr) -> hir.Expr:
 
 
 def _masked(ctx: Context, node: tree.BinOp) -> hir.Expr | None:
-    """Return ``expression & mask`` (or ``% 2**n``) computed modulo 2**64, where that gives the exact result; else None."""
+    """Return ``expression & mask`` (or ``% 2**n``) computed modulo 2**64, where that gives the exact result.
+
+    Else None.
+    """
     mask, inner = _mask_of(ctx, node)
     if mask is None or inner is None or not _is_ring(inner):
         return None

@@ -33,7 +33,10 @@ from krait.syntax import tree
 def check_program(
     parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, search_path: Sequence[Path]
 ) -> hir.Program:
-    """Return the typed tree of the program whose main module is ``parsed``. Raises CompileError with all that is wrong."""
+    """Return the typed tree of the program whose main module is ``parsed``.
+
+    Raises CompileError with all that is wrong.
+    """
     world = World(sink, search_path)
     world.check_function = lambda instance: check_function(world, instance)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)

@@ -130,7 +130,10 @@ def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
 
 
 def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
-    """Return the fields of ``cls`` by name, bases' first. A type may be an inference variable that `field_type` settles."""
+    """Return the fields of ``cls`` by name, bases' first.
+
+    A type may be an inference variable that `field_type` settles.
+    """
     cls = ClassType(cls.decl, tuple(map(resolve, cls.args)))
     found = world.field_types.get(cls)
     if found is None:
@@ -178,7 +181,10 @@ def _preorder(node: tree.AST) -> list[tree.AST]:
 
 
 def field_type(world: World, cls: ClassType, name: str) -> Type | None:
-    """Return the type of a field, None if there is no such field; checks ``__init__`` where that is what determines it."""
+    """Return the type of a field, None if there is no such field.
+
+    Checks ``__init__`` where that is what determines it.
+    """
     fields = declared_fields(world, cls)
     found = fields.get(name)
     if found is not None and not is_known(found):

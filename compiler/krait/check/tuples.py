@@ -1,7 +1,7 @@
 """Tuples: one generic class for each length, its source made when a program first needs that length.
 
-In: a length. Out: the class, written in Krait and checked like any other, so that comparison, text and hashing of tuples
-need nothing of their own in the compiler.
+In: a length. Out: the class, written in Krait and checked like any other, so that comparison, text and hashing of
+tuples need nothing of their own in the compiler.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ Invariant: an error in the library's own code is reported at the place in the pr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -172,7 +173,10 @@ class World:
                 )
 
     def module(self, name: str) -> ModuleDecl | None:
-        """Return the module ``name``, loaded if need be; None if there is none. Its syntax errors raise CompileError."""
+        """Return the module ``name``, loaded if need be.
+
+        None if there is none. Its syntax errors raise CompileError.
+        """
         if name in self.modules:
             return self.modules[name]
         source = loader.find(name, self.search_path)
@@ -222,6 +226,8 @@ class World:
         if link.module.startswith("krait.") and not module.library and link.module != "krait.unsafe":
             raise self.refuse(module, link.span, f"`{link.module}` is private to the standard library")
         target = self.module(link.module)
+        if target is None and link.module.partition(".")[0] in sys.stdlib_module_names:
+            raise self.refuse(module, link.span, f"not yet part of Krait: the module `{link.module}`")
         if target is None:
             raise self.refuse(
                 module,

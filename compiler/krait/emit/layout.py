@@ -16,7 +16,6 @@ from krait.check.types import (
     BOOL,
     F32,
     FLOAT,
-    I32,
     INT,
     NEVER,
     NONE,
