@@ -6,6 +6,7 @@ another left off.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from enum import Enum
 from typing import Protocol
 
@@ -32,15 +33,16 @@ class GuestStack:
     """A guest's frames and the fuel of its slice.
 
     slots: the frames of record (`svm.lower.frame`), unsigned 64-bit integers, the top of the stack last.  fp: index
-    of the running frame's header.  fuel: what is left of the slice; an engine may count elsewhere while it runs, but
-    writes it back before it leaves and before it calls the host.  in_host: how many calls to the host are under way.
+    of the running frame's header, -1 where there is none.  fuel: what is left of the slice; an engine may count
+    elsewhere while it runs, but writes it back before it leaves and before it calls the host.  in_host: how many calls
+    to the host are under way.
     """
 
     __slots__ = ("fp", "fuel", "in_host", "limit_bytes", "limit_slots", "slots")
 
     def __init__(self, limit_bytes: int) -> None:
         self.slots: list[int] = []
-        self.fp = 0
+        self.fp = -1
         self.fuel = 0
         self.in_host = 0
         self.limit_bytes = limit_bytes
@@ -115,6 +117,6 @@ def _frame(store: Store, instance: int, function: int, offset: int, *, after: bo
     module = store.instances[instance].module
     if after:
         code = module.function(function).code
-        offset = max((item.offset for item in code if item.offset < offset), default=0)
+        offset = code[bisect_left(code, offset, key=lambda item: item.offset) - 1].offset
     file, line = module.line(function, offset) or (None, None)
     return TracebackFrame(module.module.names.module, function, module.function_name(function), offset, file, line)

@@ -15,12 +15,12 @@ UNLIMITED = 1 << 62
 
 
 class FuelMeter:
-    """Counts one guest's fuel."""
+    """Counts one guest's fuel.  granted: what it was given in all; limited: whether that is a limit of the host's."""
 
     def __init__(self, stack: GuestStack, limit: int | None) -> None:
         self._stack = stack
         self._reserve = UNLIMITED if limit is None else limit
-        self._granted = self._reserve
+        self.granted = self._reserve
         self.limited = limit is not None
 
     @property
@@ -31,17 +31,23 @@ class FuelMeter:
     @property
     def used(self) -> int:
         """Fuel used in all."""
-        return self._granted - self.left
+        return self.granted - self.left
 
     def add(self, amount: int) -> None:
         """Grant more."""
         self._reserve += amount
-        self._granted += amount
+        self.granted += amount
 
     def gather(self) -> None:
         """Take back what is left of the slice."""
         self._reserve += self._stack.fuel
         self._stack.fuel = 0
+
+    def go_on(self, slice_left: int) -> None:
+        """Put so much of what is left on the stack: the slice of a call goes on after a call nested in it."""
+        self.gather()
+        self._reserve -= slice_left
+        self._stack.fuel = slice_left
 
     def hand_out(self, most: int, floor: int) -> bool:
         """Give the stack a slice of at most `most` that leaves `floor` in all; whether it may then run."""

@@ -23,7 +23,7 @@ from svm.errors import (
     UncaughtError,
     UsageError,
 )
-from svm.isa import FuncType, TrapKind
+from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.module import ValidModule
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
@@ -31,7 +31,7 @@ from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
 from svm.runtime.link import Imports, instantiate
-from svm.runtime.store import Extern, FunctionInstance, GlobalInstance, Store
+from svm.runtime.store import Extern, FunctionInstance, GlobalInstance, Store, TagInstance
 from svm.runtime.values import from_slot, from_slots, to_slots
 
 __all__ = ["Exited", "Finished", "Guest", "Outcome", "Paused", "Task", "Trapped"]
@@ -40,7 +40,9 @@ _FIRST_SLICE = 20_000
 _SLICE_SECONDS = 0.010
 _MOST_NESTED = 40  # calls into a guest from its own host functions, each of which takes some of Python's stack
 _DESCRIBE = "krait:describe_utf8"
+_DESCRIBE_TYPE = FuncType((I32,), (I32, I32))
 _DESCRIBE_FUEL = 1_000_000
+_DESCRIBE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The call stopped between two instructions and can go on.  reason: "fuel" or "seconds"."""
+    """The call stopped between two instructions and can go on.  reason: "fuel", "seconds" or "interrupt"."""
 
     reason: str
     fuel_used: int
@@ -139,11 +141,13 @@ class Guest:
     @property
     def exports(self) -> Mapping[str, Extern]:
         """What the module exports, by name."""
+        self._check_open()
         return self.instance.exports
 
     @property
     def memory(self) -> bytearray:
         """The bytes of the guest's first memory.  While a view of them is held, the memory cannot grow."""
+        self._check_open()
         return self.instance.memory
 
     def get_global(self, name: str) -> Any:
@@ -165,9 +169,7 @@ class Guest:
 
     def add_fuel(self, amount: int) -> None:
         """Grant more fuel."""
-        if amount < 0:
-            raise UsageError(f"fuel is added, not taken: {amount}")
-        self.meter.add(amount)
+        self.meter.add(_portion(amount))
 
     def close(self) -> None:
         """Give up the guest: its memory is freed, calls are refused.  May be called more than once."""
@@ -221,21 +223,24 @@ class Guest:
             self._owner = None
             self._lock.release()
 
-    def describe(self, tag: str, values: tuple[int, ...]) -> str | None:
+    def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
         """What the guest's language says of an exception, where it exports a way to ask."""
         found = self.exports.get(_DESCRIBE)
-        if not isinstance(found, FunctionInstance) or found.type.results != found.type.params * 2:
+        if not isinstance(found, FunctionInstance) or found.host is not None or found.type != _DESCRIBE_TYPE:
             return None
-        address = values[0] if values else 0
+        if tag.type.params not in ((), (I32,)):
+            return None
         size, fp, fuel = len(self.stack.slots), self.stack.fp, self.stack.fuel
-        self.stack.slots.append(address)
+        self.stack.slots.append(values[0] if values else 0)
         self.stack.fuel = _DESCRIBE_FUEL
         try:
             if self.engine.call(self.store, self.stack, found) is not Status.DONE:
                 return None
             start, length = self.stack.slots[-2:]
-            return self.memory[start : start + length].decode("utf-8", "replace")
-        except (GuestTrap, GuestThrow):
+            return self.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
+        except ExitError:  # Krait's SystemExit ends the guest here
+            raise
+        except Exception:  # whatever goes wrong here must not hide the exception that is asked about
             return None
         finally:
             del self.stack.slots[size:]
@@ -250,43 +255,60 @@ class Task:
         self._function = function
         self._args = to_slots(guest.store, function.type.params, args, f"arguments of {function.name!r}")
         self._started = False
+        self._running = False
+        self._given_up = False
         self._base = 0
         self._nested = False
+        self._seconds: float | None = None
+        self._deadline: float | None = None
         self.outcome: Outcome | None = None
 
     @property
     def done(self) -> bool:
-        """Whether the call has ended, with a result or an error."""
-        return self.outcome is not None and not isinstance(self.outcome, Paused)
+        """Whether the call has ended: with a result, with an error, or given up."""
+        return self._given_up or (self.outcome is not None and not isinstance(self.outcome, Paused))
 
     def run(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
         """Run until the call ends, or has used so much fuel, or has run so long, or meets one of the guest's limits.
 
         What a host function raises comes through, and ends the call; so does KeyboardInterrupt, but it leaves the call
-        paused.
+        paused.  A call made from inside a host function of the guest cannot be kept: where it would pause, it is given
+        up.
         """
         guest = self._guest
         guest._check_open()
         with guest.driving():
+            if self._running:
+                raise UsageError("the call is running already")
             if self.done:
                 raise UsageError("the call has ended")
             if not self._started:
                 self._start()
             elif guest.task is not self:
                 raise UsageError("another call of the guest is under way; it must go on first")
-            seconds = guest.limits.seconds if seconds is None else seconds
-            deadline = None if seconds is None else time.monotonic() + seconds
-            floor = max(guest.meter.left - fuel, 0) if fuel is not None else 0
-            self.outcome = self._drive(floor, deadline)
+            self._set_deadline(seconds)
+            floor = max(guest.meter.left - _portion(fuel), 0) if fuel is not None else 0
+            self._running = True
+            try:
+                with InterruptWatch(guest.stack) as watch:
+                    self.outcome = self._drive(floor, watch)
+            finally:
+                self._running = False
             return self.outcome
 
     def cancel(self) -> None:
         """Give up a paused call: its frames are dropped, and the guest can be called again."""
-        if self._started and not self.done:
-            if self._guest.task is not self:
-                raise UsageError("another call of the guest is under way")
-            self._drop()
-        self.outcome = Exited(-1) if not self.done else self.outcome
+        guest = self._guest
+        with guest.driving():
+            if self._running:
+                raise UsageError("the call is running: only a paused call can be given up")
+            if self.done:
+                return
+            if self._started:
+                if guest.task is not self:
+                    raise UsageError("another call of the guest is under way; it must end first")
+                self._drop()
+            self._given_up = True
 
     def finish(self, outcome: Outcome) -> Any:
         """The value of an outcome, or its error raised."""
@@ -312,11 +334,20 @@ class Task:
                 "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
             )
         self._started = True
-        self._base = len(stack.slots)
-        self._fp = stack.fp
+        self._base, self._fp = len(stack.slots), stack.fp
+        self._slice, self._used = stack.fuel, guest.meter.used
         stack.slots += self._args
         guest._tasks.append(self)
         self._next: Callable[[], Status] = self._first
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        """Decide when the run must stop: no later than the call that it is nested in."""
+        seconds = self._guest.limits.seconds if seconds is None else seconds
+        self._seconds, self._deadline = seconds, None if seconds is None else time.monotonic() + seconds
+        if self._nested and len(self._guest._tasks) > 1:
+            outer = self._guest._tasks[-2]
+            if outer._deadline is not None and (self._deadline is None or outer._deadline < self._deadline):
+                self._seconds, self._deadline = outer._seconds, outer._deadline
 
     def _first(self) -> Status:
         guest = self._guest
@@ -325,42 +356,43 @@ class Task:
             return Status.DONE
         return guest.engine.call(guest.store, guest.stack, self._function)
 
-    def _drive(self, floor: int, deadline: float | None) -> Outcome:
+    def _drive(self, floor: int, watch: InterruptWatch) -> Outcome:
         guest, stack, meter = self._guest, self._guest.stack, self._guest.meter
         size = _FIRST_SLICE
-        with InterruptWatch(stack) as watch:
-            while True:
-                if not meter.hand_out(size, floor):
-                    return self._pause("fuel")
-                begun = time.monotonic()
-                try:
-                    status = self._next()
-                except (GuestTrap, GuestThrow) as failure:
-                    return self._fail(failure)
-                except ExitError as end:
-                    self._drop()
-                    return Exited(end.code, meter.used)
-                except BaseException as error:
-                    note = str(traceback(guest.store, stack, self._base))
-                    self._drop()
-                    if note:
-                        error.add_note(f"The guest's traceback (most recent call last):\n{note}")
-                    raise
-                if status is Status.DONE:
-                    return self._finish()
-                self._next = self._resume
-                now = time.monotonic()
-                size = _next_size(size, now - begun)
+        while True:
+            if not meter.hand_out(size, floor):
+                return self._pause("fuel")
+            begun = time.monotonic()
+            try:
+                status = self._next()
+            except (GuestTrap, GuestThrow) as failure:
+                return self._fail(failure)
+            except ExitError as end:
+                self._drop()
+                return Exited(end.code, meter.used)
+            except BaseException as error:
+                frames = traceback(guest.store, stack, self._base)
+                self._drop()
+                self._given_up = True
+                if isinstance(error, GuestError) and not error.traceback.frames:
+                    error.traceback, error.fuel_used = frames, meter.used
+                elif frames.frames:
+                    error.add_note(f"The guest's traceback (most recent call last):\n{frames}")
+                raise
+            if status is Status.DONE:
+                return self._finish()
+            self._next = self._resume
+            now = time.monotonic()
+            size = _next_size(size, now - begun)
+            if watch.noted:
+                self.outcome = self._pause("interrupt")
                 watch.check()
-                if deadline is not None and now >= deadline and not self._spent(floor):
-                    return self._pause("seconds")
+            if self._deadline is not None and now >= self._deadline and meter.left >= floor:
+                return self._pause("seconds")
 
     def _resume(self) -> Status:
         guest = self._guest
         return guest.engine.resume(guest.store, guest.stack)
-
-    def _spent(self, floor: int) -> bool:
-        return self._guest.meter.left < floor
 
     def _finish(self) -> Finished:
         guest, stack = self._guest, self._guest.stack
@@ -375,6 +407,7 @@ class Task:
         paused = Paused(reason, guest.meter.used, frames)
         if self._nested:  # the host function that called cannot be gone back to
             self._drop()
+            self._given_up = True
         return paused
 
     def _drop(self) -> None:
@@ -383,16 +416,21 @@ class Task:
         del guest.stack.slots[self._base :]
         guest.stack.fp = self._fp
         guest._tasks.remove(self)
-        if not self._nested:
+        if self._nested:  # what it used was taken from the slice of the call that it is nested in
+            guest.meter.go_on(self._slice - (guest.meter.used - self._used))
+        else:
             guest.meter.gather()
 
-    def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped:
+    def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped | Exited:
         guest = self._guest
         frames = traceback(guest.store, guest.stack, self._base)
         self._drop()
         used = guest.meter.used
         if isinstance(failure, GuestThrow):
-            return Trapped(self._uncaught(failure, frames, used), used)
+            try:
+                return Trapped(self._uncaught(failure, frames, used), used)
+            except ExitError as end:
+                return Exited(end.code, used)
         kind = failure.kind
         if kind is TrapKind.CALL_STACK_EXHAUSTED:
             limit = guest.limits.stack_bytes
@@ -404,21 +442,28 @@ class Task:
         guest, tag = self._guest, failure.tag
         types = FuncType(tag.type.params).params
         values = tuple(from_slot(guest.store, kind, slot) for kind, slot in zip(types, failure.values, strict=True))
-        text = guest.describe(tag.name, failure.values)
+        text = guest.describe(tag, failure.values)
         error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
         if guest.store.memory_refused:
             error.add_note(f"the guest's memory limit of {guest.limits.memory_bytes} bytes refused it more memory")
         return error
 
     def _limit(self, outcome: Paused) -> LimitError:
-        limits = self._guest.limits
+        meter = self._guest.meter
         if outcome.reason == "fuel":
-            value = float(limits.fuel or 0)
-            message = f"out of fuel: the limit is {limits.fuel}"
+            value = float(meter.granted if meter.limited else 0)
+            message = f"out of fuel: the limit is {meter.granted}" if meter.limited else "out of the fuel of this run"
         else:
-            value = limits.seconds or 0.0
+            value = self._seconds or 0.0
             message = f"out of time: the limit is {value:g} s"
         return LimitError(message, outcome.reason, value, outcome.traceback, outcome.fuel_used)
+
+
+def _portion(fuel: int) -> int:
+    """Check an amount of fuel that the host gave."""
+    if not isinstance(fuel, int) or fuel < 0:
+        raise UsageError(f"fuel is a whole number from 0, not {fuel!r}")
+    return fuel
 
 
 def _next_size(size: int, seconds: float) -> int:

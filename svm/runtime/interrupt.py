@@ -2,7 +2,7 @@
 
 Python would raise KeyboardInterrupt in the middle of an instruction of the guest.  Instead it is noted, and raised
 between two slices, where the guest is whole and can go on; inside a host function it is raised at once, as that is
-Python code.
+Python code, unless that has called a guest itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from svm.runtime.engine import GuestStack
 
@@ -17,24 +18,30 @@ __all__ = ["InterruptWatch"]
 
 
 class InterruptWatch:
-    """Context in which SIGINT is noted.  Does nothing off the main thread or where the host handles SIGINT itself."""
+    """Context in which SIGINT is noted.  Does nothing off the main thread or where the host handles SIGINT itself.
+
+    An interrupt that was noted but not raised when the context ends is raised there, so that none is lost.
+    """
 
     def __init__(self, stack: GuestStack) -> None:
         self._stack = stack
-        self._installed = False
+        self._before: Any = None
         self._depth = stack.in_host
         self.noted = False
 
     def __enter__(self) -> InterruptWatch:
         if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
+                self._before = handler
                 signal.signal(signal.SIGINT, self._note)
-                self._installed = True
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if not isinstance(error, KeyboardInterrupt):
+            self.check()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._stack.in_host > self._depth:

@@ -56,8 +56,8 @@ def instantiate(store: Store, module: ValidModule, imports: Imports) -> Instance
 
 
 def _find(imports: Imports, item: Import) -> Any:
-    space = imports.get(item.module)
-    found = space.exports.get(item.name) if isinstance(space, Instance) else (space or {}).get(item.name)
+    space: Any = imports.get(item.module, {})
+    found = (space.exports if isinstance(space, Instance) else space).get(item.name)
     if found is None:
         raise LinkError(f"import {item.module!r} {item.name!r} ({item.kind}) is missing")
     return found
@@ -80,6 +80,10 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
     kind, space = kinds[item.kind]
     if not isinstance(value, kind):
         raise _misfit(item, f"a {item.kind} is asked for, {type(value).__name__} given")
+    if isinstance(value, GlobalInstance) and value.store is None:
+        value.store = store
+    if not isinstance(value, TagInstance) and value.store is not store:
+        raise _misfit(item, "it belongs to another guest")
     if not _fits(expected, value):
         raise _misfit(item, f"{expected} is asked for, {value.type} given")
     space.append(value)
@@ -137,7 +141,7 @@ def _add_own(instance: Instance) -> None:
         number = len(instance.tags)
         instance.tags.append(TagInstance(model.types[tag.type], names.get(number, f"tag[{number}]")))
     for item in model.globals:
-        instance.globals.append(GlobalInstance(item.type, evaluate(instance, item.init)))
+        instance.globals.append(GlobalInstance(item.type, evaluate(instance, item.init), store))
 
 
 def evaluate(instance: Instance, expression: bytes) -> int:

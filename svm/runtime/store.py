@@ -34,7 +34,7 @@ class MemoryInstance:
 
     def __init__(self, store: Store, type_: MemoryType) -> None:
         self.type = type_
-        self._store = store
+        self.store = store
         store.take_memory(type_.minimum * PAGE)
         try:
             self.data = bytearray(type_.minimum * PAGE)
@@ -50,13 +50,13 @@ class MemoryInstance:
         """Grow by pages: the size before, or -1 where the type, the guest's limit or the machine refuses."""
         before = self.pages
         most = MAX_PAGES if self.type.maximum is None else self.type.maximum
-        if before + pages > most or not self._store.may_take_memory(pages * PAGE):
+        if before + pages > most or not self.store.may_take_memory(pages * PAGE):
             return -1
         try:
             self.data += bytes(pages * PAGE)
         except (MemoryError, BufferError):
             return -1
-        self._store.take_memory(pages * PAGE)
+        self.store.take_memory(pages * PAGE)
         return before
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class TableInstance:
 
     def __init__(self, store: Store, type_: TableType) -> None:
         self.type = type_
-        self._store = store
+        self.store = store
         store.take_elements(type_.minimum)
         self.elements: list[int] = [0] * type_.minimum
 
@@ -76,9 +76,9 @@ class TableInstance:
         """Grow by elements of a value: the size before, or -1 where the type or the guest's limit refuses."""
         before = len(self.elements)
         most = MAX_TABLE_ELEMENTS if self.type.maximum is None else self.type.maximum
-        if before + count > most or not self._store.may_take_elements(count):
+        if before + count > most or not self.store.may_take_elements(count):
             return -1
-        self._store.take_elements(count)
+        self.store.take_elements(count)
         self.elements += [value] * count
         return before
 
@@ -88,10 +88,11 @@ class TableInstance:
 
 @dataclass(slots=True, eq=False)
 class GlobalInstance:
-    """A global: `value` is its slot."""
+    """A global: `value` is its slot.  One that a host makes belongs to no store until it is imported."""
 
     type: GlobalType
     value: int
+    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

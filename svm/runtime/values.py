@@ -28,7 +28,7 @@ def to_slot(store: Store, type_: ValueType, value: Any) -> int:
             raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}")
         number: int = value.__index__()
         if not -(1 << width - 1) <= number < 1 << width:
-            raise UsageError(f"{number} does not fit {type_}")
+            raise UsageError(f"{_shown(number)} does not fit {type_}")
         return number & ((1 << width) - 1)
     if type_ in (F32, F64):
         return _float_slot(type_, value)
@@ -49,9 +49,16 @@ def _float_slot(type_: ValueType, value: Any) -> int:
             bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
         else:
             bits = struct.unpack("<I", struct.pack("<f", value))[0]
-    except OverflowError:
-        raise UsageError(f"{value!r} does not fit {type_}") from None
+    except (OverflowError, struct.error):  # a double that is too large for a float; an int for a double
+        raise UsageError(f"{_shown(value)} does not fit {type_}") from None
     return bits
+
+
+def _shown(number: int | float) -> str:
+    """Text of a number for a message; Python refuses to write very long ones."""
+    if isinstance(number, int) and number.bit_length() > 200:
+        return f"an integer of {number.bit_length()} bits"
+    return repr(number)
 
 
 def from_slot(store: Store, type_: ValueType, slot: int) -> Any:

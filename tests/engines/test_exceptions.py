@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from svm import TrapError, UncaughtError
@@ -524,3 +526,38 @@ def test_overflow_that_nobody_catches(spawn: Spawn) -> None:
         guest.call("f", (1 << 63) - 1)
     (frame,) = error.value.traceback.frames
     assert (frame.name, frame.file, frame.line) == ("f", "a.kr", 2)
+
+
+def test_many_handlers_are_searched_once(spawn: Spawn) -> None:
+    """Ten thousand try_tables around a throw in a loop: each throw must not look through all of them."""
+    depth = 5_000
+    opened = "\n".join(["try_table (catch $other $out)"] * depth)
+    closed = "\n".join(["end"] * depth)
+    siblings = "\n".join(["try_table (catch $e $out)\nend"] * depth)
+    guest = spawn(f"""
+        tag $e
+        tag $other
+        func $f (param $n i32)
+          loop $next
+            block $out
+              block $caught
+                try_table (catch $e $caught)
+                  {siblings}
+                  {opened}
+                  throw $e
+                  {closed}
+                end
+              end
+              local.get $n
+              i32.const 1
+              i32.sub
+              local.tee $n
+              br_if $next
+            end
+          end
+        end
+        export "f" func $f
+        """)
+    begun = time.process_time()
+    guest.call("f", 30_000)
+    assert time.process_time() - begun < 5  # a search through all of them, each time, takes 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -401,3 +402,26 @@ def test_a_guest_without_a_limit_still_counts(spawn: Spawn) -> None:
     assert guest.fuel is None
     guest.call("caller", 1)
     assert guest.fuel_used == 9
+
+
+@pytest.mark.parametrize("free", ["nop", "block\nend", "loop\nend", "try_table\nend"])
+def test_what_costs_no_fuel_takes_no_time(spawn: Spawn, free: str) -> None:
+    """Else a loop over a hundred thousand of them would hold up the host between two slices."""
+    guest = spawn(f"""
+        func $f (param $n i32)
+          loop $next
+            {chr(10).join([free] * 10_000)}
+            local.get $n
+            i32.const 1
+            i32.sub
+            local.tee $n
+            br_if $next
+          end
+        end
+        export "f" func $f
+        """)
+    guest.call("f", 1)
+    begun = time.process_time()
+    guest.call("f", 4000)
+    assert time.process_time() - begun < 2
+    assert guest.fuel_used == 5 * 4001

@@ -30,7 +30,6 @@ from svm.engines.reference.steps import (
     LOCAL_SET,
     LOCAL_TEE,
     LOOP,
-    NOP,
     PURE,
     RETURN,
     STORE,
@@ -145,7 +144,7 @@ class _Run:
         values = slots[len(slots) - len(tag.type.params) :]
         self.leave(pc - 1)
         fp, at, instance, code = stack.fp, pc - 1, self.instance, self.code
-        while (branch := _handler(code, instance, at, tag)) is None:
+        while (branch := code.handlers.find(at, tag)) is None:
             caller = slots[fp + Header.CALLER]
             if not caller:
                 raise GuestThrow(tag, tuple(values))
@@ -209,8 +208,6 @@ class _Run:
                     data[place : place + a.size] = a.python(value)
                 elif kind == UNARY:
                     slots[-1] = a(slots[-1])
-                elif kind == NOP:
-                    pass
                 elif kind == BR:
                     branch = a
                 elif kind == IF:
@@ -286,13 +283,3 @@ def _pure(row: tuple[Callable[..., Any], int], args: tuple[Any, ...], slots: lis
         slots += result
     elif result is not None:
         slots.append(result)
-
-
-def _handler(code: Code, instance: Instance, at: int, tag: TagInstance) -> Branch | None:
-    """The branch of the innermost catch around step `at` that takes the tag."""
-    for first, last, catches in code.tries:
-        if first <= at < last:
-            for index, branch in catches:
-                if index is None or instance.tags[index] is tag:
-                    return branch
-    return None

@@ -1,19 +1,22 @@
 """A checked body to steps that the reference engine runs: one for each instruction, so that a step's index is its
 instruction's.
 
-A step is (kind, a, b).  Nothing is optimised but that names are looked up here, once.
+A step is (kind, a, b).  Nothing is optimised but that names are looked up here, once, and that runs of instructions
+that do nothing are jumped over.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from svm.isa import Form
 from svm.lower import Charges, FrameLayout, charges_of, layout_of
-from svm.module import Block, Instruction, ValidFunction
+from svm.module import Instruction, ValidFunction
 from svm.module.body import FUNCTION
-from svm.runtime.store import FunctionInstance
+from svm.runtime.store import FunctionInstance, TagInstance
 
 __all__ = [
     "BINARY",
@@ -46,7 +49,6 @@ __all__ = [
     "Branch",
     "Code",
     "Step",
-    "TryRange",
     "code_of",
 ]
 
@@ -63,7 +65,7 @@ BR_IF: Final = 5  # Branch
 LOAD: Final = 6  # Op, byte offset
 STORE: Final = 7  # Op, byte offset
 UNARY: Final = 8  # Python meaning
-NOP: Final = 9
+NOP: Final = 9  # none is left when the translation is done
 BR: Final = 10  # Branch
 IF: Final = 11  # index to go to where the operand is 0
 JUMP: Final = 12  # index to go to
@@ -96,18 +98,48 @@ class Branch(NamedTuple):
 
 
 class TryRange(NamedTuple):
-    """Steps in first..last whose exceptions go to a `try_table`'s catches: (tag index, or None for all; Branch)."""
+    """Steps in first..last whose exceptions go to a `try_table`'s catches, by tag, None for all.
+
+    outer: index of the range around it, or -1.
+    """
 
     first: int
     last: int
-    catches: tuple[tuple[int | None, Branch], ...]
+    outer: int
+    catches: dict[TagInstance | None, Branch]
+
+
+class Handlers:
+    """Finds which catch takes an exception.  What was found is kept: a hostile body may have a million catches."""
+
+    def __init__(self, tries: Sequence[TryRange]) -> None:
+        """Take a function's ranges, by their first step."""
+        self._tries = tries
+        self._starts = [item.first for item in tries]
+        self._found: dict[tuple[int, TagInstance], Branch | None] = {}
+
+    def find(self, at: int, tag: TagInstance) -> Branch | None:
+        """The branch of the innermost catch around step `at` that takes the tag."""
+        index = bisect_right(self._starts, at) - 1
+        while index >= 0 and at >= self._tries[index].last:
+            index = self._tries[index].outer
+        passed = []
+        branch = None
+        while index >= 0 and branch is None:
+            if (index, tag) in self._found:
+                branch = self._found[index, tag]
+                break
+            passed.append((index, tag))
+            catches = self._tries[index].catches
+            branch = catches.get(tag) or catches.get(None)
+            index = self._tries[index].outer
+        self._found.update(dict.fromkeys(passed, branch))
+        return branch
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function as steps.  offsets: of each step in the body; steps: index of a step by its offset; tries: innermost
-    first.
-    """
+    """A function as steps.  offsets: of each step in the body; at: index of a step by its offset."""
 
     function: FunctionInstance
     steps: tuple[Step, ...]
@@ -115,7 +147,7 @@ class Code:
     at: dict[int, int]
     layout: FrameLayout
     charges: Charges
-    tries: tuple[TryRange, ...]
+    handlers: Handlers
 
 
 def code_of(function: FunctionInstance) -> Code:
@@ -161,8 +193,10 @@ class _Translator:
         code = self.checked.code
         steps = [self.step(at, item) for at, item in enumerate(code)]
         steps[-1] = (RETURN, None, None)
+        for at in range(len(steps) - 2, -1, -1):
+            if steps[at][0] == NOP:  # what costs no fuel must take no time: a body may have a million of them
+                steps[at] = steps[at + 1] if steps[at + 1][0] == JUMP else (JUMP, at + 1, None)
         offsets = tuple(item.offset for item in code)
-        tries = [self.try_range(block) for block in self.checked.blocks.values() if block.kind == "try_table"]
         return Code(
             self.function,
             tuple(steps),
@@ -170,7 +204,7 @@ class _Translator:
             {offset: at for at, offset in enumerate(offsets)},
             self.layout,
             self.charges,
-            tuple(sorted(tries, key=lambda item: -item.first)),
+            Handlers(self.tries()),
         )
 
     def branch(self, key: int) -> Branch:
@@ -182,9 +216,29 @@ class _Translator:
             return Branch(block.start + 1, arity, place, charge.cost, charge.test)
         return Branch(block.end if key == FUNCTION else block.end + 1, arity, place)
 
-    def try_range(self, block: Block) -> TryRange:
-        catches = tuple((tag, self.branch(key)) for tag, key in block.catches)
-        return TryRange(block.start + 1, block.end, catches)
+    def tries(self) -> list[TryRange]:
+        """The ranges of `try_table`s, outer ones first."""
+        assert self.function.instance is not None
+        tags = self.function.instance.tags
+        blocks = self.checked.blocks
+        places: dict[int, int] = {FUNCTION: -1}  # index of the innermost range around the inside of each block
+        found: list[TryRange] = []
+        for key in sorted(blocks):
+            if key == FUNCTION:
+                continue
+            block = blocks[key]
+            outer = places[block.parent]
+            if block.kind != "try_table":
+                places[key] = outer
+                continue
+            catches: dict[TagInstance | None, Branch] = {}
+            for index, target in block.catches:
+                catches.setdefault(None if index is None else tags[index], self.branch(target))
+                if index is None:
+                    break
+            places[key] = len(found)
+            found.append(TryRange(block.start + 1, block.end, outer, catches))
+        return found
 
     def step(self, at: int, item: Instruction) -> Step:
         op, args, _ = item
@@ -198,7 +252,8 @@ class _Translator:
         if name == "br_table":
             return BR_TABLE, tuple(map(self.branch, self.checked.targets[at])), None
         if name == "loop":
-            return LOOP, self.charges.loops[at].cost, None
+            cost = self.charges.loops[at].cost
+            return (LOOP, cost, None) if cost else (NOP, None, None)
         if name == "if":
             block = self.checked.blocks[at]
             return IF, (block.end if block.otherwise is None else block.otherwise) + 1, None
