@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from svm import limits
 from svm.errors import InvalidError, MalformedError, Place
-from svm.isa import FUNCREF, I32, NUMBER_TYPES, Form, FuncType, ValueType
+from svm.isa import FUNCREF, I32, NUMBER_TYPES, OPS, Form, FuncType, Op, ValueType
 from svm.module.code import Instruction, decode_body
 from svm.module.model import Function, GlobalType, MemoryType, TableType
 
@@ -285,24 +285,38 @@ class _Checker:
 
     def instruction(self, item: Instruction) -> None:
         op = item.op
-        if op.form is Form.NAMED or op.params is None or op.results is None:
+        fixed = _FIXED.get(op.name)
+        if fixed is None:
             _RULES[op.name](self, *item.args)
             return
-        if op.form in (Form.LOAD, Form.STORE):
-            self.need_memory()
-            if 1 << min(item.args[0], 32) > op.size:
-                self.fail(f"alignment must not be larger than natural: 2**{item.args[0]} for {op.size} bytes")
-        elif op.form is Form.BULK:
-            self.need_memory()
-        elif op.form is Form.CHECKED and self.type_of_tag(item.args[0]).params:
-            self.fail(f"type mismatch: tag {item.args[0]} has parameters, and the instruction throws none")
-        operands = self.operands
-        for kind in reversed(op.params):
-            if len(operands) > self.controls[-1].height and operands[-1] is kind:
+        pops, pushes, is_plain = fixed
+        if not is_plain:
+            self.check_form(op, item.args)
+        operands, height = self.operands, self.controls[-1].height
+        for kind in pops:
+            if len(operands) > height and operands[-1] is kind:
                 operands.pop()
             else:
                 self.pop(kind)
-        operands.extend(op.results)
+        operands.extend(pushes)
+
+    def check_form(self, op: Op, args: tuple[Any, ...]) -> None:
+        """What a row's form asks for besides the types of its operands."""
+        if op.form is Form.CHECKED:
+            if self.type_of_tag(args[0]).params:
+                self.fail(f"type mismatch: tag {args[0]} has parameters, and the instruction throws none")
+            return
+        self.need_memory()
+        if op.form is not Form.BULK and 1 << min(args[0], 32) > op.size:
+            self.fail(f"alignment must not be larger than natural: 2**{args[0]} for {op.size} bytes")
+
+
+# Rows whose types are fixed: what to pop, the top first, what to push, and whether that is all.
+_FIXED: dict[str, tuple[tuple[ValueType, ...], tuple[ValueType, ...], bool]] = {
+    op.name: (op.params[::-1], op.results, op.form is Form.PURE)
+    for op in OPS.values()
+    if op.form is not Form.NAMED and op.params is not None and op.results is not None
+}
 
 
 # Rules of the instructions whose types depend on more than their row
