@@ -20,7 +20,7 @@ __all__ = [
 
 
 class ValueType(IntEnum):
-    """Type of one value.  A slot of a frame holds any of them as 64 bits, unsigned, references as store-wide indices."""
+    """Type of one value.  A slot of a frame holds any of them as 64 unsigned bits, references as store-wide indices."""
 
     I32 = 0x7F
     I64 = 0x7E
