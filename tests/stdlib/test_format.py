@@ -186,7 +186,9 @@ def test_int_of_text(numbers: Program, text: str, base: int) -> None:
         assert outcome.error == f"ValueError: {error}"
     else:
         fits = -(2**63) <= value < 2**63
-        assert (outcome.output, outcome.error) == ((f"{value}\n", "") if fits else ("", "OverflowError: integer overflow"))
+        assert (outcome.output, outcome.error) == (
+            (f"{value}\n", "") if fits else ("", "OverflowError: integer overflow")
+        )
 
 
 @pytest.mark.parametrize("text", ["abc", "", "1_", " 1.5é", "é\n"[:1], "1e", "infinit", "0x1", "1 2", "'", "\x07"])

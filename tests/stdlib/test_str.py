@@ -78,7 +78,18 @@ for line in sys.stdin:
 """
 
 SPACES = " \t\n\x0b\x1c\x85\xa0\u2003\u3000"
-ALPHABETS = ["ab", "aAbB 1", "abc,;", "aäÄß ", "аΣσ→b ", "a😀𝔘\U0001f600b", SPACES + "ab", "a\r\n\x0b\x1c\u2028b", "a\t", "ﬁŉǰΐǅ'ab"]
+ALPHABETS = [
+    "ab",
+    "aAbB 1",
+    "abc,;",
+    "aäÄß ",
+    "аΣσ→b ",
+    "a😀𝔘\U0001f600b",
+    SPACES + "ab",
+    "a\r\n\x0b\x1c\u2028b",
+    "a\t",
+    "ﬁŉǰΐǅ'ab",
+]
 OPERATIONS = {
     "+": 2, "*": 1, "in": 2, "==": 2, "<": 2, "len": 1, "at": 1, "slice": 1, "step": 1, "open": 1, "find": 2, "rfind": 2,
     "index": 2, "rindex": 2, "count": 2, "starts": 2, "ends": 2, "split": 1, "splitby": 2, "rsplit": 1, "rsplitby": 2,
@@ -146,7 +157,9 @@ def test_errors(methods: Program, op: str, numbers: tuple[int, int, int]) -> Non
     assert methods.run(line + "\n").error == f"{type(caught.value).__name__}: {caught.value}"
 
 
-@pytest.mark.parametrize("bounds", [(2**63 - 1, -(2**63), -1), (-(2**63), 2**63 - 1, 2**63 - 1), (9, -9, -(2**63)), (0, 9, 2**62)])
+@pytest.mark.parametrize(
+    "bounds", [(2**63 - 1, -(2**63), -1), (-(2**63), 2**63 - 1, 2**63 - 1), (9, -9, -(2**63)), (0, 9, 2**62)]
+)
 def test_extreme_slices(methods: Program, bounds: tuple[int, int, int]) -> None:
     line = "~".join(["step", "hello", "", "", *map(str, bounds)])
     assert methods.run(line + "\n").output == repr("hello"[slice(*bounds)]) + "\n"
