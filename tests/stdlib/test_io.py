@@ -68,7 +68,8 @@ def of_cpython(data: str) -> str:
 @pytest.mark.parametrize(
     "data",
     [
-        "", "\n", "a", "a\n", "a\n\nb", "a\r\nb\rc\n", "ünï → 😀\nx", "\x00\x01\x85\u2028\n", "x" * 8191 + "\n" + "y" * 3,
+        "", "\n", "a", "a\n", "a\n\nb", "a\r\nb\rc\n", "ünï → 😀\nx", "\x00\x01\x85\u2028\n",
+        "x" * 8191 + "\n" + "y" * 3,
         "x" * 8190 + "é\n" + "y", "x" * 20000 + "\n" + "z", "é" * 5000 + "\n😀", "abc\n" * 2100,
     ],
     ids=range(13),
@@ -79,7 +80,8 @@ def test_lines(lines: Program, data: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xff", b"ab\x80", b"\xc3", b"\xc3(", b"\xe2\x82", b"\xe2\x82(", b"\xe2(\xa1", b"\xf0\x9f\x98", b"\xf0\x9f(\x80",
+    [b"\xff", b"ab\x80", b"\xc3", b"\xc3(", b"\xe2\x82", b"\xe2\x82(", b"\xe2(\xa1", b"\xf0\x9f\x98",
+    b"\xf0\x9f(\x80",
      b"\xf0(\x9f\x80", b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80", b"\xf4\x90\x80\x80", b"\xe0\x80\x80"],
 )  # fmt: skip
 def test_what_is_not_utf8(lines: Program, data: bytes) -> None:
@@ -197,5 +199,5 @@ def test_broken_pipe_is_an_exception() -> None:
             raise BrokenPipeError(32, "Broken pipe")
 
     guest = svm.compile("print(1)\n").spawn(devices=[svm.Console(io.BytesIO(), Broken())])
-    with pytest.raises(svm.UncaughtError, match="BrokenPipeError: .Errno 32. Broken pipe"):
+    with pytest.raises(svm.UncaughtError, match=r"BrokenPipeError: .Errno 32. Broken pipe"):
         guest.run()

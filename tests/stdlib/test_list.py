@@ -71,8 +71,8 @@ for line in sys.stdin:
         print(parts)
 """
 
-NAMES = ["append", "extend", "insert", "pop", "popat", "remove", "del", "set", "get", "clear", "index", "indexin", "count",
-         "reverse", "sort", "sortdown", "sorted", "slice", "step", "+", "<", "copy", "sum", "+="]  # fmt: skip
+NAMES = ["append", "extend", "insert", "pop", "popat", "remove", "del", "set", "get", "clear", "index", "indexin",
+         "count", "reverse", "sort", "sortdown", "sorted", "slice", "step", "+", "<", "copy", "sum", "+="]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,8 @@ def test_operations(operations: Program) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    ["pop,,,0,0,0", "popat,1,,5,0,0", "popat,1,,-2,0,0", "remove,1 2,,3,0,0", "del,1,,1,0,0", "set,1,,-2,0,0", "get,1,,1,0,0",
+    ["pop,,,0,0,0", "popat,1,,5,0,0", "popat,1,,-2,0,0", "remove,1 2,,3,0,0", "del,1,,1,0,0", "set,1,,-2,0,0",
+    "get,1,,1,0,0",
      "index,1,,2,0,0", "indexin,1 2,,1,1,2", "step,1,,0,1,0", "sum,,,0,0,0"],
 )  # fmt: skip
 def test_errors(operations: Program, case: str) -> None:
@@ -137,7 +138,8 @@ def shapes(source: random.Random, length: int) -> list[list[int]]:
         a, b = source.randrange(length), source.randrange(length)
         swapped[a], swapped[b] = swapped[b], swapped[a]
     return [
-        up, up[::-1], swapped, up[: length // 2] + up[::-2], [source.randrange(4) for _ in up], source.sample(up, length),
+        up, up[::-1], swapped, up[: length // 2] + up[::-2], [source.randrange(4) for _ in up],
+        source.sample(up, length),
         [x // 1000 for x in up[::3]] + [x // 1000 for x in up[1::3]] + [x // 1000 for x in up[2::3]],
     ]  # fmt: skip
 

@@ -91,9 +91,11 @@ ALPHABETS = [
     "ﬁŉǰΐǅ'ab",
 ]
 OPERATIONS = {
-    "+": 2, "*": 1, "in": 2, "==": 2, "<": 2, "len": 1, "at": 1, "slice": 1, "step": 1, "open": 1, "find": 2, "rfind": 2,
+    "+": 2, "*": 1, "in": 2, "==": 2, "<": 2, "len": 1, "at": 1, "slice": 1, "step": 1, "open": 1, "find": 2,
+    "rfind": 2,
     "index": 2, "rindex": 2, "count": 2, "starts": 2, "ends": 2, "split": 1, "splitby": 2, "rsplit": 1, "rsplitby": 2,
-    "lines": 1, "strip": 1, "stripof": 2, "remove": 2, "replace": 3, "join": 3, "just": 1, "justby": 2, "tabs": 1, "case": 1,
+    "lines": 1, "strip": 1, "stripof": 2, "remove": 2, "replace": 3, "join": 3, "just": 1, "justby": 2, "tabs": 1,
+    "case": 1,
     "list": 1, "print": 1,
 }  # fmt: skip
 
@@ -146,7 +148,8 @@ def test_methods(methods: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "numbers"), [("step", (0, 5, 0)), ("at", (5, 0, 0)), ("at", (-6, 0, 0)), ("index", (0, 0, 0)), ("rindex", (0, 0, 0)),
+    ("op", "numbers"), [("step", (0, 5, 0)), ("at", (5, 0, 0)), ("at", (-6, 0, 0)), ("index", (0, 0, 0)),
+    ("rindex", (0, 0, 0)),
                         ("splitby", (0, 0, 0)), ("rsplitby", (1, 0, 0)), ("justby", (1, 0, 0))]
 )  # fmt: skip
 def test_errors(methods: Program, op: str, numbers: tuple[int, int, int]) -> None:
