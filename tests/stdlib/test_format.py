@@ -183,16 +183,14 @@ def test_round_to_int(numbers: Program) -> None:
     ],
 )  # fmt: skip
 def test_int_of_text(numbers: Program, text: str, base: int) -> None:
-    outcome = numbers.run(f"int\t{text}\t{base}\n")
     try:
         value = int(text, base)
-    except ValueError as error:
-        assert outcome.error == f"ValueError: {error}"
-    else:
         fits = -(2**63) <= value < 2**63
-        assert (outcome.output, outcome.error) == (
-            (f"{value}\n", "") if fits else ("", "OverflowError: integer overflow")
-        )
+        expected = (f"{value}\n", "") if fits else ("", "OverflowError: integer overflow")
+    except ValueError as error:
+        expected = ("", f"ValueError: {error}")
+    outcome = numbers.run(f"int\t{text}\t{base}\n")
+    assert (outcome.output, outcome.error) == expected
 
 
 @pytest.mark.parametrize("text", ["abc", "", "1_", " 1.5é", "é\n"[:1], "1e", "infinit", "0x1", "1 2", "'", "\x07"])
