@@ -21,7 +21,7 @@ from krait.check.invoke import find_method, invoke, present, try_invoke
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
 from krait.check.scopes import member_of_module, module_named, read_name
-from krait.check.signatures import field_names, field_type
+from krait.check.signatures import declared_fields, field_names, field_type
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
     BOOL,
@@ -237,7 +237,7 @@ def _field(ctx: Context, owner: hir.Expr, target: tree.Attribute) -> Type:
     t = prune(owner.type)
     if isinstance(t, Infer):
         raise ctx.unknown(target.value.span, "this value")
-    found = field_type(ctx.world, t, target.attr) if isinstance(t, ClassType) else None
+    found = _field_type(ctx, t, target.attr) if isinstance(t, ClassType) else None
     hidden = isinstance(t, ClassType) and t.decl.module.library and not (ctx.module.unsafe or ctx.module.library)
     if found is not None and not hidden:
         return found
@@ -265,6 +265,14 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
             ctx.line, invoke(ctx, owner, "__setitem__", [(index, target.slice.span), (kept, value_span)], target.span)
         )
     )
+
+
+def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
+    """Return the type of a field that is assigned to; in ``__init__`` the assignment may be what determines it."""
+    decl = ctx.instance.decl
+    if decl.name == "__init__" and decl.owner is t.decl:
+        return declared_fields(ctx.world, t).get(name)
+    return field_type(ctx.world, t, name)
 
 
 def _item_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
@@ -367,7 +375,7 @@ def _wanted(ctx: Context, target: tree.expr) -> Type | None:
         case tree.Attribute(value=tree.Name(id=name), attr=attr):
             local = ctx.scope.get(name)
             t = prune(local.type) if local is not None and local.type is not None else None
-            return field_type(ctx.world, t, attr) if isinstance(t, ClassType) else None
+            return _field_type(ctx, t, attr) if isinstance(t, ClassType) else None
         case tree.Subscript(value=tree.Name(id=name)):
             local = ctx.scope.get(name)
             t = prune(local.type) if local is not None and local.type is not None else None

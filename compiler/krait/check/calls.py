@@ -341,7 +341,7 @@ def _arguments(
         wanted = substitute(item.param.type, env)
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         try:
-            value = _library_argument(ctx, item.node, wanted) if decl.module.library else ctx.expr(item.node, wanted)
+            value = _argument(ctx, decl, item, wanted)
             checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
         except Refusal as refusal:
             failed = failed or refusal
@@ -350,17 +350,19 @@ def _arguments(
     return checked
 
 
-def _library_argument(ctx: Context, node: tree.expr, wanted: Type) -> hir.Expr:
-    """Return an argument of a function of the library, some of which take more than their parameters say.
+def _argument(ctx: Context, decl: FunctionDecl, item: _Given, wanted: Type) -> hir.Expr:
+    """Return an argument. Functions of the library take more than their parameters say.
 
     They use up at once what CPython lets be any iterable (``str.join``, ``list.extend``), so a list of it will do; and
     what they compute from a float does not show whether an int was given for it.
     """
+    if not decl.module.library or ctx.module.library:
+        return ctx.expr(item.node, wanted)
     t = prune(wanted)
-    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl and not ctx.module.library:
-        return list_of_items(ctx, node, node.span, wanted)
-    value = ctx.expr(node, wanted)
-    return to_float(value) if t is FLOAT and prune(value.type) in (INT, BOOL) else value
+    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
+        return list_of_items(ctx, item.node, item.node.span, wanted)
+    value = ctx.expr(item.node, wanted)
+    return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
 
 
 def _in_order(

@@ -56,6 +56,7 @@ def check_function(world: World, instance: Instance) -> hir.Function:
         )
     function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
     world.functions[instance] = function
+    world.in_progress.add(instance)
     quiet, world.quiet = world.quiet, 0
     outer, world.sink = world.sink, world.root_sink
     try:
@@ -67,6 +68,7 @@ def check_function(world: World, instance: Instance) -> hir.Function:
         pass
     finally:
         world.quiet, world.sink = quiet, outer
+        world.in_progress.discard(instance)
     return function
 
 

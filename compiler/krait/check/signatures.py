@@ -188,10 +188,22 @@ def field_type(world: World, cls: ClassType, name: str) -> Type | None:
     fields = declared_fields(world, cls)
     found = fields.get(name)
     if found is not None and not is_known(found):
-        init = cls.decl.find_method("__init__")
-        if init is not None and world.check_function is not None:
-            world.check_function(Instance(init, tuple(map(resolve, cls.args))))
+        _settle(world, cls, found)
     return found
+
+
+def _settle(world: World, cls: ClassType, wanted: Type) -> None:
+    """Check the methods that may determine the type of a field: ``__init__`` first, then the others."""
+    first = cls.decl.find_method("__init__")
+    own = [method for method in cls.decl.methods.values() if method is not first]
+    for method in (*([first] if first is not None else []), *own):
+        if is_known(wanted) or method.type_params or world.check_function is None:
+            continue
+        args = tuple(map(resolve, cls.args)) if method.owner is cls.decl else ()
+        instance = Instance(method, args)
+        if instance in world.in_progress and method is first:
+            return  # what it assigns comes first
+        world.check_function(instance)
 
 
 def field_names(world: World, cls: ClassType) -> list[str]:

@@ -68,6 +68,7 @@ class World:
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.in_progress: set[Instance] = set()
         self.quiet = 0
 
     # --- errors ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""Programs of several modules: what imports find, when a module's code runs, and what stays private."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+import krait
+from svm import Console, Module
+
+
+def run(folder: Path, main: str, **modules: str) -> str:
+    for name, source in {"main": main, **modules}.items():
+        (folder / f"{name}.kr").write_text(source, encoding="utf-8")
+    out = io.BytesIO()
+    guest = Module(krait.compile_file(folder / "main.kr")).spawn(devices=[Console(io.BytesIO(), out, io.BytesIO())])
+    assert guest.run() == 0
+    return out.getvalue().decode()
+
+
+def errors(source: str) -> list[str]:
+    with pytest.raises(krait.CompileError) as raised:
+        krait.compile_source(source)
+    return [found.message for found in raised.value.diagnostics]
+
+
+def test_module_code_runs_once_where_it_is_imported(tmp_path: Path) -> None:
+    main = (
+        "print('start')\nimport helper\nimport helper as again\nfrom helper import twice\n"
+        "print(twice(helper.limit))\n"
+    )
+    helper = "print('helper', __name__)\nlimit = 21\n\n\ndef twice(n: int) -> int:\n    return 2 * n\n"
+    assert run(tmp_path, main, helper=helper) == "start\nhelper helper\n42\n"
+
+
+def test_modules_may_import_each_other(tmp_path: Path) -> None:
+    main = "import even\nprint(even.check(10), even.check(7))\n"
+    even = "import odd\n\n\ndef check(n: int) -> bool:\n    return n == 0 or odd.check(n - 1)\n"
+    odd = "import even\n\n\ndef check(n: int) -> bool:\n    return n != 0 and even.check(n - 1)\n"
+    assert run(tmp_path, main, even=even, odd=odd) == "True False\n"
+
+
+def test_classes_and_generics_cross_modules(tmp_path: Path) -> None:
+    main = "from shapes import Box, area\nimport shapes\nb = shapes.Box(3)\nprint(area(b), Box('x').item)\n"
+    shapes = (
+        "class Box[T]:\n    def __init__(self, item: T) -> None:\n        self.item = item\n\n\n"
+        "def area(box: Box[int]) -> int:\n    return box.item * box.item\n"
+    )
+    assert run(tmp_path, main, shapes=shapes) == "9 x\n"
+
+
+def test_library_is_not_shadowed_by_the_program(tmp_path: Path) -> None:
+    (tmp_path / "krait").mkdir()
+    (tmp_path / "krait" / "heap.kr").write_text("def allocate(size: int) -> int:\n    return 0\n", encoding="utf-8")
+    assert run(tmp_path, "print([1, 2])\n") == "[1, 2]\n"
+
+
+def test_errors_of_an_imported_module_name_its_file(tmp_path: Path) -> None:
+    (tmp_path / "main.kr").write_text("import broken\n", encoding="utf-8")
+    (tmp_path / "broken.kr").write_text("x: int = 'a'\n\n\ndef f() -> int:\n    return 'b'\n", encoding="utf-8")
+    with pytest.raises(krait.CompileError) as raised:
+        krait.compile_file(tmp_path / "main.kr")
+    assert [Path(found.filename).name for found in raised.value.diagnostics] == ["broken.kr", "broken.kr"]
+
+
+@pytest.mark.parametrize("source", [
+    "from krait.heap import allocate\n",
+    "import krait.heap as heap\n",
+    "from krait.io import write\n",
+])  # fmt: skip
+def test_the_implementation_is_private(source: str) -> None:
+    (message,) = errors(source)
+    assert "private to the standard library" in message
+
+
+def test_hidden_names_of_the_prelude_are_not_built_in() -> None:
+    assert errors("print(sum_int([1]))\n") == ["the name `sum_int` is not defined"]
+
+
+def test_fields_of_built_in_classes_are_hidden() -> None:
+    assert errors("print([1].length)\n") == ["`list[int]` has no attribute `length`"]
+    assert errors("print('x'._at(0))\n") == ["`str` has no attribute `_at`"]
+
+
+def test_no_more_than_one_error_for_one_mistake() -> None:
+    source = "xs = undefined\nfor x in xs:\n    print(x + 1)\ny = xs[0]\nprint(y.z)\n"
+    assert errors(source) == ["the name `undefined` is not defined"]
