@@ -7,6 +7,7 @@ another left off.
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from svm.isa import TrapKind
 from svm.lower import HEADER_SLOTS, SLOT_BYTES, FrameLayout, Header
 from svm.runtime.store import FunctionInstance, Store, TagInstance
 
-__all__ = ["Engine", "GuestStack", "GuestThrow", "GuestTrap", "Status", "push_frame", "traceback"]
+__all__ = ["Engine", "Frames", "GuestStack", "GuestThrow", "GuestTrap", "Status", "frames_of", "push_frame"]
 
 _SHOWN_FIRST, _SHOWN_LAST = 20, 80
 
@@ -96,21 +97,36 @@ def push_frame(stack: GuestStack, function: FunctionInstance, layout: FrameLayou
     stack.fp = fp
 
 
-def traceback(store: Store, stack: GuestStack, base: int) -> Traceback:
-    """The guest's frames from slot `base` on, outermost first; the middle of a deep stack is left out."""
-    places: list[tuple[int, int, int]] = []
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Where the frames of a call stand: cheap to note, and made a `Traceback` only if somebody wants to read it.
+
+    places: (instance, function, offset), innermost first; the middle of a deep stack is left out.
+    """
+
+    places: tuple[tuple[int, int, int], ...] = ()
+    omitted: int = 0
+
+    def traceback(self, store: Store) -> Traceback:
+        """The frames with their names and lines, outermost first."""
+        # The innermost frame stands at its instruction; the others stand after their call.
+        frames = [_frame(store, *place, after=at > 0) for at, place in enumerate(self.places)]
+        return Traceback(tuple(reversed(frames)), self.omitted, _SHOWN_FIRST)
+
+
+def frames_of(stack: GuestStack, base: int) -> Frames:
+    """The guest's frames from slot `base` on."""
+    headers: list[int] = []
     fp, slots = stack.fp, stack.slots
     while base <= fp <= len(slots) - HEADER_SLOTS:
-        places.append((slots[fp + Header.INSTANCE], slots[fp + Header.FUNCTION], slots[fp + Header.OFFSET]))
+        headers.append(fp)
         caller = slots[fp + Header.CALLER]
         if not caller:
             break
         fp -= caller
-    # The innermost frame stands at its instruction; the others stand after their call.
-    frames = [_frame(store, *place, after=at > 0) for at, place in enumerate(places[:_SHOWN_LAST])]
-    rest = places[_SHOWN_LAST:]
-    frames += [_frame(store, *place, after=True) for place in rest[-_SHOWN_FIRST:]]
-    return Traceback(tuple(reversed(frames)), max(len(rest) - _SHOWN_FIRST, 0), _SHOWN_FIRST)
+    shown = headers[:_SHOWN_LAST] + headers[_SHOWN_LAST:][-_SHOWN_FIRST:]
+    places = [(slots[fp + Header.INSTANCE], slots[fp + Header.FUNCTION], slots[fp + Header.OFFSET]) for fp in shown]
+    return Frames(tuple(places), len(headers) - len(shown))
 
 
 def _frame(store: Store, instance: int, function: int, offset: int, *, after: bool) -> TracebackFrame:

@@ -26,7 +26,7 @@ from svm.errors import (
 from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.module import ValidModule
-from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
+from svm.runtime.engine import Engine, Frames, GuestStack, GuestThrow, GuestTrap, Status, frames_of
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
@@ -59,7 +59,13 @@ class Paused:
 
     reason: str
     fuel_used: int
-    traceback: Traceback = field(repr=False)
+    _frames: Frames = field(repr=False)
+    _store: Store = field(repr=False, compare=False)
+
+    @property
+    def traceback(self) -> Traceback:
+        """The guest's call stack where it stopped."""
+        return self._frames.traceback(self._store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +377,7 @@ class Task:
                 self._drop()
                 return Exited(end.code, meter.used)
             except BaseException as error:
-                frames = traceback(guest.store, stack, self._base)
+                frames = frames_of(stack, self._base).traceback(guest.store)
                 self._drop()
                 self._given_up = True
                 if isinstance(error, GuestError) and not error.traceback.frames:
@@ -403,8 +409,8 @@ class Task:
     def _pause(self, reason: str) -> Outcome:
         guest = self._guest
         guest.meter.gather()
-        frames = traceback(guest.store, guest.stack, self._base) if self._next == self._resume else Traceback()
-        paused = Paused(reason, guest.meter.used, frames)
+        frames = frames_of(guest.stack, self._base) if self._next == self._resume else Frames()
+        paused = Paused(reason, guest.meter.used, frames, guest.store)
         if self._nested:  # the host function that called cannot be gone back to
             self._drop()
             self._given_up = True
@@ -423,7 +429,7 @@ class Task:
 
     def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped | Exited:
         guest = self._guest
-        frames = traceback(guest.store, guest.stack, self._base)
+        frames = frames_of(guest.stack, self._base).traceback(guest.store)
         self._drop()
         used = guest.meter.used
         if isinstance(failure, GuestThrow):
