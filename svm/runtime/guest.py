@@ -288,12 +288,15 @@ class Task:
                 raise UsageError("the call is running already")
             if self.done:
                 raise UsageError("the call has ended")
+            portion = guest.meter.left if fuel is None else _portion(fuel)
+            if seconds is not None and not isinstance(seconds, int | float):
+                raise UsageError(f"seconds are a number, not {seconds!r}")
             if not self._started:
                 self._start()
             elif guest.task is not self:
                 raise UsageError("another call of the guest is under way; it must go on first")
             self._set_deadline(seconds)
-            floor = max(guest.meter.left - _portion(fuel), 0) if fuel is not None else 0
+            floor = max(guest.meter.left - portion, 0)
             self._running = True
             try:
                 with InterruptWatch(guest.stack) as watch:

@@ -208,6 +208,15 @@ def test_fuel_of_a_run_is_a_whole_number(spawn: Spawn, fuel: Any) -> None:
         guest.start("f").run(fuel=fuel)
     with pytest.raises(UsageError, match="fuel is a whole number from 0"):
         guest.add_fuel(fuel)
+    assert guest.task is None  # nothing has begun
+    assert guest.call("one") == 1
+
+
+def test_seconds_of_a_run_are_a_number(spawn: Spawn) -> None:
+    guest = spawn(WAITS)
+    with pytest.raises(UsageError, match="seconds are a number, not '5'"):
+        guest.start("f").run(seconds="5")  # type: ignore[arg-type]  # that is what is tested
+    assert guest.call("one") == 1
 
 
 def test_names_and_arguments_are_checked(spawn: Spawn) -> None:
