@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 from pathlib import Path
 
@@ -150,3 +151,32 @@ def test_only_krait_sources_are_shown(cli: Cli) -> None:
     result = cli("run", "--invoke", "throw", "demo.svmt")
     assert 'File "secret.txt", line 3, in throw\n' in result.err
     assert "s3cret" not in result.err
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """A module with a few bytes changed, taken out or put in."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        at = rng.randrange(8, len(out))
+        match rng.randrange(4):
+            case 0:
+                out[at] = rng.randrange(256)
+            case 1:
+                del out[at : at + rng.randrange(1, 9)]
+            case 2:
+                out[at:at] = rng.randbytes(rng.randrange(1, 9))
+            case _:
+                out[at] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_damaged_modules_are_told_or_run(cli: Cli, count: int) -> None:
+    """None of them is a bug of ours, none takes long, and none takes much memory."""
+    data = Path("demo.svmb").read_bytes()
+    limits = ("--fuel", "10000", "--memory", "1MiB", "--stack", "16KiB", "--timeout", "5")
+    for seed in range(count):
+        Path("damaged.svmb").write_bytes(mutated(data, random.Random(seed)))
+        for line in (["run", *limits, "damaged.svmb"], ["validate", "damaged.svmb"], ["inspect", "damaged.svmb"]):
+            result = cli(*line)
+            assert result.status != Status.INTERNAL, f"seed {seed}: {result.err}"
