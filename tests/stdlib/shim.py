@@ -157,6 +157,7 @@ def _unsafe() -> types.ModuleType:
         memory_compare=memory_compare,
         float_bits=lambda x: u64(struct.unpack("<Q", struct.pack("<d", x))[0]),
         float_from_bits=lambda x: struct.unpack("<d", struct.pack("<Q", int(x)))[0],
+        float_divide=lambda a, b: a / b,
         clz=lambda x: u64(64 - int(x).bit_length()),
         ctz=lambda x: u64((int(x) & -int(x)).bit_length() - 1 if x else 64),
         truncate=lambda x: math.trunc(x),
