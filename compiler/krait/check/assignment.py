@@ -444,7 +444,11 @@ def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribut
     for part in held:
         ctx.emit(part)
     field = _field(ctx, owner, target)
-    result = _augmented(ctx, read_attribute(ctx, owner, target), node)
+    value = read_attribute(ctx, owner, target)
+    path = access_path(ctx, target)
+    if path is not None and path in ctx.flow.narrowed and isinstance(prune(value.type), Optional):
+        value = require(ctx, value, "TypeError", f"'{target.attr}' is None", target.span)
+    result = _augmented(ctx, value, node)
     if result is not None:
         ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, coerce(ctx, result, field, node.span)))
         _field_assigned(ctx, target, field, result)

@@ -26,8 +26,9 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     module = module_named(ctx, node.value)
     if module is not None:
         return member_of_module(ctx, module, node)
+    is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
-    narrowed = _narrowed_attribute(ctx, node)
+    narrowed = None if is_base else _narrowed_attribute(ctx, node)
     if narrowed is not None:
         return narrowed
     return read_attribute(ctx, ctx.expr(node.value), node)

@@ -114,6 +114,8 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
             return _call_super(ctx, func, node, expected)
         case _:
             pass
+    if not (isinstance(func.value, tree.Name) and ctx.scope.get(func.value.id) is ctx.self_local):
+        ctx.attribute_base = func.value  # None raises CPython's AttributeError
     receiver = present(ctx, ctx.expr(func.value), func.attr, func.span)
     t = prune(receiver.type)
     if isinstance(t, Infer):
@@ -132,7 +134,7 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
         raise ctx.later(func.span, "calls of what a property gives", "call a method by its name")
     if decl.kind == "static":
         return call_function(ctx, decl, owner_args, None, node, (), expected)
-    return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected)
+    return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected, virtual=True)
 
 
 def _refuse_field_call(ctx: Context, t: Type, func: tree.Attribute) -> None:
@@ -258,6 +260,8 @@ def call_function(
     node: tree.Call,
     types: tuple[Type, ...],
     expected: Type | None,
+    *,
+    virtual: bool = False,
 ) -> hir.Expr:
     """Return the call of a function or method whose receiver is already checked."""
     sig = signature(ctx.world, decl)
@@ -279,7 +283,7 @@ def call_function(
     if before and receiver is not None:
         held, kept = ctx.hold(receiver)
         before, args = [*held, *before], [kept, *values]
-    made = ctx.call(instance, args, result, node.span)
+    made = ctx.call(instance, args, result, node.span, virtual=virtual)
     return hir.Let(result, before, made) if before else made
 
 

@@ -97,7 +97,7 @@ def condition(ctx: Context, node: tree.expr) -> Condition:
         case tree.Call(func=tree.Name(id="isinstance"), args=(subject, cls), keywords=()):
             return _isinstance_test(ctx, subject, cls, node)
         case _:
-            value = ctx.expr(node)
+            value = _raw(ctx, node)
             test = truth(ctx, value, node.span)
             path = access_path(ctx, node)
             known = ctx.flow
@@ -107,6 +107,13 @@ def condition(ctx: Context, node: tree.expr) -> Condition:
             if isinstance(test, hir.Const):
                 return Condition(test, known if test.value else known.stop(), known.stop() if test.value else known)
             return Condition(test, known, known)
+
+
+def _raw(ctx: Context, node: tree.expr) -> hir.Expr:
+    """Return a value that may be None although an earlier test says otherwise: a call may have changed it since."""
+    if isinstance(node, tree.Attribute) or (isinstance(node, tree.Name) and node.id not in ctx.scope):
+        ctx.attribute_base = node
+    return ctx.expr(node)
 
 
 def _junction(ctx: Context, is_and: bool, values: tuple[tree.expr, ...]) -> Condition:
@@ -127,7 +134,7 @@ def _junction(ctx: Context, is_and: bool, values: tuple[tree.expr, ...]) -> Cond
 
 def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -> Condition:
     path = access_path(ctx, left)
-    value = ctx.expr(left)
+    value = _raw(ctx, left)
     t = prune(value.type)
     known = ctx.flow
     if isinstance(t, Infer):
@@ -155,6 +162,8 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     if isinstance(t, Optional):
         test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
     path = access_path(ctx, subject)
+    if path is not None and not (len(path) == 1 and ctx.owns(path[0])):
+        path = None  # a call might put an object of another class there
     narrower = wanted if wanted.decl.is_subclass(inner.decl) else inner
     true = known.narrow(path, narrower) if path is not None else known
     return Condition(hir.Let(BOOL, held, test) if held else test, true, known)
@@ -239,7 +248,7 @@ def condition_flows(ctx: Context, node: tree.expr) -> tuple[hir.Expr, Flow, Flow
     if _is_test(node):
         test = condition(ctx, node)
         return test.value, test.true, test.false
-    value = ctx.expr(node)
+    value = _raw(ctx, node)
     path = access_path(ctx, node)
     t = prune(value.type)
     if path is not None and isinstance(t, Optional):

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 
 from krait.check.context import Context
-from krait.check.types import GlobalVar
+from krait.check.types import INT, GlobalVar
 from krait.syntax import tree
 
 _MAX_BITS = 256
@@ -48,9 +48,9 @@ def _value(ctx: Context | None, node: tree.expr) -> int | None:
             return value
         case tree.Name(id=name) if ctx is not None and name not in ctx.scope:
             symbol = ctx.lookup(name)
-            if isinstance(symbol, GlobalVar) and isinstance(symbol.constant, int) and _is_bound(ctx, symbol):
-                return symbol.constant
-            return None
+            if not isinstance(symbol, GlobalVar) or not _is_bound(ctx, symbol):
+                return None
+            return symbol.constant if symbol.type is INT and isinstance(symbol.constant, int) else None
         case tree.UnaryOp(op=op, operand=operand):
             inner = _value(ctx, operand)
             return _apply_unary(op, inner) if inner is not None else None

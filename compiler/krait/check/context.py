@@ -73,6 +73,21 @@ class Loop:
     continues: list[Flow] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Finally:
+    """An enclosing ``finally`` clause, seen from within its ``try``.
+
+    label: leaving this loop of one round leads to the clause.  action: where to go when it has run; ``used`` gives the
+    codes.  loops: how many loops enclose it.  value: what a ``return`` that passes through it returns.
+    """
+
+    label: hir.LoopLabel
+    action: Local
+    loops: int
+    used: dict[str, int] = field(default_factory=dict)
+    value: Local | None = None
+
+
 class Context:
     """The state of the check of one function instance."""
 
@@ -86,6 +101,8 @@ class Context:
         self.scope: dict[str, Local] = {}
         self.flow = Flow()
         self.loops: list[Loop] = []
+        self.finals: list[Finally] = []
+        self.caught: list[Local] = []
         self.out: list[hir.Stmt] = []
         self.line = function.line
         self.self_local: Local | None = None
@@ -215,14 +232,16 @@ class Context:
         local = self.temp(value.type)
         return [hir.Assign(self.line, local, value)], hir.LocalGet(value.type, local)
 
-    def call(self, callee: Instance, args: list[hir.Expr], result: Type, span: Span) -> hir.Expr:
+    def call(
+        self, callee: Instance, args: list[hir.Expr], result: Type, span: Span, *, virtual: bool = False
+    ) -> hir.Expr:
         """Return a call, and note that the instance is needed."""
         self.need(callee, span)
         if not callee.decl.module.library:
             self.note_program_call()
         if prune(result) is NEVER:
             self.flow = self.flow.stop()
-        return hir.Call(result, callee, args, span.start_line)
+        return hir.Call(result, callee, args, span.start_line, virtual)
 
     def need(self, callee: Instance, span: Span) -> None:
         """Note that the function being checked refers to ``callee``."""
@@ -268,6 +287,12 @@ class Context:
             symbol = self.module.symbols.get(name)
             return symbol if isinstance(symbol, GlobalVar) else None
         return None
+
+    def owns(self, variable: Variable) -> bool:
+        """Return whether nothing but the function being checked can assign to a variable."""
+        if isinstance(variable, Local):
+            return True
+        return self.is_module_code and variable.module is self.module and variable.name not in self.module.shared
 
     def lookup(self, name: str) -> Symbol | None:
         """Return what a name that is no local variable means here."""

@@ -195,6 +195,7 @@ class _Declarer:
             if isinstance(node, tree.Global):
                 for name in node.names:
                     self.module.reassigned.add(name)
+                    self.module.shared.add(name)
                     if name not in self.module.symbols:
                         self.module.symbols[name] = GlobalVar(name, self.module, span=node.span)
         self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)

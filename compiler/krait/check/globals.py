@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from krait.check.annotations import Annotations
 from krait.check.constants import literal_int
-from krait.check.types import FLOAT, INT, FunctionDecl, GlobalVar, Instance, ModuleDecl
+from krait.check.types import FIXED, FLOAT, INT, FunctionDecl, GlobalVar, Instance, ModuleDecl
 from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -53,7 +53,7 @@ def _find_value(world: World, var: GlobalVar, value: tree.expr) -> None:
     if var.name not in var.module.reassigned:
         number = literal_int(value)
         if number is not None and -(2**63) <= number < 2**63:
-            if var.type is INT or not var.annotated:
+            if var.type is INT or var.type in FIXED or not var.annotated:
                 var.constant = number
         elif isinstance(value, tree.Constant) and isinstance(value.value, float):
             if var.type is FLOAT or not var.annotated:

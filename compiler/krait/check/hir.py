@@ -80,11 +80,15 @@ class Op(Expr):
 
 @dataclass(slots=True, eq=False)
 class Call(Expr):
-    """A call of a function instance, or of a host function."""
+    """A call of a function instance, or of a host function.
+
+    virtual: the callee is a method, and the class of the first argument may have a method that overrides it.
+    """
 
     callee: Instance
     args: list[Expr]
     line: int = 0
+    virtual: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -353,11 +357,13 @@ class Support:
 class Program:
     """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
 
+    overriders: the methods of derived classes that take the place of a method, the most derived first.
     fields: the fields of a class instance, bases' first, with their types.
     """
 
     main: ModuleDecl
     functions: dict[Instance, Function]
+    overriders: Callable[[Instance], list[Instance]]
     initialisers: list[Function]
     support: Support
     fields: Callable[[ClassType], list[tuple[str, Type]]]

@@ -246,6 +246,7 @@ def check_module(world: World, module: ModuleDecl) -> None:
         elif isinstance(symbol, ClassDecl):
             for method in symbol.methods.values():
                 _check_declared(world, method)
+                _check_override(world, symbol, method)
 
 
 def _check_declared(world: World, decl: FunctionDecl) -> None:
@@ -258,3 +259,32 @@ def _check_declared(world: World, decl: FunctionDecl) -> None:
         signature(world, decl)
     except Refusal:
         return
+
+
+def _check_override(world: World, cls: ClassDecl, method: FunctionDecl) -> None:
+    """A method that takes the place of one of a base must be called in the same way."""
+    replaced = cls.base.find_method(method.name) if cls.base is not None else None
+    if replaced is None or method.name == "__init__":
+        return
+    with suppress(Refusal):
+        own, base = signature(world, method), signature(world, replaced)
+        same = method.kind == replaced.kind and not method.all_type_params and len(own.params) == len(base.params)
+        same = same and all(
+            (a.name, prune(a.type), a.keyword_only) == (b.name, prune(b.type), b.keyword_only)
+            for a, b in zip(own.params, base.params, strict=True)
+        )
+        if not same or not _fits(prune(own.result), prune(base.result)):
+            assert replaced.owner is not None
+            world.refuse(
+                method.module,
+                _heading(method),
+                f"`{cls.name}.{method.name}` overrides that of `{replaced.owner.name}`, but is called differently",
+                hints=("give it the same parameters and the same result",),
+            )
+
+
+def _fits(own: Type, base: Type) -> bool:
+    """Return whether what the overriding method returns can stand for what the other one returns."""
+    if isinstance(own, ClassType) and isinstance(base, ClassType) and not base.args:
+        return own.decl.is_subclass(base.decl)
+    return own == base

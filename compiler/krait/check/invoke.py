@@ -52,7 +52,8 @@ def invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument]
         coerce(ctx, value, substitute(param.type, env), where)
         for param, (value, where) in zip(sig.params, args, strict=True)
     ]
-    return ctx.call(instance, [receiver_for(ctx, decl, receiver), *given], substitute(sig.result, env), span)
+    arguments = [receiver_for(ctx, decl, receiver), *given]
+    return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
 
 
 def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span) -> hir.Expr | None:
@@ -71,7 +72,8 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
         if adapted is None:
             return None
         given.append(adapted)
-    return ctx.call(instance, [receiver_for(ctx, decl, receiver), *given], substitute(sig.result, env), span)
+    arguments = [receiver_for(ctx, decl, receiver), *given]
+    return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
 
 
 def receiver_for(ctx: Context, decl: FunctionDecl, receiver: hir.Expr) -> hir.Expr:

@@ -319,7 +319,7 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
     if isinstance(t, ClassType) and find_method(ctx, t, "_advance") is not None:
         return _stream_plan(ctx, value, t, span)
     if isinstance(t, ClassType) and find_method(ctx, t, "__next__") is not None:
-        raise ctx.later(span, "iterators written in a program", "return a list")
+        return _iterator_plan(ctx, value, t, span)
     raise ctx.refuse(span, f"a `{t}` cannot be iterated over", label="not iterable")
 
 
@@ -361,6 +361,27 @@ def _stream_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Pla
     test = invoke(ctx, kept, "_advance", [], span)
     setup: hir.Block = [hir.Assign(ctx.line, stream, value)]
     return Plan(hir.FieldGet(item_type, kept, "_current"), test, setup, indexed=False)
+
+
+def _iterator_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """An object whose ``__next__`` gives one item after the other, and raises StopIteration at the end."""
+    iterator, going_on = ctx.temp(t), ctx.temp(BOOL)
+    caught_type = ctx.world.library_class("BaseException")
+    caught = ctx.temp(caught_type)
+    following = invoke(ctx, hir.LocalGet(t, iterator), "__next__", [], span)
+    current = ctx.temp(following.type)
+    kept = hir.LocalGet(caught_type, caught)
+    ended = hir.IsInstance(BOOL, kept, ctx.world.library_class("StopIteration"))
+    handler: hir.Block = [
+        hir.If(0, ended, [hir.Assign(0, going_on, hir.Const(BOOL, False))], [hir.Raise(0, kept)])
+    ]
+    ask: hir.Block = [
+        hir.Assign(ctx.line, going_on, hir.Const(BOOL, True)),
+        hir.Handle(ctx.line, [hir.Assign(ctx.line, current, following)], caught, handler),
+    ]
+    test = hir.Let(BOOL, ask, hir.LocalGet(BOOL, going_on))
+    setup: hir.Block = [hir.Assign(ctx.line, iterator, value)]
+    return Plan(hir.LocalGet(following.type, current), test, setup, indexed=False)
 
 
 def _tuple_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:

@@ -15,6 +15,7 @@ from krait.check import (  # noqa: F401
     calls,
     comparisons,
     conditions,
+    exceptions,
     expressions,
     formats,
     hir,
@@ -26,7 +27,7 @@ from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
 from krait.check.types import ClassDecl, ClassType, FunctionDecl, Instance, ModuleDecl, Type, resolve
 from krait.check.world import Refusal, Request, World
-from krait.diagnostics import DiagnosticSink
+from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
 
@@ -52,7 +53,11 @@ def check_program(
     def fields(cls: ClassType) -> list[tuple[str, Type]]:
         return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]
 
-    return hir.Program(main, functions, [functions[start]], support, fields)
+
+    def overriders(instance: Instance) -> list[Instance]:
+        return [Instance(method) for method in world.overriders(instance.decl)]
+
+    return hir.Program(main, functions, overriders, [functions[start]], support, fields)
 
 
 def _check_own_modules(world: World) -> None:
@@ -77,12 +82,21 @@ def _check_needed(world: World, roots: Iterable[Instance]) -> None:
             function = check_function(world, instance)
         except Refusal:
             return
-        for callee, span in function.callees:
+        for callee, span in _with_overriders(world, function):
             needed = callee.resolved()
             if needed not in seen:
                 seen.add(needed)
                 world.requests.setdefault(needed, Request(function.module, span, instance))
                 pending.append(needed)
+
+
+def _with_overriders(world: World, function: hir.Function) -> list[tuple[Instance, Span]]:
+    """Return what a function refers to, methods with those that may take their place."""
+    out: list[tuple[Instance, Span]] = []
+    for callee, span in function.callees:
+        out.append((callee, span))
+        out += [(Instance(method), span) for method in world.overriders(callee.decl)]
+    return out
 
 
 def _reachable(world: World, roots: Iterable[Instance]) -> dict[Instance, hir.Function]:
@@ -95,7 +109,7 @@ def _reachable(world: World, roots: Iterable[Instance]) -> dict[Instance, hir.Fu
             continue
         function = check_function(world, instance)
         found[instance] = function
-        pending.extend(callee for callee, _ in reversed(function.callees))
+        pending.extend(callee for callee, _ in reversed(_with_overriders(world, function)))
     return found
 
 

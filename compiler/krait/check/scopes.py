@@ -7,14 +7,12 @@ with spelling suggestions for names that nothing defines.
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.coerce import unwrap
+from krait.check.coerce import require, unwrap
 from krait.check.context import Context
 from krait.check.globals import prepare_global
 from krait.check.names import did_you_mean
 from krait.check.types import (
     BOOL,
-    FLOAT,
-    INT,
     NONE,
     ClassDecl,
     FunctionDecl,
@@ -118,11 +116,16 @@ def read_global(ctx: Context, var: GlobalVar, node: tree.expr) -> hir.Expr:
         raise ctx.unknown(node.span, f"`{var.name}`")
     checked = not is_global_bound(ctx, var)
     if var.constant is not None and not checked:
-        return hir.Const(INT if isinstance(var.constant, int) else FLOAT, var.constant)
+        return hir.Const(var.type, var.constant)
     var.needs_flag = var.needs_flag or checked
     value = hir.GlobalGet(var.type, var, checked, node.span.start_line)
     known = ctx.flow.narrowed.get((var,))
-    return _as_known(ctx, value, known) if known is not None else value
+    if known is not None and ctx.owns(var):
+        return _as_known(ctx, value, known)
+    if known is None or node is ctx.attribute_base:
+        return value
+    # A call may have changed the variable since the test, so it is asked again.
+    return require(ctx, value, "TypeError", f"'{var.name}' is None", node.span)
 
 
 def is_global_bound(ctx: Context, var: GlobalVar) -> bool:

@@ -90,6 +90,12 @@ class _Signatures:
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
         if parameter.default is not None and not _is_constant(parameter.default):
+            if self.decl.all_type_params:
+                raise self.annotations.refuse(
+                    parameter.default.span,
+                    "not yet part of Krait: defaults of generic functions that are no constants",
+                    "use `None`, and make the value in the function",
+                )
             name = f"{self.decl.qualified_name}.{arg.arg}"
             parameter.default_var = GlobalVar(name, self.module, t, annotated=True, span=arg.span)
         return parameter

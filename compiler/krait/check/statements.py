@@ -9,6 +9,7 @@ from krait.check import hir
 from krait.check.coerce import coerce
 from krait.check.conditions import Condition, condition
 from krait.check.context import Context, Loop, statement
+from krait.check.exceptions import leave
 from krait.check.flow import join
 from krait.check.globals import init_function, is_static
 from krait.check.invoke import text_of
@@ -18,7 +19,6 @@ from krait.check.types import (
     NEVER,
     NONE,
     ClassDecl,
-    ClassType,
     FunctionDecl,
     Import,
     Instance,
@@ -149,7 +149,7 @@ def break_(ctx: Context, node: tree.Break) -> None:
         raise ctx.refuse(node.span, "`break` outside a loop")
     loop = ctx.loops[-1]
     loop.breaks.append(ctx.flow)
-    ctx.emit(hir.Break(node.span.start_line, loop.label))
+    leave(ctx, "break", node.span.start_line)
     ctx.flow = ctx.flow.stop()
 
 
@@ -160,7 +160,7 @@ def continue_(ctx: Context, node: tree.Continue) -> None:
         raise ctx.refuse(node.span, "`continue` outside a loop")
     loop = ctx.loops[-1]
     loop.continues.append(ctx.flow)
-    ctx.emit(hir.Continue(node.span.start_line, loop.label))
+    leave(ctx, "continue", node.span.start_line)
     ctx.flow = ctx.flow.stop()
 
 
@@ -178,9 +178,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
         raise ctx.refuse(node.span, "a function with the result `NoReturn` does not return")
     if node.value is None or (isinstance(node.value, tree.Constant) and node.value.value is None):
         if result is NONE:
-            ctx.emit(hir.Return(line, None))
+            leave(ctx, "return", line)
         elif isinstance(result, Optional):
-            ctx.emit(hir.Return(line, hir.Const(result, None)))
+            leave(ctx, "return", line, hir.Const(result, None))
         else:
             raise ctx.refuse(
                 node.span,
@@ -196,36 +196,11 @@ def return_(ctx: Context, node: tree.Return) -> None:
                 f"write `-> {value.type}` behind the parameters",
             )
         ctx.emit(hir.Evaluate(line, value))
-        ctx.emit(hir.Return(line, None))
+        leave(ctx, "return", line)
     else:
         value = ctx.expr(node.value, result)
-        ctx.emit(hir.Return(line, coerce(ctx, value, result, node.value.span)))
+        leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields(node.span)
-    ctx.flow = ctx.flow.stop()
-
-
-@statement(tree.Raise)
-def raise_(ctx: Context, node: tree.Raise) -> None:
-    """``raise X("text")`` and ``raise X``."""
-    if node.exc is None:
-        raise ctx.later(node.span, "`raise` without an exception", "name the exception")
-    exc = node.exc
-    if isinstance(exc, tree.Name) and exc.id not in ctx.scope:
-        symbol = ctx.lookup(exc.id)
-        if isinstance(symbol, ClassDecl):
-            exc = tree.Call(exc, (), (), exc.span)
-    value = ctx.expr(exc)
-    t = prune(value.type)
-    if not isinstance(t, ClassType) or not ctx.world.is_exception(t.decl):
-        raise ctx.refuse(
-            exc.span,
-            f"expected an exception, found `{t}`",
-            'write `raise ValueError("…")`, for example',
-            label="exceptions derive from BaseException",
-        )
-    if node.cause is not None and not (isinstance(node.cause, tree.Constant) and node.cause.value is None):
-        ctx.emit(hir.Evaluate(node.span.start_line, ctx.expr(node.cause)))
-    ctx.emit(hir.Raise(node.span.start_line, value))
     ctx.flow = ctx.flow.stop()
 
 
@@ -334,16 +309,6 @@ def has_code(ctx: Context, module: ModuleDecl) -> bool:
 def type_alias(ctx: Context, node: tree.TypeAlias) -> None:
     """``type X = …``."""
     raise ctx.later(node.span, "type aliases", "write the type out")
-
-
-@statement(tree.Try, tree.TryStar)
-def try_(ctx: Context, node: tree.Try) -> None:
-    """``try``."""
-    raise ctx.later(
-        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 3),
-        "`try`",
-        "test before the operation that may fail",
-    )
 
 
 @statement(tree.With)

@@ -327,7 +327,7 @@ class Import:
 class ModuleDecl:
     """A module. ``unsafe``: it imports ``krait.unsafe``. ``library``: it belongs to the standard library.
 
-    reassigned: names that are assigned to more than once, or by functions.
+    reassigned: names that are assigned to more than once, or by functions.  shared: names that functions assign to.
     bound: the variables that have a value whenever a function of the module can run.
     finally_bound: those that have one when the module's code has run to its end.
     init: the function that runs the module's code.
@@ -340,6 +340,7 @@ class ModuleDecl:
     library: bool
     symbols: dict[str, Symbol] = field(default_factory=dict)
     reassigned: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
     bound: frozenset[GlobalVar] | None = None
     finally_bound: frozenset[GlobalVar] | None = None
     init: FunctionDecl | None = None

@@ -152,26 +152,21 @@ class World:
                 hints=(f"keep the `{base.name}` in a field",),
             )
         decl.base = base
-        if not decl.module.library:
-            self._refuse_overriding(decl, base)
 
-    def _refuse_overriding(self, decl: ClassDecl, base: ClassDecl) -> None:
-        """Until there are virtual calls, a method cannot replace one of a base."""
-        for method in decl.methods.values():
-            if method.name != "__init__" and base.find_method(method.name) is not None:
-                start = method.node.span
-                span = Span(
-                    start.start_line,
-                    start.start_col,
-                    start.start_line,
-                    start.start_col + len("def ") + len(method.name),
-                )
-                self.refuse(
-                    decl.module,
-                    span,
-                    f"not yet part of Krait: `{decl.name}.{method.name}` overrides the method of `{base.name}`",
-                    hints=("give it another name",),
-                )
+    def overriders(self, decl: FunctionDecl) -> list[FunctionDecl]:
+        """Return the methods of derived classes that take the place of a method, the most derived first."""
+        if decl.owner is None or decl.kind == "static" or decl.name == "__init__":
+            return []
+        found = [
+            symbol.methods[decl.name]
+            for module in self.modules.values()
+            for symbol in module.symbols.values()
+            if isinstance(symbol, ClassDecl)
+            and symbol is not decl.owner
+            and decl.name in symbol.methods
+            and symbol.is_subclass(decl.owner)
+        ]
+        return sorted(found, key=lambda method: -len(list(method.owner.mro())) if method.owner is not None else 0)
 
     def module(self, name: str) -> ModuleDecl | None:
         """Return the module ``name``, loaded if need be.

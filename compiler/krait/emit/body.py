@@ -381,7 +381,8 @@ class _BodyEmitter:
             self.expr(arg)
         line = self.line_now
         self.mark(node.line)
-        self.code("call", self.shared.function_index(node.callee.resolved()))
+        callee = node.callee.resolved()
+        self.code("call", self.shared.virtual_index(callee) if node.virtual else self.shared.function_index(callee))
         if resolve(node.type) is NEVER:
             self.code("unreachable")
         self.mark(line)

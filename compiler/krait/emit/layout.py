@@ -117,6 +117,10 @@ class TypeIds:
             self._number(child, children)
         self._count[cls] = len(self.order) - self._first[cls] + 1
 
+    def has(self, cls: ClassType) -> bool:
+        """Return whether a class, or one that derives from it, has objects."""
+        return cls in self._first
+
     def of(self, cls: ClassType) -> int:
         """Return the type id of a class."""
         return self._first[cls]

@@ -58,8 +58,11 @@ class _ModuleEmitter:
         shared, program = self.shared, self.program
         for instance in shared.own:
             self.add_function(program.functions[instance])
-        for exception, index in shared.raisers.items():
-            self.add_raiser(exception, index)
+        for extra, index in shared.extras.items():
+            if isinstance(extra, Instance):
+                self.add_dispatcher(extra, index)
+            else:
+                self.add_raiser(extra, index)
         start = self.add_start()
         describe = self.add_describe()
         shared.describe_types()
@@ -147,6 +150,35 @@ class _ModuleEmitter:
         code("throw", EXCEPTION_TAG)
         made = self.synthetic((isa.I32,), (), code, f"raise {exception}", [isa.I32])
         assert made == index
+
+    def add_dispatcher(self, instance: Instance, index: int) -> None:
+        """Make the function that calls the method of its first argument's own class."""
+        function = self.program.functions[instance]
+        kinds = [value_type(param.type) for param in function.params if param.type is not None]
+        params = [kind for kind in kinds if kind is not None]
+        result = value_type(function.result)
+        code = CodeBuilder()
+        for other, cls in self.shared.alternatives(instance):
+            first, count = self.shared.ids.range_of(cls)
+            code("local.get", 0)
+            code("i32.load", 2, 0)
+            code("i32.const", first)
+            code("i32.sub")
+            code("i32.const", count)
+            code("i32.lt_u")
+            code("if")
+            self.pass_on(code, len(params), other)
+            code("return")
+            code("end")
+        self.pass_on(code, len(params), instance)
+        made = self.synthetic(params, [] if result is None else [result], code, f"{function.name} (virtual)")
+        assert made == index
+
+    def pass_on(self, code: CodeBuilder, count: int, callee: Instance) -> None:
+        """Write the call of ``callee`` with the arguments at hand."""
+        for number in range(count):
+            code("local.get", number)
+        code("call", self.shared.function_index(callee))
 
     # --- the rest of the module ------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Shared:
         self.hosts = [instance for instance in program.functions if instance.decl.host is not None]
         self.own = [instance for instance in program.functions if instance.decl.host is None]
         self.functions = {instance: index for index, instance in enumerate([*self.hosts, *self.own])}
-        self.raisers: dict[str, int] = {}
+        self.extras: dict[str | Instance, int] = {}
         self.globals: list[Global] = []
         self.global_names: list[str] = []
         self._global_indices: dict[GlobalVar, int] = {}
@@ -51,7 +51,22 @@ class Shared:
 
     def raiser_index(self, exception: str) -> int:
         """Return the index of the function that makes and throws an exception with the text it is given."""
-        return self.raisers.setdefault(exception, len(self.functions) + len(self.raisers))
+        return self.extras.setdefault(exception, len(self.functions) + len(self.extras))
+
+    def virtual_index(self, instance: Instance) -> int:
+        """Return the index of the function that finds out which method a call of ``instance`` means, and calls it."""
+        if not self.alternatives(instance):
+            return self.function_index(instance)
+        return self.extras.setdefault(instance, len(self.functions) + len(self.extras))
+
+    def alternatives(self, instance: Instance) -> list[tuple[Instance, ClassType]]:
+        """Return the methods that take the place of ``instance`` in classes that there are objects of."""
+        found = [
+            (other, ClassType(other.decl.owner))
+            for other in self.program.overriders(instance)
+            if other.decl.owner is not None
+        ]
+        return [(other, cls) for other, cls in found if self.ids.has(cls)]
 
     def file_index(self, filename: str) -> int:
         """Return the index of a source file in the line table."""

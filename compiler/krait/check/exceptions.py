@@ -1,0 +1,254 @@
+"""`raise`, `try`, `except`, `else`, `finally`.
+
+In: syntax. Out: `hir.Handle` and what surrounds it. A handler is a chain of instance tests that ends in raising the
+exception again. `finally` is emitted once: every way out of its `try` (falling through, an exception, ``return``,
+``break``, ``continue``) notes where it leads, the clause runs, and then goes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.context import Context, Finally, statement
+from krait.check.flow import Flow, join
+from krait.check.names import scan
+from krait.check.scopes import find
+from krait.check.types import BOOL, INT, NONE, ClassDecl, ClassType, Local, Type, prune
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_RAISED = -1
+
+
+# --- raise ---------------------------------------------------------------------------------------------------------
+
+
+@statement(tree.Raise)
+def raise_(ctx: Context, node: tree.Raise) -> None:
+    """``raise X("text")``, ``raise X``, ``raise``."""
+    line = node.span.start_line
+    if node.exc is None:
+        if not ctx.caught:
+            raise ctx.refuse(node.span, "`raise` alone stands in an `except` clause", "name the exception")
+        caught = ctx.caught[-1]
+        ctx.emit(hir.Raise(line, hir.LocalGet(_type_of(caught), caught)))
+        ctx.flow = ctx.flow.stop()
+        return
+    exc = node.exc
+    if isinstance(exc, tree.Name) and exc.id not in ctx.scope:
+        if isinstance(ctx.lookup(exc.id), ClassDecl):
+            exc = tree.Call(exc, (), (), exc.span)
+    value = ctx.expr(exc)
+    t = prune(value.type)
+    if not isinstance(t, ClassType) or not ctx.world.is_exception(t.decl):
+        raise ctx.refuse(
+            exc.span,
+            f"expected an exception, found `{t}`",
+            'write `raise ValueError("…")`, for example',
+            label="exceptions derive from BaseException",
+        )
+    if node.cause is not None and not (isinstance(node.cause, tree.Constant) and node.cause.value is None):
+        held, value = ctx.hold(value)
+        for part in held:
+            ctx.emit(part)
+        ctx.emit(hir.Evaluate(line, ctx.expr(node.cause)))
+    ctx.emit(hir.Raise(line, value))
+    ctx.flow = ctx.flow.stop()
+
+
+# --- try … except … else -------------------------------------------------------------------------------------------
+
+
+@statement(tree.Try)
+def try_(ctx: Context, node: tree.Try) -> None:
+    """``try``."""
+    if node.finalbody:
+        _with_finally(ctx, node)
+    else:
+        _with_handlers(ctx, node)
+
+
+@statement(tree.TryStar)
+def try_star(ctx: Context, node: tree.TryStar) -> None:
+    """``try`` with ``except*``."""
+    span = node.span
+    raise ctx.later(
+        Span(span.start_line, span.start_col, span.start_line, span.start_col + 3), "`except*`", "write `except`"
+    )
+
+
+def _with_handlers(ctx: Context, node: tree.Try) -> None:
+    line = node.span.start_line
+    before = _anywhere_in(ctx.flow, ctx, node.body)
+    body = ctx.block(node.body)
+    completed: Local | None = None
+    orelse: hir.Block = []
+    if node.orelse:
+        completed = ctx.temp(BOOL)
+        ctx.emit(hir.Assign(line, completed, hir.Const(BOOL, False)))
+        body.append(hir.Assign(0, completed, hir.Const(BOOL, True)))
+        orelse = ctx.block(node.orelse)
+    ends = [ctx.flow]
+    caught = ctx.temp(ctx.world.library_class("BaseException"))
+    handler: hir.Block = [hir.Raise(0, hir.LocalGet(_type_of(caught), caught))]
+    chain: list[tuple[hir.Expr | None, hir.Block]] = []
+    for clause in node.handlers:
+        ctx.flow = before
+        chain.append((_clause_test(ctx, clause, caught), _clause_body(ctx, clause, caught)))
+        ends.append(ctx.flow)
+    for test, block in reversed(chain):
+        handler = block if test is None else [hir.If(0, test, block, handler)]
+    ctx.emit(hir.Handle(line, body, caught, handler))
+    if completed is not None:
+        ctx.emit(hir.If(0, hir.LocalGet(BOOL, completed), orelse, []))
+    ctx.flow = join(*ends)
+
+
+def _anywhere_in(entry: Flow, ctx: Context, body: Sequence[tree.AST]) -> Flow:
+    """What is known wherever in ``body`` an exception may arise."""
+    names = scan(body)
+    variables = [variable for name in names.assigned if (variable := ctx.variable(name)) is not None]
+    return entry.without(variables, names.fields)
+
+
+def _clause_classes(ctx: Context, clause: tree.ExceptHandler) -> list[ClassType]:
+    """Return the classes that a clause names, none for a bare ``except:``."""
+    if clause.type is None:
+        return []
+    nodes = clause.type.elts if isinstance(clause.type, tree.Tuple) else (clause.type,)
+    classes = []
+    for node in nodes:
+        symbol = find(ctx, node) if isinstance(node, tree.Name) and node.id not in ctx.scope else None
+        if not isinstance(symbol, ClassDecl) or not ctx.world.is_exception(symbol):
+            raise ctx.refuse(node.span, "`except` needs the names of exception classes",
+                             "write `except ValueError:`, for example")  # fmt: skip
+        classes.append(ClassType(symbol))
+    return classes
+
+
+def _clause_test(ctx: Context, clause: tree.ExceptHandler, caught: Local) -> hir.Expr | None:
+    """Return the test whether a clause takes the exception, None if it takes all."""
+    try:
+        classes = _clause_classes(ctx, clause)
+    except Refusal:
+        return hir.Const(BOOL, False)
+    result: hir.Expr | None = None
+    for cls in classes:
+        test = hir.IsInstance(BOOL, hir.LocalGet(_type_of(caught), caught), cls)
+        result = test if result is None else hir.Conditional(BOOL, result, hir.Const(BOOL, True), test)
+    return result
+
+
+def _clause_body(ctx: Context, clause: tree.ExceptHandler, caught: Local) -> hir.Block:
+    """Check the body of a clause; the name it gives the exception is known in it alone, as in CPython."""
+    hidden = ctx.scope.get(clause.name) if clause.name is not None else None
+    before: hir.Block = []
+    if clause.name is not None:
+        t = _named_type(ctx, clause)
+        local = Local(clause.name, t, span=clause.span)
+        ctx.function.locals.append(local)
+        ctx.scope[clause.name] = local
+        ctx.flow = ctx.flow.bind(local)
+        before = [hir.Assign(clause.span.start_line, local, hir.Cast(t, hir.LocalGet(_type_of(caught), caught)))]
+    ctx.caught.append(caught)
+    try:
+        return [*before, *ctx.block(clause.body)]
+    finally:
+        ctx.caught.pop()
+        if hidden is not None and clause.name is not None:
+            ctx.scope[clause.name] = hidden
+        elif clause.name is not None:
+            del ctx.scope[clause.name]
+
+
+def _named_type(ctx: Context, clause: tree.ExceptHandler) -> ClassType:
+    """Return the class that all the exceptions a clause takes derive from."""
+    base = ctx.world.library_class("BaseException")
+    with ctx.world.silence():  # the test has reported what is wrong with the classes
+        try:
+            classes = _clause_classes(ctx, clause)
+        except Refusal:
+            return base
+    for decl in classes[0].decl.mro() if classes else ():
+        if all(cls.decl.is_subclass(decl) for cls in classes):
+            return ClassType(decl)
+    return base
+
+
+# --- finally -------------------------------------------------------------------------------------------------------
+
+
+def _with_finally(ctx: Context, node: tree.Try) -> None:
+    line = node.span.start_line
+    entry = _anywhere_in(ctx.flow, ctx, (*node.body, *node.orelse, *node.handlers))
+    frame = Finally(hir.LoopLabel(), ctx.temp(INT), len(ctx.loops))
+    ctx.finals.append(frame)
+    try:
+        if node.handlers:
+            with ctx.collect() as body:
+                _with_handlers(ctx, tree.Try(node.body, node.handlers, node.orelse, (), node.span))
+        else:
+            body = ctx.block((*node.body, *node.orelse))
+    finally:
+        ctx.finals.pop()
+    normal = ctx.flow
+    caught = ctx.temp(ctx.world.library_class("BaseException"))
+    note = hir.Assign(0, frame.action, hir.Const(INT, _RAISED))
+    once = [hir.Handle(line, body, caught, [note]), hir.Break(0, frame.label)]
+    ctx.emit(hir.Assign(line, frame.action, hir.Const(INT, 0)))
+    ctx.emit(hir.While(0, frame.label, None, list[hir.Stmt](once), []))
+    ctx.flow = join(normal, entry)
+    known = ctx.flow.bound
+    for part in ctx.block(node.finalbody):
+        ctx.emit(part)
+    after = ctx.flow
+    _go_on(ctx, frame, caught, line)
+    changed = _anywhere_in(normal, ctx, node.finalbody)
+    ctx.flow = (
+        Flow(normal.reachable, normal.bound | (after.bound - known), changed.narrowed) if after.reachable else after
+    )
+
+
+def _go_on(ctx: Context, frame: Finally, caught: Local, line: int) -> None:
+    """Emit what comes after ``finally``: where the way out of the ``try`` led."""
+    action = hir.LocalGet(INT, frame.action)
+
+    def chosen(code: int) -> hir.Expr:
+        return hir.Op(BOOL, "i64.eq", [action, hir.Const(INT, code)])
+
+    again = hir.Raise(0, hir.LocalGet(_type_of(caught), caught))
+    ctx.emit(hir.If(0, chosen(_RAISED), [again], []))
+    for kind, code in frame.used.items():
+        with ctx.collect() as block:
+            value = (
+                hir.LocalGet(_type_of(frame.value), frame.value)
+                if kind == "return" and frame.value is not None
+                else None
+            )
+            leave(ctx, kind, line, value)
+        ctx.emit(hir.If(0, chosen(code), block, []))
+
+
+def leave(ctx: Context, kind: str, line: int, value: hir.Expr | None = None) -> None:
+    """Emit a ``return``, ``break`` or ``continue``, by way of the ``finally`` clauses that it leaves."""
+    frame = ctx.finals[-1] if ctx.finals else None
+    if frame is None or (kind != "return" and frame.loops < len(ctx.loops)):
+        if kind == "return":
+            ctx.emit(hir.Return(line, value))
+        else:
+            label = ctx.loops[-1].label
+            ctx.emit(hir.Break(line, label) if kind == "break" else hir.Continue(line, label))
+        return
+    if value is not None:
+        if frame.value is None:
+            frame.value = ctx.temp(ctx.function.result)
+        ctx.emit(hir.Assign(line, frame.value, value))
+    code = frame.used.setdefault(kind, len(frame.used) + 1)
+    ctx.emit(hir.Assign(line, frame.action, hir.Const(INT, code)))
+    ctx.emit(hir.Break(0, frame.label))
+
+
+def _type_of(local: Local) -> Type:
+    return local.type if local.type is not None else NONE
