@@ -95,11 +95,22 @@ class Checked:
 
 
 class Memory:
-    """The linear memory and the intrinsics on it."""
+    """The linear memory and the intrinsics on it. limit: the pages of 64 KiB beyond which it does not grow."""
+
+    HEAP = 1 << 20
 
     def __init__(self) -> None:
-        self.bytes = bytearray(1 << 20)
+        self.bytes = bytearray(self.HEAP)
         self.next = 1024
+        self.limit = 1 << 16
+
+    def grow(self, pages: int) -> u32:
+        """Stands for `memory_grow`: the number of pages before, or 2**32 - 1 where it is refused."""
+        before = len(self.bytes) // 65536
+        if before + pages > self.limit:
+            return u32(2**32 - 1)
+        self.bytes += bytes(pages * 65536)
+        return u32(before)
 
     def place(self, content: bytes) -> u32:
         """Lay bytes into fresh memory; return their address."""
@@ -151,8 +162,18 @@ def _unsafe() -> types.ModuleType:
         left, right = MEMORY.bytes[a : a + size], MEMORY.bytes[b : b + size]
         return (left > right) - (left < right)
 
+    def memory_fill(to: int, byte: int, size: int) -> None:
+        MEMORY.bytes[to : to + size] = bytes([byte]) * int(size)
+
     names.update(
+        address_of=lambda item: u32(8),
+        trap=lambda: 1 / 0,
         data=data,
+        heap_base=lambda: u32(Memory.HEAP),
+        memory_fill=memory_fill,
+        memory_grow=MEMORY.grow,
+        memory_size=lambda: u32(len(MEMORY.bytes) // 65536),
+        object_at={MemoryError: lambda address: MemoryError()},
         memory_copy=memory_copy,
         memory_compare=memory_compare,
         float_bits=lambda x: u64(struct.unpack("<Q", struct.pack("<d", x))[0]),
@@ -219,19 +240,22 @@ def _typed(kind: type[Fixed], value: int) -> Fixed:
 
 
 _modules: dict[str, types.ModuleType] = {"krait.unsafe": _unsafe()}
-_heap = types.ModuleType("krait.heap")
-_heap.__dict__.update(reserve=MEMORY.reserve, allocate=MEMORY.reserve, release=lambda address, size: None)
-_modules["krait.heap"] = _heap
+_plain_heap = types.ModuleType("krait.heap")
+_plain_heap.__dict__.update(reserve=MEMORY.reserve, allocate=MEMORY.reserve, release=lambda address, size: None)
+_modules["krait.heap"] = _plain_heap
 
 
 def load_module(name: str) -> types.ModuleType:
-    """Return the library's module of that name, loaded once."""
-    if name in _modules:
-        return _modules[name]
+    """Return the library's module of that name, loaded once. `krait.heap` is one that never gives memory back."""
+    return _modules[name] if name in _modules else load_anew(name)
+
+
+def load_anew(name: str) -> types.ModuleType:
+    """Return the library's module of that name as its source says, its variables as they are at first."""
     path = STDLIB.joinpath(*name.split(".")).with_suffix(".kr")
     tree = _Typed().visit(ast.parse(path.read_text(encoding="utf-8"), str(path)))
     module = types.ModuleType(name)
-    _modules[name] = module
+    _modules.setdefault(name, module)
     for node in list(tree.body):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             tree.body.remove(node)
