@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,9 +89,9 @@ def test_arguments_reach_the_program(run: Callable[..., object], oracle: Callabl
     assert run(source, args=("1", "-2")) == oracle(source, args=("1", "-2"))
 
 
-def test_overflow_is_an_error(run: Callable[..., object]) -> None:
+def test_overflow_is_an_error(run: Callable[..., Any]) -> None:
     for expression in ("x + 1", "-y", "x * 2", "y - 1", "abs(y)", "x << 1", "x ** 3", "x ** 2", "y // -1"):
         outcome = run(f"x = 9223372036854775807\ny = -x - 1\nx -= 0\ny -= 0\nprint('a')\nprint({expression})\n")
-        assert outcome.stdout == "a\n"  # type: ignore[attr-defined]
-        assert outcome.exception is not None  # type: ignore[attr-defined]
-        assert outcome.exception.startswith("OverflowError: ")  # type: ignore[attr-defined]
+        assert outcome.stdout == "a\n"
+        assert outcome.exception is not None
+        assert outcome.exception.startswith("OverflowError: ")

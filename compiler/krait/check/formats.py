@@ -8,7 +8,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, text_of
-from krait.check.types import NONE, ClassType, Infer, Type, prune
+from krait.check.types import NONE, ClassDecl, ClassType, Infer, Type, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -49,7 +49,8 @@ def _concatenated(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
     if len(parts) == 2:
         return invoke(ctx, parts[0], "__add__", [(parts[1], span)], span)
     decl = ctx.world.library_symbol("krait.str", "StringBuilder")
-    builder = ClassType(decl)  # type: ignore[arg-type]
+    assert isinstance(decl, ClassDecl)
+    builder = ClassType(decl)
     local = ctx.temp(builder)
     kept = hir.LocalGet(builder, local)
     body: hir.Block = [hir.Assign(ctx.line, local, _new_builder(ctx, builder, span))]
