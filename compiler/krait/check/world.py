@@ -68,6 +68,7 @@ class World:
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.derived: dict[ClassDecl, list[ClassDecl]] = {}
         self.in_progress: set[Instance] = set()
         self.quiet = 0
 
@@ -152,21 +153,19 @@ class World:
                 hints=(f"keep the `{base.name}` in a field",),
             )
         decl.base = base
+        self.derived.setdefault(base, []).append(decl)
 
     def overriders(self, decl: FunctionDecl) -> list[FunctionDecl]:
         """Return the methods of derived classes that take the place of a method, the most derived first."""
         if decl.owner is None or decl.kind == "static" or decl.name == "__init__":
             return []
-        found = [
-            symbol.methods[decl.name]
-            for module in self.modules.values()
-            for symbol in module.symbols.values()
-            if isinstance(symbol, ClassDecl)
-            and symbol is not decl.owner
-            and decl.name in symbol.methods
-            and symbol.is_subclass(decl.owner)
-        ]
-        return sorted(found, key=lambda method: -len(list(method.owner.mro())) if method.owner is not None else 0)
+        found: list[FunctionDecl] = []
+        pending = list(self.derived.get(decl.owner, ()))
+        for cls in pending:
+            pending.extend(self.derived.get(cls, ()))
+            if decl.name in cls.methods:
+                found.append(cls.methods[decl.name])
+        return found[::-1]
 
     def module(self, name: str) -> ModuleDecl | None:
         """Return the module ``name``, loaded if need be.
