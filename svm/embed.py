@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Protocol
@@ -23,8 +24,20 @@ def _reference() -> Engine:
     return ReferenceEngine()
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"reference": _reference}
-"""Engines by name; each is imported when it is first used.  "auto" stands for the best there is."""
+def _interpreter() -> Engine:
+    from svm.engines.native import NativeEngine
+
+    return NativeEngine(_say)
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"interpreter": _interpreter, "reference": _reference}
+"""Engines by name, the best first; each is imported when it is first used.  "auto" is the first that runs here."""
+
+
+def _say(message: str) -> None:
+    """Tell a person who waits at a terminal."""
+    if sys.stderr.isatty():
+        print(f"svm: {message}", file=sys.stderr, flush=True)
 
 
 class Device(Protocol):
@@ -109,10 +122,21 @@ class Module:
 
 
 def _engine(name: str) -> Engine:
-    make = ENGINES.get("reference" if name == "auto" else name)
+    if name == "auto":
+        return _best()
+    make = ENGINES.get(name)
     if make is None:
         raise UsageError(f"no engine is named {name!r}; there are auto, {', '.join(ENGINES)}")
     return make()
+
+
+def _best() -> Engine:
+    from svm.engines.native import UnavailableError
+
+    try:
+        return _interpreter()
+    except UnavailableError:
+        return _reference()
 
 
 def compile(source: str | bytes, filename: str = "<string>") -> Module:

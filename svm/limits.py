@@ -22,6 +22,7 @@ __all__ = [
     "MAX_DATA_SEGMENTS",
     "MAX_ELEMENT_SEGMENTS",
     "MAX_EXPORTS",
+    "MAX_FRAME_SLOTS",
     "MAX_FUNCTIONS",
     "MAX_GLOBALS",
     "MAX_IMPORTS",
@@ -72,6 +73,8 @@ MAX_CUSTOM_SECTIONS = 10_000
 MAX_NESTING = 10_000
 """Depth of structured control in one body; the JS API names none, engines have one of this size."""
 
+MAX_FRAME_SLOTS = 65_000
+"""Parameters, locals and operands of one function, which lie in its frame: an engine's code names a slot by 16 bits."""
 MAX_SOURCE_BRACKETS = 200
 MAX_SOURCE_INDENTS = 100
 """Nesting of brackets and of blocks in a Krait source; CPython's are the same."""

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from svm.errors import ExitError
 from svm.isa import I32, I64, FuncType, ValueType
+from svm.isa.numeric import Memory
 from svm.runtime import HostFunction, Instance
 
 __all__ = ["MAX_TRANSFER", "MAX_VECTORS", "Errno", "Streams", "functions"]
@@ -98,7 +99,7 @@ def _host(call: Callable[..., Errno], *params: ValueType) -> HostFunction:
     """A call as a host function: its 32-bit numbers unsigned, its faults error numbers."""
 
     def function(caller: Instance, *args: int) -> int:
-        memory = caller.memories[0].data if caller.memories else bytearray()
+        memory: Memory = caller.memory if caller.memories and caller.memories[0].size else bytearray()
         numbers = [value & 0xFFFF_FFFF if kind is I32 else value for kind, value in zip(params, args, strict=True)]
         try:
             return call(memory, *numbers)
@@ -118,19 +119,19 @@ class _Calls:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    def args_sizes_get(self, memory: bytearray, count: int, size: int) -> Errno:
+    def args_sizes_get(self, memory: Memory, count: int, size: int) -> Errno:
         return _put_sizes(memory, count, size, self._streams.args)
 
-    def args_get(self, memory: bytearray, pointers: int, text: int) -> Errno:
+    def args_get(self, memory: Memory, pointers: int, text: int) -> Errno:
         return _put_texts(memory, pointers, text, self._streams.args)
 
-    def environ_sizes_get(self, memory: bytearray, count: int, size: int) -> Errno:
+    def environ_sizes_get(self, memory: Memory, count: int, size: int) -> Errno:
         return _put_sizes(memory, count, size, self._streams.environ)
 
-    def environ_get(self, memory: bytearray, pointers: int, text: int) -> Errno:
+    def environ_get(self, memory: Memory, pointers: int, text: int) -> Errno:
         return _put_texts(memory, pointers, text, self._streams.environ)
 
-    def fd_write(self, memory: bytearray, descriptor: int, vectors: int, count: int, written: int) -> Errno:
+    def fd_write(self, memory: Memory, descriptor: int, vectors: int, count: int, written: int) -> Errno:
         """Write from `count` vectors; to `written` goes how many bytes were taken."""
         if not self._streams.is_open(descriptor):
             return Errno.BADF
@@ -143,7 +144,7 @@ class _Calls:
             return taken
         return _put(memory, written, "<I", taken)
 
-    def fd_read(self, memory: bytearray, descriptor: int, vectors: int, count: int, received: int) -> Errno:
+    def fd_read(self, memory: Memory, descriptor: int, vectors: int, count: int, received: int) -> Errno:
         """Read into `count` vectors what is there; to `received` goes how many bytes that was, none at the end."""
         if not self._streams.is_open(descriptor):
             return Errno.BADF
@@ -161,13 +162,13 @@ class _Calls:
             at += len(part)
         return _put(memory, received, "<I", len(data))
 
-    def fd_close(self, memory: bytearray, descriptor: int) -> Errno:
+    def fd_close(self, memory: Memory, descriptor: int) -> Errno:
         if not self._streams.is_open(descriptor):
             return Errno.BADF
         self._streams.close(descriptor)
         return Errno.SUCCESS
 
-    def fd_fdstat_get(self, memory: bytearray, descriptor: int, status: int) -> Errno:
+    def fd_fdstat_get(self, memory: Memory, descriptor: int, status: int) -> Errno:
         """Put kind, flags and rights of a descriptor; a C library takes a character device without seeking as a
         terminal."""
         if not self._streams.is_open(descriptor):
@@ -175,23 +176,23 @@ class _Calls:
         kind = _CHARACTER_DEVICE if self._streams.is_terminal(descriptor) else _UNKNOWN_DEVICE
         return _put(memory, status, "<BxHxxxxQQ", kind, 0, _FD_WRITE if descriptor else _FD_READ, 0)
 
-    def fd_seek(self, memory: bytearray, descriptor: int, offset: int, whence: int, position: int) -> Errno:
+    def fd_seek(self, memory: Memory, descriptor: int, offset: int, whence: int, position: int) -> Errno:
         """Refuse: a console has no positions."""
         return Errno.SPIPE if self._streams.is_open(descriptor) else Errno.BADF
 
 
-def _check(memory: bytearray, start: int, size: int) -> None:
+def _check(memory: Memory, start: int, size: int) -> None:
     if start + size > len(memory):
         raise _Fault
 
 
-def _put(memory: bytearray, start: int, layout: str, *values: Any) -> Errno:
+def _put(memory: Memory, start: int, layout: str, *values: Any) -> Errno:
     _check(memory, start, struct.calcsize(layout))
     struct.pack_into(layout, memory, start, *values)
     return Errno.SUCCESS
 
 
-def _ranges(memory: bytearray, vectors: int, count: int) -> Iterator[tuple[int, int]]:
+def _ranges(memory: Memory, vectors: int, count: int) -> Iterator[tuple[int, int]]:
     """The (address, size) pairs of vectors, cut where they exceed `MAX_TRANSFER` bytes in all."""
     _check(memory, vectors, count * 8)
     left = MAX_TRANSFER
@@ -201,13 +202,13 @@ def _ranges(memory: bytearray, vectors: int, count: int) -> Iterator[tuple[int, 
         left -= min(size, left)
 
 
-def _put_sizes(memory: bytearray, count: int, size: int, texts: Sequence[bytes]) -> Errno:
+def _put_sizes(memory: Memory, count: int, size: int, texts: Sequence[bytes]) -> Errno:
     _check(memory, size, 4)
     _put(memory, count, "<I", len(texts))
     return _put(memory, size, "<I", sum(len(text) + 1 for text in texts))
 
 
-def _put_texts(memory: bytearray, pointers: int, start: int, texts: Sequence[bytes]) -> Errno:
+def _put_texts(memory: Memory, pointers: int, start: int, texts: Sequence[bytes]) -> Errno:
     """Put the texts one after the other, each with a zero byte behind it, and their addresses."""
     joined = b"".join(text + b"\0" for text in texts)
     _check(memory, pointers, 4 * len(texts))

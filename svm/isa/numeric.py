@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from mmap import mmap
 from struct import Struct
 
 from svm.isa.op import Forbidden, TrapKind
@@ -55,6 +56,9 @@ M32 = 0xFFFF_FFFF
 M64 = 0xFFFF_FFFF_FFFF_FFFF
 CANONICAL_F32 = 0x7FC0_0000
 CANONICAL_F64 = 0x7FF8_0000_0000_0000
+
+Memory = bytearray | mmap
+"""Bytes that a BULK row's meaning works on."""
 
 _F32, _U32, _F64, _U64 = Struct("<f"), Struct("<I"), Struct("<d"), Struct("<Q")
 
@@ -262,19 +266,19 @@ def convert_f32(value: int) -> int:
     return f32_bits(float(magnitude if value >= 0 else -magnitude))
 
 
-def three_way(memory: bytearray, a: int, b: int, length: int) -> int:
+def three_way(memory: Memory, a: int, b: int, length: int) -> int:
     """-1, 0 or 1 as 32 bits: how two ranges of memory compare, byte by unsigned byte."""
     first, second = memory[a : a + length], memory[b : b + length]
     return 0 if first == second else (M32 if first < second else 1)
 
 
-def find(memory: bytearray, start: int, byte: int, length: int) -> int:
+def find(memory: Memory, start: int, byte: int, length: int) -> int:
     """Address of the first such byte, else the end of the range, modulo 2**32.
 
     The end tells absence as in C++'s `std::find`: no byte of the range has that address, and unlike a distance from the
     start it stays right when a long search goes on in chunks.
     """
-    index = memory.find(byte & 0xFF, start, start + length)
+    index = memory.find(bytes((byte & 0xFF,)), start, start + length)
     return (start + length if index < 0 else index) & M32
 
 
@@ -283,11 +287,11 @@ def unsigned(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
-def copy(memory: bytearray, target: int, source: int, length: int) -> None:
+def copy(memory: Memory, target: int, source: int, length: int) -> None:
     """Copy a range of memory, as if through a temporary."""
     memory[target : target + length] = memory[source : source + length]
 
 
-def fill(memory: bytearray, target: int, byte: int, length: int) -> None:
+def fill(memory: Memory, target: int, byte: int, length: int) -> None:
     """Fill a range of memory with the low 8 bits of `byte`."""
     memory[target : target + length] = bytes((byte & 0xFF,)) * length

@@ -6,6 +6,8 @@ tested where (`Charges`).  An engine decides none of this, so that all of them p
 
 from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, Charges, LoopCharge, bulk_charge, charges_of
 from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, FrameLayout, Header, layout_of
+from svm.lower.slots import SlotCode, SlotOp, slot_code
+from svm.lower.tries import Handlers, TryRange, tries_of
 
 __all__ = [
     "BULK_CHUNK",
@@ -14,9 +16,16 @@ __all__ = [
     "SLOT_BYTES",
     "Charges",
     "FrameLayout",
+    "Handlers",
     "Header",
     "LoopCharge",
+    "SlotCode",
+    "SlotOp",
+    "TryRange",
     "bulk_charge",
+
     "charges_of",
     "layout_of",
+    "slot_code",
+    "tries_of",
 ]

@@ -7,6 +7,7 @@ offset, for whatever is no module; it never reads past the bytes, and allocates 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TypeVar
 
 from svm import limits
@@ -432,4 +433,4 @@ def decode(data: bytes) -> Module:
     }
     functions = tuple(Function(kind, runs, body) for kind, (runs, body) in zip(types, codes, strict=True))
     fields = {renamed.get(name, name): part for name, part in parts.items()}
-    return Module(functions=functions, customs=customs, version=version, **fields)  # type: ignore[arg-type]  # by section name
+    return Module(functions=functions, customs=customs, version=version, digest=sha256(data).hexdigest(), **fields)  # type: ignore[arg-type]  # by section name

@@ -272,6 +272,11 @@ class _Checker:
             self.instruction(self.current)
         if self.controls:
             self.fail("the body ends before its last end")
+        self.current = None
+        if len(self.locals) + most > limits.MAX_FRAME_SLOTS:
+            self.fail(
+                f"a frame of {len(self.locals) + most} slots is larger than the limit of {limits.MAX_FRAME_SLOTS}"
+            )
         return ValidFunction(
             self.index,
             self.type,

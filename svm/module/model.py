@@ -238,7 +238,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A whole module."""
+    """A whole module.  digest: SHA-256 of the file that it was read from, in hexadecimal, if it was."""
 
     types: tuple[FuncType, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -256,6 +256,7 @@ class Module:
     lines: Lines = field(default=Lines())
     customs: tuple[Custom, ...] = ()
     version: int = VERSION
+    digest: str | None = field(default=None, compare=False, repr=False)
 
     def imported(self, kind: ExternKind) -> tuple[Import, ...]:
         """The imports of a kind, in order of their index."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from contextlib import suppress
 from functools import cached_property
+from hashlib import sha256
 
 from svm import limits
 from svm.errors import InvalidError, MalformedError, Place
 from svm.isa import I32, FuncType
+from svm.module.binary import encode
 from svm.module.body import Context, ValidFunction, check_body, check_constant
 from svm.module.code import decode_body
 from svm.module.model import (
@@ -48,6 +50,11 @@ class ValidModule:
     def imported_functions(self) -> int:
         """How many functions are imported: the index of the first of the module's own."""
         return len(self.module.imported(ExternKind.FUNC))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the module's content."""
+        return self.module.digest or sha256(encode(self.module)).hexdigest()
 
     @cached_property
     def function_names(self) -> dict[int, str]:

@@ -6,17 +6,18 @@ another left off.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from svm.errors import Traceback, TracebackFrame
 from svm.isa import TrapKind
-from svm.lower import HEADER_SLOTS, SLOT_BYTES, FrameLayout, Header
 from svm.runtime.store import FunctionInstance, Store, TagInstance
 
-__all__ = ["Engine", "Frames", "GuestStack", "GuestThrow", "GuestTrap", "Status", "frames_of", "push_frame"]
+__all__ = ["Engine", "FramePlace", "GuestStack", "GuestThrow", "GuestTrap", "Record", "Status", "traceback"]
 
 _SHOWN_FIRST, _SHOWN_LAST = 20, 80
 
@@ -30,24 +31,61 @@ class Status(Enum):
     PAUSED = "paused"
 
 
-class GuestStack:
-    """A guest's frames and the fuel of its slice.
+class FramePlace(NamedTuple):
+    """Where a frame stands: instance and function by number; byte offset in the body of what it runs next."""
 
-    slots: the frames of record (`svm.lower.frame`), unsigned 64-bit integers, the top of the stack last.  fp: index
-    of the running frame's header, -1 where there is none.  fuel: what is left of the slice; an engine may count
-    elsewhere while it runs, but writes it back before it leaves and before it calls the host.  in_host: how many calls
-    to the host are under way.
+    instance: int
+    function: int
+    offset: int
+
+
+class GuestStack(ABC):
+    """A guest's frames in the form in which its engine runs them, and the fuel of its slice.
+
+    fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
+    and before it calls the host.  in_host: how many calls to the host are under way.  position: where the running
+    frame is, for its engine only; who calls into a guest that is in the middle of a call to the host keeps it and
+    puts it back. Slots above the running frame's operands are pushed and popped by who calls or is called.
     """
 
-    __slots__ = ("fp", "fuel", "in_host", "limit_bytes", "limit_slots", "slots")
-
     def __init__(self, limit_bytes: int) -> None:
-        self.slots: list[int] = []
-        self.fp = -1
+        self.limit_bytes = limit_bytes
         self.fuel = 0
         self.in_host = 0
-        self.limit_bytes = limit_bytes
-        self.limit_slots = limit_bytes // SLOT_BYTES
+        self.position: Any = None
+
+    @property
+    @abstractmethod
+    def height(self) -> int:
+        """Slots in use."""
+
+    @abstractmethod
+    def push(self, slots: Sequence[int]) -> None:
+        """Put slots on top."""
+
+    @abstractmethod
+    def pop(self, count: int) -> list[int]:
+        """Take slots from the top."""
+
+    @abstractmethod
+    def cut(self, height: int) -> None:
+        """Drop all slots from a height on."""
+
+    @abstractmethod
+    def frames(self) -> Iterator[FramePlace]:
+        """The frames of the call that runs, innermost first; those that wait for a call stand after it."""
+
+    @abstractmethod
+    def record(self) -> Record:
+        """The frames of record of a stack that is paused at a safepoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A paused stack in the form that all engines know (`svm.lower.frame`): its slots, and where its last header is."""
+
+    slots: tuple[int, ...]
+    fp: int
 
 
 class GuestTrap(Exception):
@@ -74,63 +112,35 @@ class Engine(Protocol):
     def name(self) -> str:
         """Its name, as `--engine` takes it."""
 
+    def new_stack(self, store: Store, limit_bytes: int) -> GuestStack:
+        """An empty stack for a guest."""
+
+    def adopt(self, store: Store, limit_bytes: int, record: Record) -> GuestStack:
+        """A stack that goes on from the frames that another, of this or another engine, left at a safepoint."""
+
     def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
         """Call a function of a module, whose arguments lie on the stack, from the host."""
 
+    def close(self, store: Store) -> None:
+        """Give up what the engine keeps for a guest."""
+
     def resume(self, store: Store, stack: GuestStack) -> Status:
-        """Go on from the stack's frames, which another run, of this or another engine, left at a safepoint."""
+        """Go on from the safepoint at which the stack is paused."""
 
 
-def push_frame(stack: GuestStack, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
-    """Make the frame of a function whose arguments lie on the stack; `caller` is the header of the caller's frame, or
-    -1.
-
-    Raises GuestTrap, with the caller's frame still on top, where the stack's limit has no room for it.
-    """
-    assert function.instance is not None
-    slots = stack.slots
-    fp = len(slots)
-    if fp - layout.params + layout.slots > stack.limit_slots:
-        raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
-    slots += (function.instance.number, function.index, 0, fp - caller if caller >= 0 else 0)
-    slots += [0] * layout.locals
-    stack.fp = fp
+def traceback(store: Store, stack: GuestStack) -> Traceback:
+    """The frames of the call that runs, outermost first; the middle of a deep stack is left out."""
+    places = list(stack.frames())
+    # The innermost frame stands at its instruction; the others stand after their call.
+    frames = [_frame(store, place, after=at > 0) for at, place in enumerate(places[:_SHOWN_LAST])]
+    rest = places[_SHOWN_LAST:]
+    frames += [_frame(store, place, after=True) for place in rest[-_SHOWN_FIRST:]]
+    return Traceback(tuple(reversed(frames)), max(len(rest) - _SHOWN_FIRST, 0), _SHOWN_FIRST)
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Where the frames of a call stand: cheap to note, and made a `Traceback` only if somebody wants to read it.
-
-    places: (instance, function, offset), innermost first; the middle of a deep stack is left out.
-    """
-
-    places: tuple[tuple[int, int, int], ...] = ()
-    omitted: int = 0
-
-    def traceback(self, store: Store) -> Traceback:
-        """The frames with their names and lines, outermost first."""
-        # The innermost frame stands at its instruction; the others stand after their call.
-        frames = [_frame(store, *place, after=at > 0) for at, place in enumerate(self.places)]
-        return Traceback(tuple(reversed(frames)), self.omitted, _SHOWN_FIRST)
-
-
-def frames_of(stack: GuestStack, base: int) -> Frames:
-    """The guest's frames from slot `base` on."""
-    headers: list[int] = []
-    fp, slots = stack.fp, stack.slots
-    while base <= fp <= len(slots) - HEADER_SLOTS:
-        headers.append(fp)
-        caller = slots[fp + Header.CALLER]
-        if not caller:
-            break
-        fp -= caller
-    shown = headers[:_SHOWN_LAST] + headers[_SHOWN_LAST:][-_SHOWN_FIRST:]
-    places = [(slots[fp + Header.INSTANCE], slots[fp + Header.FUNCTION], slots[fp + Header.OFFSET]) for fp in shown]
-    return Frames(tuple(places), len(headers) - len(shown))
-
-
-def _frame(store: Store, instance: int, function: int, offset: int, *, after: bool) -> TracebackFrame:
-    module = store.instances[instance].module
+def _frame(store: Store, place: FramePlace, *, after: bool) -> TracebackFrame:
+    number, function, offset = place
+    module = store.instances[number].module
     if after:
         code = module.function(function).code
         offset = code[bisect_left(code, offset, key=lambda item: item.offset) - 1].offset

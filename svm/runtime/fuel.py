@@ -38,6 +38,10 @@ class FuelMeter:
         self._reserve += amount
         self.granted += amount
 
+    def move(self, stack: GuestStack) -> None:
+        """Go on with another stack, which has the same slice."""
+        self._stack = stack
+
     def gather(self) -> None:
         """Take back what is left of the slice."""
         self._reserve += self._stack.fuel

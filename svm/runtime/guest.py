@@ -6,10 +6,10 @@ paused, to be inspected and gone on with.  One thread drives a guest at a time.
 
 from __future__ import annotations
 
+import mmap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from svm.errors import (
 from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.module import ValidModule
-from svm.runtime.engine import Engine, Frames, GuestStack, GuestThrow, GuestTrap, Status, frames_of
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
@@ -59,13 +59,14 @@ class Paused:
 
     reason: str
     fuel_used: int
-    _frames: Frames = field(repr=False)
-    _store: Store = field(repr=False, compare=False)
+    _traceback: Traceback | Task = field(repr=False, compare=False)
 
     @property
     def traceback(self) -> Traceback:
-        """The guest's call stack where it stopped."""
-        return self._frames.traceback(self._store)
+        """The guest's call stack here; none once the call went on, for a pause costs nothing that nobody asks for."""
+        if isinstance(self._traceback, Traceback):
+            return self._traceback
+        return self._traceback.traceback() if self._traceback.outcome is self else Traceback()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,9 @@ class Guest:
         module, GuestError where the start function fails.
         """
         self.limits = limits
-        self.engine = engine
+        self._engine = engine
         self.store = Store(limits)
-        self.stack = GuestStack(limits.stack_bytes)
+        self.stack: GuestStack = engine.new_stack(self.store, limits.stack_bytes)
         self.meter = FuelMeter(self.stack, limits.fuel)
         self._owner: int | None = None
         self._lock = threading.Lock()
@@ -142,6 +143,23 @@ class Guest:
         """The call that is paused, if there is one."""
         return self._tasks[-1] if self._tasks else None
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the guest.  Setting it moves the guest, paused calls and all, to another."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        self._check_open()
+        if self._owner is not None:
+            raise UsageError("the guest is running: only a paused guest can move to another engine")
+        old = self.stack
+        stack = engine.adopt(self.store, self.limits.stack_bytes, old.record())
+        stack.fuel = old.fuel
+        self._engine.close(self.store)
+        self._engine, self.stack = engine, stack
+        self.meter.move(stack)
+
     # Looking in
 
     @property
@@ -151,7 +169,7 @@ class Guest:
         return self.instance.exports
 
     @property
-    def memory(self) -> bytearray:
+    def memory(self) -> mmap.mmap:
         """The bytes of the guest's first memory.  While a view of them is held, the memory cannot grow."""
         self._check_open()
         return self.instance.memory
@@ -183,7 +201,8 @@ class Guest:
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
         self._closed = True
         self._tasks.clear()
-        self.stack.slots.clear()
+        self.stack.cut(0)
+        self._engine.close(self.store)
         for instance in self.store.instances:
             instance.memories.clear()
 
@@ -211,23 +230,25 @@ class Guest:
             raise UsageError(f"the module exports no function {name!r}; it has {', '.join(names) or 'none'}")
         return found
 
-    @contextmanager
-    def driving(self) -> Iterator[None]:
-        """Hold the guest for this thread.  Raises UsageError where another has it."""
+    def acquire(self) -> bool:
+        """Hold the guest for this thread; whether it was not held before, and so is to be released.
+
+        Raises UsageError where another thread has it.
+        """
         me = threading.get_ident()
         if self._owner == me:
             if self.stack.in_host >= _MOST_NESTED:
                 raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
-            yield
-            return
+            return False
         if not self._lock.acquire(blocking=False):
             raise UsageError("the guest is driven by another thread; a guest belongs to one thread at a time")
         self._owner = me
-        try:
-            yield
-        finally:
-            self._owner = None
-            self._lock.release()
+        return True
+
+    def release(self) -> None:
+        """Let other threads have the guest."""
+        self._owner = None
+        self._lock.release()
 
     def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
         """What the guest's language says of an exception, where it exports a way to ask."""
@@ -236,21 +257,22 @@ class Guest:
             return None
         if tag.type.params not in ((), (I32,)):
             return None
-        size, fp, fuel = len(self.stack.slots), self.stack.fp, self.stack.fuel
-        self.stack.slots.append(values[0] if values else 0)
-        self.stack.fuel = _DESCRIBE_FUEL
+        stack = self.stack
+        height, position, fuel = stack.height, stack.position, stack.fuel
+        stack.push((values[0] if values else 0,))
+        stack.fuel = _DESCRIBE_FUEL
         try:
             if self.engine.call(self.store, self.stack, found) is not Status.DONE:
                 return None
-            start, length = self.stack.slots[-2:]
+            start, length = stack.pop(2)
             return self.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
         except ExitError:  # Krait's SystemExit ends the guest here
             raise
         except Exception:  # whatever goes wrong here must not hide the exception that is asked about
             return None
         finally:
-            del self.stack.slots[size:]
-            self.stack.fp, self.stack.fuel = fp, fuel
+            stack.cut(height)
+            stack.position, stack.fuel = position, fuel
 
 
 class Task:
@@ -260,7 +282,7 @@ class Task:
         self._guest = guest
         self._function = function
         self._args = to_slots(guest.store, function.type.params, args, f"arguments of {function.name!r}")
-        self._started = False
+        self._started = self._entered = False
         self._running = False
         self._given_up = False
         self._base = 0
@@ -283,7 +305,8 @@ class Task:
         """
         guest = self._guest
         guest._check_open()
-        with guest.driving():
+        mine = guest.acquire()
+        try:
             if self._running:
                 raise UsageError("the call is running already")
             if self.done:
@@ -304,11 +327,15 @@ class Task:
             finally:
                 self._running = False
             return self.outcome
+        finally:
+            if mine:
+                guest.release()
 
     def cancel(self) -> None:
         """Give up a paused call: its frames are dropped, and the guest can be called again."""
         guest = self._guest
-        with guest.driving():
+        mine = guest.acquire()
+        try:
             if self._running:
                 raise UsageError("the call is running: only a paused call can be given up")
             if self.done:
@@ -318,6 +345,9 @@ class Task:
                     raise UsageError("another call of the guest is under way; it must end first")
                 self._drop()
             self._given_up = True
+        finally:
+            if mine:
+                guest.release()
 
     def finish(self, outcome: Outcome) -> Any:
         """The value of an outcome, or its error raised."""
@@ -343,9 +373,9 @@ class Task:
                 "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
             )
         self._started = True
-        self._base, self._fp = len(stack.slots), stack.fp
+        self._base, self._position = stack.height, stack.position if self._nested else None
         self._slice, self._used = stack.fuel, guest.meter.used
-        stack.slots += self._args
+        stack.push(self._args)
         guest._tasks.append(self)
         self._next: Callable[[], Status] = self._first
 
@@ -363,10 +393,16 @@ class Task:
         if self._function.host is not None:
             call_host(guest.store, guest.stack, guest.instance, self._function)
             return Status.DONE
+        self._entered = True
         return guest.engine.call(guest.store, guest.stack, self._function)
 
+    def traceback(self) -> Traceback:
+        """The call's frames, outermost first; none before it has begun or after it has ended."""
+        guest = self._guest
+        return traceback(guest.store, guest.stack) if self in guest._tasks and self._entered else Traceback()
+
     def _drive(self, floor: int, watch: InterruptWatch) -> Outcome:
-        guest, stack, meter = self._guest, self._guest.stack, self._guest.meter
+        meter = self._guest.meter
         size = _FIRST_SLICE
         while True:
             if not meter.hand_out(size, floor):
@@ -380,7 +416,7 @@ class Task:
                 self._drop()
                 return Exited(end.code, meter.used)
             except BaseException as error:
-                frames = frames_of(stack, self._base).traceback(guest.store)
+                frames = self.traceback()
                 self._drop()
                 self._given_up = True
                 if isinstance(error, GuestError) and not error.traceback.frames:
@@ -405,25 +441,26 @@ class Task:
 
     def _finish(self) -> Finished:
         guest, stack = self._guest, self._guest.stack
-        value = from_slots(guest.store, self._function.type.results, stack.slots[self._base :])
+        types = self._function.type.results
+        value = from_slots(guest.store, types, stack.pop(len(types)))
         self._drop()
         return Finished(value, guest.meter.used)
 
     def _pause(self, reason: str) -> Outcome:
         guest = self._guest
         guest.meter.gather()
-        frames = frames_of(guest.stack, self._base) if self._next == self._resume else Frames()
-        paused = Paused(reason, guest.meter.used, frames, guest.store)
-        if self._nested:  # the host function that called cannot be gone back to
-            self._drop()
-            self._given_up = True
-        return paused
+        if not self._nested:
+            return Paused(reason, guest.meter.used, self)
+        frames = self.traceback()  # the host function that called cannot be gone back to
+        self._drop()
+        self._given_up = True
+        return Paused(reason, guest.meter.used, frames)
 
     def _drop(self) -> None:
         """Drop the call's frames."""
         guest = self._guest
-        del guest.stack.slots[self._base :]
-        guest.stack.fp = self._fp
+        guest.stack.cut(self._base)
+        guest.stack.position = self._position
         guest._tasks.remove(self)
         if self._nested:  # what it used was taken from the slice of the call that it is nested in
             guest.meter.go_on(self._slice - (guest.meter.used - self._used))
@@ -432,7 +469,7 @@ class Task:
 
     def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped | Exited:
         guest = self._guest
-        frames = frames_of(guest.stack, self._base).traceback(guest.store)
+        frames = self.traceback()
         self._drop()
         used = guest.meter.used
         if isinstance(failure, GuestThrow):

@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import signal
 import threading
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
 from svm.runtime.engine import GuestStack
 
 __all__ = ["InterruptWatch"]
+
+
+_MAIN = threading.main_thread().ident
+_SIGINT = int(signal.SIGINT)
+# The functions without the wrappers that make enums of numbers: they are called at every call of a guest.
+_plain: Any = import_module("_signal")
 
 
 class InterruptWatch:
@@ -30,17 +37,17 @@ class InterruptWatch:
         self.noted = False
 
     def __enter__(self) -> InterruptWatch:
-        if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
+        if threading.get_ident() == _MAIN:
+            handler = _plain.getsignal(_SIGINT)
             if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
                 self._before = handler
-                signal.signal(signal.SIGINT, self._note)
+                _plain.signal(_SIGINT, self._note)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-        if not isinstance(error, KeyboardInterrupt):
+            _plain.signal(_SIGINT, self._before)
+        if self.noted and not isinstance(error, KeyboardInterrupt):
             self.check()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ memory; as the specification has it, what was written before stays written.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,7 +49,8 @@ def instantiate(store: Store, module: ValidModule, imports: Imports) -> Instance
         _add_import(instance, item, value)
     _add_own(instance)
     instance.elements = [
-        [evaluate(instance, expression) for expression in segment.items] for segment in module.module.elements
+        array("Q", [evaluate(instance, expression) for expression in segment.items])
+        for segment in module.module.elements
     ]
     instance.data = [segment.data for segment in module.module.data]
     _initialise(instance)
@@ -80,12 +82,12 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
     kind, space = kinds[item.kind]
     if not isinstance(value, kind):
         raise _misfit(item, f"a {item.kind} is asked for, {type(value).__name__} given")
-    if isinstance(value, GlobalInstance) and value.store is None:
-        value.store = store
-    if not isinstance(value, TagInstance) and value.store is not store:
-        raise _misfit(item, "it belongs to another guest")
     if not _fits(expected, value):
         raise _misfit(item, f"{expected} is asked for, {value.type} given")
+    if isinstance(value, GlobalInstance) and value.store is None:
+        value.join(store, value.value)
+    if not isinstance(value, TagInstance) and value.store is not store:
+        raise _misfit(item, "it belongs to another guest")
     space.append(value)
 
 
@@ -168,14 +170,14 @@ def _initialise(instance: Instance) -> None:
                 raise _misplaced(TrapKind.OUT_OF_BOUNDS_TABLE, f"element segment {at}")
             table.elements[start : start + len(items)] = items
         if segment.mode is not Mode.PASSIVE:
-            instance.elements[at] = []
+            instance.elements[at] = array("Q")
     for at, data in enumerate(model.data):
         if data.mode is Mode.ACTIVE:
             start = evaluate(instance, data.offset or b"")
-            memory = instance.memories[data.memory].data
-            if start + len(data.data) > len(memory):
+            memory = instance.memories[data.memory]
+            if start + len(data.data) > memory.size:
                 raise _misplaced(TrapKind.OUT_OF_BOUNDS_MEMORY, f"data segment {at}")
-            memory[start : start + len(data.data)] = data.data
+            memory.data[start : start + len(data.data)] = data.data
             instance.data[at] = b""
 
 

@@ -7,6 +7,8 @@ and in a snapshot.
 
 from __future__ import annotations
 
+import mmap
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from svm.errors import LimitError, LinkError
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
+from svm.runtime.mapping import address_of, grown_mapping, new_mapping
 
 __all__ = [
     "Extern",
@@ -30,21 +33,23 @@ __all__ = [
 
 
 class MemoryInstance:
-    """A linear memory.  `data` is the same object for life and grows in place."""
+    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address."""
 
     def __init__(self, store: Store, type_: MemoryType) -> None:
         self.type = type_
         self.store = store
-        store.take_memory(type_.minimum * PAGE)
+        self.size = type_.minimum * PAGE
+        store.take_memory(self.size)
         try:
-            self.data = bytearray(type_.minimum * PAGE)
-        except MemoryError:
-            raise LinkError(f"the machine has no {type_.minimum * PAGE} bytes for the module's memory") from None
+            self.data = new_mapping(self.size)
+        except OSError:
+            raise LinkError(f"the machine has no {self.size} bytes for the module's memory") from None
+        self.address = address_of(self.data)
 
     @property
     def pages(self) -> int:
         """Size now, in pages."""
-        return len(self.data) // PAGE
+        return self.size // PAGE
 
     def grow(self, pages: int) -> int:
         """Grow by pages: the size before, or -1 where the type, the guest's limit or the machine refuses."""
@@ -52,11 +57,14 @@ class MemoryInstance:
         most = MAX_PAGES if self.type.maximum is None else self.type.maximum
         if before + pages > most or not self.store.may_take_memory(pages * PAGE):
             return -1
-        try:
-            self.data += bytes(pages * PAGE)
-        except (MemoryError, BufferError):
-            return -1
-        self.store.take_memory(pages * PAGE)
+        if pages:
+            try:
+                self.data = grown_mapping(self.data, self.size + pages * PAGE)
+            except (OSError, BufferError, ValueError):
+                return -1
+            self.store.take_memory(pages * PAGE)
+            self.size += pages * PAGE
+            self.address = address_of(self.data)
         return before
 
     def __repr__(self) -> str:
@@ -70,7 +78,7 @@ class TableInstance:
         self.type = type_
         self.store = store
         store.take_elements(type_.minimum)
-        self.elements: list[int] = [0] * type_.minimum
+        self.elements = array("Q", bytes(8 * type_.minimum))
 
     def grow(self, count: int, value: int) -> int:
         """Grow by elements of a value: the size before, or -1 where the type or the guest's limit refuses."""
@@ -79,20 +87,40 @@ class TableInstance:
         if before + count > most or not self.store.may_take_elements(count):
             return -1
         self.store.take_elements(count)
-        self.elements += [value] * count
+        self.elements += array("Q", (value,)) * count
         return before
 
     def __repr__(self) -> str:
         return f"<table of {len(self.elements)} {self.type.element}>"
 
 
-@dataclass(slots=True, eq=False)
 class GlobalInstance:
-    """A global: `value` is its slot.  One that a host makes belongs to no store until it is imported."""
+    """A global; its value lies in its store's array of globals, where native code finds it too.
 
-    type: GlobalType
-    value: int
-    store: Store | None = None
+    One that a host makes belongs to no store until it is imported.
+    """
+
+    __slots__ = ("_cells", "number", "store", "type")
+
+    def __init__(self, type_: GlobalType, value: int, store: Store | None = None) -> None:
+        self.type = type_
+        self.join(store, value)
+
+    def join(self, store: Store | None, value: int) -> None:
+        """Belong to a store."""
+        self.store = store
+        self._cells = store.globals if store is not None else array("Q")
+        self.number = len(self._cells)
+        self._cells.append(value)
+
+    @property
+    def value(self) -> int:
+        """Its slot."""
+        return self._cells[self.number]
+
+    @value.setter
+    def value(self, slot: int) -> None:
+        self._cells[self.number] = slot
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,13 +177,16 @@ class Instance:
         self.globals: list[GlobalInstance] = []
         self.tags: list[TagInstance] = []
         self.data: list[bytes] = []
-        self.elements: list[list[int]] = []
+        self.elements: list[array[int]] = []
+        self._exports: dict[str, Extern] | None = None
         store.instances.append(self)
 
     @property
     def exports(self) -> Mapping[str, Extern]:
         """What the module exports, by name."""
-        return {item.name: self.extern(item.kind, item.index) for item in self.module.module.exports}
+        if self._exports is None:
+            self._exports = {item.name: self.extern(item.kind, item.index) for item in self.module.module.exports}
+        return self._exports
 
     def extern(self, kind: ExternKind, index: int) -> Extern:
         """A thing of the instance by kind and index."""
@@ -170,7 +201,7 @@ class Instance:
         return found
 
     @property
-    def memory(self) -> bytearray:
+    def memory(self) -> mmap.mmap:
         """Bytes of the first memory, for host functions.  Raises LinkError where the module has none."""
         if not self.memories:
             raise LinkError(f"module {self.module.module.names.module!r} has no memory")
@@ -181,12 +212,18 @@ class Instance:
 
 
 class Store:
-    """The arenas of one guest, and what it has used of its limits."""
+    """The arenas of one guest, and what it has used of its limits.
+
+    globals: values of all globals.  native: what the native engine keeps for the store.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.instances: list[Instance] = []
         self.functions: list[FunctionInstance | None] = [None]
+        self.globals = array("Q")
+        self.types: dict[FuncType, int] = {}
+        self.native: Any = None
         self._externs: list[Any] = [None]
         self._memory_used = 0
         self._elements_used = 0
@@ -237,6 +274,10 @@ class Store:
         function = FunctionInstance(len(self.functions), type_, name, instance, index, host)
         self.functions.append(function)
         return function
+
+    def type_number(self, type_: FuncType) -> int:
+        """Number of a function type, the same for equal types."""
+        return self.types.setdefault(type_, len(self.types))
 
     def hold(self, value: Any) -> int:
         """Reference to a host object, for an externref slot."""

@@ -7,8 +7,9 @@ for null.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 from svm.errors import UsageError
@@ -17,41 +18,52 @@ from svm.runtime.store import FunctionInstance, Store
 
 __all__ = ["from_slot", "from_slots", "host_results", "to_slot", "to_slots"]
 
-_WIDTH = {I32: 32, I64: 64}
-
-
 def to_slot(store: Store, type_: ValueType, value: Any) -> int:
     """Slot for a Python value.  Raises UsageError where it does not fit the type."""
-    if type_ in _WIDTH:
-        width = _WIDTH[type_]
-        if not hasattr(value, "__index__"):
-            raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}")
-        number: int = value.__index__()
-        if not -(1 << width - 1) <= number < 1 << width:
+    return _ENCODE[type_](store, value)
+
+
+def from_slot(store: Store, type_: ValueType, slot: int) -> Any:
+    """Python value of a slot."""
+    return _DECODE[type_](store, slot)
+
+
+def _integer(type_: ValueType, width: int) -> Callable[[Store, Any], int]:
+    low, high, mask = -(1 << width - 1), 1 << width, (1 << width) - 1
+
+    def encode(store: Store, value: Any) -> int:
+        try:
+            number: int = value.__index__()
+        except AttributeError:
+            raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}") from None
+        if not low <= number < high:
             raise UsageError(f"{_shown(number)} does not fit {type_}")
-        return number & ((1 << width) - 1)
-    if type_ in (F32, F64):
-        return _float_slot(type_, value)
-    if type_ is EXTERNREF:
-        return store.hold(value)
+        return number & mask
+
+    return encode
+
+
+def _float(type_: ValueType, code: str, bits: Struct) -> Callable[[Store, Any], int]:
+    layout = Struct(code)
+
+    def encode(store: Store, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}")
+        try:
+            slot: int = bits.unpack(layout.pack(value))[0]
+        except (OverflowError, StructError):  # a double that is too large for a float; an int for a double
+            raise UsageError(f"{_shown(value)} does not fit {type_}") from None
+        return slot
+
+    return encode
+
+
+def _function(store: Store, value: Any) -> int:
     if value is None:
         return 0
     if not isinstance(value, FunctionInstance) or store.functions[value.number : value.number + 1] != [value]:
         raise UsageError(f"{FUNCREF} expected: a function of the same guest, or None, not {value!r:.80}")
     return value.number
-
-
-def _float_slot(type_: ValueType, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}")
-    try:
-        if type_ is F64:
-            bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
-        else:
-            bits = struct.unpack("<I", struct.pack("<f", value))[0]
-    except (OverflowError, struct.error):  # a double that is too large for a float; an int for a double
-        raise UsageError(f"{_shown(value)} does not fit {type_}") from None
-    return bits
 
 
 def _shown(number: int | float) -> str:
@@ -61,17 +73,23 @@ def _shown(number: int | float) -> str:
     return repr(number)
 
 
-def from_slot(store: Store, type_: ValueType, slot: int) -> Any:
-    """Python value of a slot."""
-    if type_ is I32:
-        return (slot ^ 0x8000_0000) - 0x8000_0000
-    if type_ is I64:
-        return (slot ^ 0x8000_0000_0000_0000) - 0x8000_0000_0000_0000
-    if type_ is F64:
-        return struct.unpack("<d", slot.to_bytes(8, "little"))[0]
-    if type_ is F32:
-        return struct.unpack("<f", slot.to_bytes(4, "little"))[0]
-    return store.held(slot) if type_ is EXTERNREF else store.functions[slot]
+_U32, _U64 = Struct("<I"), Struct("<Q")
+_ENCODE: dict[ValueType, Callable[[Store, Any], int]] = {
+    I32: _integer(I32, 32),
+    I64: _integer(I64, 64),
+    F32: _float(F32, "<f", _U32),
+    F64: _float(F64, "<d", _U64),
+    EXTERNREF: lambda store, value: store.hold(value),
+    FUNCREF: _function,
+}
+_DECODE: dict[ValueType, Callable[[Store, int], Any]] = {
+    I32: lambda store, slot: (slot ^ 0x8000_0000) - 0x8000_0000,
+    I64: lambda store, slot: (slot ^ 0x8000_0000_0000_0000) - 0x8000_0000_0000_0000,
+    F32: lambda store, slot: Struct("<f").unpack(_U32.pack(slot))[0],
+    F64: lambda store, slot: Struct("<d").unpack(_U64.pack(slot))[0],
+    EXTERNREF: lambda store, slot: store.held(slot),
+    FUNCREF: lambda store, slot: store.functions[slot],
+}
 
 
 def to_slots(store: Store, types: Sequence[ValueType], values: Sequence[Any], what: str) -> list[int]:
@@ -95,11 +113,17 @@ def from_slots(store: Store, types: Sequence[ValueType], slots: Sequence[int]) -
     return tuple(values) or None
 
 
-def host_results(store: Store, type_: FuncType, value: Any, name: str) -> list[int]:
+def host_results(store: Store, type_: FuncType, value: Any, name: str) -> Sequence[int]:
     """Slots for what a host function returned.  Raises UsageError where that does not fit its type."""
     if len(type_.results) == 1:
-        values: Sequence[Any] = (value,)
-    elif isinstance(value, tuple):
+        try:
+            return (_ENCODE[type_.results[0]](store, value),)
+        except UsageError as error:
+            raise UsageError(f"result of host function {name!r}, value 1: {error}") from None
+    values: Sequence[Any]
+    if type_.results == () and value is None:
+        return ()
+    if isinstance(value, tuple):
         values = value
     else:
         values = () if value is None else (value,)

@@ -96,7 +96,7 @@ def test_a_guest_that_runs_inside_a_host_function_is_interrupted_between_slices(
     guest: Guest = spawn(WAITS, host={"wait": lambda: guest.call("f")})
     with interrupt_after(0.05), pytest.raises(KeyboardInterrupt):
         guest.call("g")
-    assert guest.task is None and guest.stack.slots == []
+    assert guest.task is None and guest.stack.height == 0
     outer = spawn(WAITS, host={"wait": lambda: guest.call("f")})
     with interrupt_after(0.05), pytest.raises(KeyboardInterrupt):
         outer.call("g")

@@ -297,5 +297,5 @@ def test_imports_of_a_module_are_a_mapping_or_an_instance(spawn: Spawn, given: A
 def test_an_unknown_engine(spawn: Spawn) -> None:
     from svm import Module
 
-    with pytest.raises(UsageError, match="no engine is named 'nonsense'; there are auto, reference"):
+    with pytest.raises(UsageError, match="no engine is named 'nonsense'; there are auto, interpreter, reference"):
         Module(from_text("")).spawn(engine="nonsense")

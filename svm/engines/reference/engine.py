@@ -6,10 +6,9 @@ writes back at every exit.  It is written to be plain: it is what the other engi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from svm.engines.reference.state import run_bulk, run_state
 from svm.engines.reference.steps import (
     BINARY,
     BR,
@@ -40,13 +39,76 @@ from svm.engines.reference.steps import (
     Code,
     code_of,
 )
+from svm.engines.state import run_bulk, run_state
 from svm.isa import Forbidden, FuncType, TrapKind
-from svm.lower import Header
-from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Status, push_frame
+from svm.isa.numeric import Memory
+from svm.lower import SLOT_BYTES, FrameLayout, Header
+from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
 from svm.runtime.store import FunctionInstance, Instance, Store, TagInstance
 
 __all__ = ["ReferenceEngine"]
+
+
+class RecordStack(GuestStack):
+    """A stack that is always the frames of record.  fp: index of the running frame's header; no frame runs below 0."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.slots: list[int] = []
+        self.position = None
+
+    @property
+    def fp(self) -> int:
+        """Index of the running frame's header, -1 where there is none."""
+        fp: int | None = self.position
+        return -1 if fp is None else fp
+
+    @property
+    def height(self) -> int:
+        """See `GuestStack`."""
+        return len(self.slots)
+
+    def push(self, slots: Sequence[int]) -> None:
+        """See `GuestStack`."""
+        self.slots += slots
+
+    def pop(self, count: int) -> list[int]:
+        """See `GuestStack`."""
+        first = len(self.slots) - count
+        taken = self.slots[first:]
+        del self.slots[first:]
+        return taken
+
+    def cut(self, height: int) -> None:
+        """See `GuestStack`."""
+        del self.slots[height:]
+
+    def frames(self) -> Iterator[FramePlace]:
+        """See `GuestStack`."""
+        fp = self.fp
+        while fp >= 0:
+            yield FramePlace(*self.slots[fp : fp + Header.CALLER])
+            caller = self.slots[fp + Header.CALLER]
+            fp = fp - caller if caller else -1
+
+    def record(self) -> Record:
+        """See `GuestStack`."""
+        return Record(tuple(self.slots), self.fp)
+
+    def push_frame(self, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
+        """Make the frame of a function whose arguments lie on top; `caller` is the header of the caller's frame, or -1.
+
+        Raises GuestTrap, with the caller's frame still on top, where the limit has no room for it.
+        """
+        assert function.instance is not None
+        slots = self.slots
+        fp = len(slots)
+        if (fp - layout.params + layout.slots) * SLOT_BYTES > self.limit_bytes:
+            raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
+        slots += (function.instance.number, function.index, 0, fp - caller if caller >= 0 else 0)
+        slots += [0] * layout.locals
+        self.position = fp
 
 
 class ReferenceEngine:
@@ -54,24 +116,40 @@ class ReferenceEngine:
 
     name = "reference"
 
+    def new_stack(self, store: Store, limit_bytes: int) -> RecordStack:
+        """See `svm.runtime.engine.Engine`."""
+        return RecordStack(limit_bytes)
+
+    def adopt(self, store: Store, limit_bytes: int, record: Record) -> RecordStack:
+        """See `svm.runtime.engine.Engine`."""
+        stack = RecordStack(limit_bytes)
+        stack.slots += record.slots
+        stack.position = record.fp if record.fp >= 0 else None
+        return stack
+
     def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""
+        assert isinstance(stack, RecordStack)
         code = code_of(function)
-        push_frame(stack, function, code.layout, -1)
+        stack.push_frame(function, code.layout, -1)
         stack.fuel -= code.charges.entry
         if code.charges.entry_test and stack.fuel < 0:
             return Status.PAUSED
         return _Run(store, stack).run()
 
+    def close(self, store: Store) -> None:
+        """See `svm.runtime.engine.Engine`."""
+
     def resume(self, store: Store, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""
+        assert isinstance(stack, RecordStack)
         return _Run(store, stack).run()
 
 
 class _Run:
     """One run, from a safepoint to the next exit.  `code` and `pc` are the frame's while other methods look at them."""
 
-    def __init__(self, store: Store, stack: GuestStack) -> None:
+    def __init__(self, store: Store, stack: RecordStack) -> None:
         self.store = store
         self.stack = stack
         self.enter_frame()
@@ -100,7 +178,7 @@ class _Run:
         self.leave(pc - 1)  # where the caller stands if the stack has no room
         code = code_of(function)
         caller = stack.fp
-        push_frame(stack, function, code.layout, caller)
+        stack.push_frame(function, code.layout, caller)
         stack.slots[caller + Header.OFFSET] = self.code.offsets[pc]
         stack.fuel -= code.charges.entry
         self.enter_frame()
@@ -128,7 +206,7 @@ class _Run:
         slots += results
         if not caller:
             return True
-        self.stack.fp = fp - caller
+        self.stack.position = fp - caller
         self.enter_frame()
         return False
 
@@ -144,7 +222,7 @@ class _Run:
         values = slots[len(slots) - len(tag.type.params) :]
         self.leave(pc - 1)
         fp, at, instance, code = stack.fp, pc - 1, self.instance, self.code
-        while (branch := code.handlers.find(at, tag)) is None:
+        while (target := code.handlers.find(at, tag)) is None:
             caller = slots[fp + Header.CALLER]
             if not caller:
                 raise GuestThrow(tag, tuple(values))
@@ -152,7 +230,8 @@ class _Run:
             instance = self.store.instances[slots[fp + Header.INSTANCE]]
             code = code_of(instance.functions[slots[fp + Header.FUNCTION]])
             at = code.at[slots[fp + Header.OFFSET]] - 1
-        stack.fp = fp
+        branch = code.catches[target]
+        stack.position = fp
         self.instance, self.code, self.pc = instance, code, branch.target
         del slots[fp + branch.place :]
         slots += values[len(values) - branch.arity :]
@@ -174,7 +253,8 @@ class _Run:
         stack, instance = self.stack, self.instance
         slots, fp, fuel = stack.slots, stack.fp, stack.fuel
         steps, pc = self.code.steps, self.pc
-        data = instance.memories[0].data if instance.memories else bytearray()
+        data: Memory = instance.memories[0].data if instance.memories else bytearray()
+        size = instance.memories[0].size if instance.memories else 0
         push, pop = slots.append, slots.pop
         branch: Branch | None = None
         try:
@@ -197,13 +277,13 @@ class _Run:
                         branch = a
                 elif kind == LOAD:
                     place = slots[-1] + b
-                    if place + a.size > len(data):
+                    if place + a.size > size:
                         raise Forbidden(TrapKind.OUT_OF_BOUNDS_MEMORY)
                     slots[-1] = a.python(data[place : place + a.size])
                 elif kind == STORE:
                     value = pop()
                     place = pop() + b
-                    if place + a.size > len(data):
+                    if place + a.size > size:
                         raise Forbidden(TrapKind.OUT_OF_BOUNDS_MEMORY)
                     data[place : place + a.size] = a.python(value)
                 elif kind == UNARY:
@@ -250,6 +330,9 @@ class _Run:
                     raise Forbidden(TrapKind.UNREACHABLE)
                 else:
                     charge, done = (run_bulk if kind == BULK else run_state)(a, instance, b, slots)
+                    if instance.memories:
+                        data = instance.memories[0].data
+                        size = instance.memories[0].size
                     fuel -= charge
                     pc -= not done
                     if charge and fuel < 0:

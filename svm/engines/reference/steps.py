@@ -7,16 +7,14 @@ that do nothing are jumped over.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from svm.isa import Form
-from svm.lower import Charges, FrameLayout, charges_of, layout_of
+from svm.lower import Charges, FrameLayout, Handlers, charges_of, layout_of, tries_of
 from svm.module import Instruction, ValidFunction
 from svm.module.body import FUNCTION
-from svm.runtime.store import FunctionInstance, TagInstance
+from svm.runtime.store import FunctionInstance
 
 __all__ = [
     "BINARY",
@@ -97,49 +95,11 @@ class Branch(NamedTuple):
     test: bool = False
 
 
-class TryRange(NamedTuple):
-    """Steps in first..last whose exceptions go to a `try_table`'s catches, by tag, None for all.
-
-    outer: index of the range around it, or -1.
-    """
-
-    first: int
-    last: int
-    outer: int
-    catches: dict[TagInstance | None, Branch]
-
-
-class Handlers:
-    """Finds which catch takes an exception.  What was found is kept: a hostile body may have a million catches."""
-
-    def __init__(self, tries: Sequence[TryRange]) -> None:
-        """Take a function's ranges, by their first step."""
-        self._tries = tries
-        self._starts = [item.first for item in tries]
-        self._found: dict[tuple[int, TagInstance], Branch | None] = {}
-
-    def find(self, at: int, tag: TagInstance) -> Branch | None:
-        """The branch of the innermost catch around step `at` that takes the tag."""
-        index = bisect_right(self._starts, at) - 1
-        while index >= 0 and at >= self._tries[index].last:
-            index = self._tries[index].outer
-        passed = []
-        branch = None
-        while index >= 0 and branch is None:
-            if (index, tag) in self._found:
-                branch = self._found[index, tag]
-                break
-            passed.append((index, tag))
-            catches = self._tries[index].catches
-            branch = catches.get(tag) or catches.get(None)
-            index = self._tries[index].outer
-        self._found.update(dict.fromkeys(passed, branch))
-        return branch
-
-
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function as steps.  offsets: of each step in the body; at: index of a step by its offset."""
+    """A function as steps.  offsets: of each step in the body; at: index of a step by its offset; handlers: what
+    catches exceptions; catches: the branch that an exception takes, by its target's key.
+    """
 
     function: FunctionInstance
     steps: tuple[Step, ...]
@@ -148,6 +108,7 @@ class Code:
     layout: FrameLayout
     charges: Charges
     handlers: Handlers
+    catches: dict[int, Branch]
 
 
 def code_of(function: FunctionInstance) -> Code:
@@ -197,6 +158,9 @@ class _Translator:
             if steps[at][0] == NOP:  # what costs no fuel must take no time: a body may have a million of them
                 steps[at] = steps[at + 1] if steps[at + 1][0] == JUMP else (JUMP, at + 1, None)
         offsets = tuple(item.offset for item in code)
+        tries = tries_of(self.checked)
+        catches = {key: self.branch(key) for item in tries for _, key in item.catches}
+        assert self.function.instance is not None
         return Code(
             self.function,
             tuple(steps),
@@ -204,7 +168,8 @@ class _Translator:
             {offset: at for at, offset in enumerate(offsets)},
             self.layout,
             self.charges,
-            Handlers(self.tries()),
+            Handlers(tries, self.function.instance.tags),
+            catches,
         )
 
     def branch(self, key: int) -> Branch:
@@ -215,30 +180,6 @@ class _Translator:
             charge = self.charges.loops[key]
             return Branch(block.start + 1, arity, place, charge.cost, charge.test)
         return Branch(block.end if key == FUNCTION else block.end + 1, arity, place)
-
-    def tries(self) -> list[TryRange]:
-        """The ranges of `try_table`s, outer ones first."""
-        assert self.function.instance is not None
-        tags = self.function.instance.tags
-        blocks = self.checked.blocks
-        places: dict[int, int] = {FUNCTION: -1}  # index of the innermost range around the inside of each block
-        found: list[TryRange] = []
-        for key in sorted(blocks):
-            if key == FUNCTION:
-                continue
-            block = blocks[key]
-            outer = places[block.parent]
-            if block.kind != "try_table":
-                places[key] = outer
-                continue
-            catches: dict[TagInstance | None, Branch] = {}
-            for index, target in block.catches:
-                catches.setdefault(None if index is None else tags[index], self.branch(target))
-                if index is None:
-                    break
-            places[key] = len(found)
-            found.append(TryRange(block.start + 1, block.end, outer, catches))
-        return found
 
     def step(self, at: int, item: Instruction) -> Step:
         op, args, _ = item

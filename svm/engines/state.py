@@ -1,4 +1,4 @@
-"""Instructions that read and change an instance's state by ranges and tables, for the reference engine.
+"""Instructions that read and change an instance's state by ranges and tables, for every engine.
 
 BULK instructions work in chunks: what is left of one lies in its operands, so that it can pause between two chunks
 and go on, here or on another engine.
@@ -6,6 +6,7 @@ and go on, here or on another engine.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class _Bulk(NamedTuple):
 
 
 def _memory_size(instance: Instance, args: _Args) -> int:
-    return len(instance.memories[0].data)
+    return instance.memories[0].size
 
 
 def _over_memory(op: str, second: Callable[[Instance, _Args], int] | None) -> _Bulk:
@@ -62,7 +63,7 @@ def _table_copy(instance: Instance, args: _Args, a: int, b: int, n: int) -> None
 
 
 def _table_fill(instance: Instance, args: _Args, a: int, b: int, n: int) -> None:
-    instance.tables[args[0]].elements[a : a + n] = [b] * n
+    instance.tables[args[0]].elements[a : a + n] = array("Q", (b,)) * n
 
 
 def _table_size(position: int) -> Callable[[Instance, _Args], int]:
@@ -153,7 +154,7 @@ def _push(read: Callable[[Instance, int], int]) -> Callable[[Instance, list[int]
 
 
 def _elem_drop(instance: Instance, slots: list[int], index: int) -> int:
-    instance.elements[index] = []
+    instance.elements[index] = array("Q")
     return 0
 
 

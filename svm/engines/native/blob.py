@@ -1,0 +1,172 @@
+"""The interpreter's machine code: built once, kept in the cache, mapped where it is needed.
+
+Building takes LLVM some seconds; a later start maps a file of some 300 KB and imports no compiler.  The code is
+position-independent, refers to nothing outside itself, and is never written to.
+
+A blob file is MAGIC, a SHA-256 of what follows, the lengths of three parts (u32 each), and the parts: facts
+(marshalled), the handlers' offsets as u32, and, page-aligned, the code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import marshal
+import mmap
+import platform
+import struct
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from svm.cache import atomic_write, cache_dir
+from svm.errors import Error
+
+__all__ = ["Blob", "UnavailableError", "get_blob", "supported"]
+
+MAGIC = b"svmblob1"
+_HEAD = struct.Struct("<8s32sIII")
+_ENTER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+
+
+class UnavailableError(Error):
+    """The native engine cannot run on this machine; the message says why."""
+
+
+@cache
+def supported() -> str | None:
+    """The target that LLVM is asked for here ("x86-64-v3", …), or None where the native engine cannot run."""
+    if platform.machine() not in ("x86_64", "AMD64") or sys.platform == "win32" or struct.calcsize("P") != 8:
+        return None
+    try:
+        text = Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return "x86-64-v2"
+    flags = set(next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), ()))
+    if {"avx2", "bmi1", "bmi2", "fma", "abm", "movbe", "f16c"} <= flags:
+        return "x86-64-v3"
+    return "x86-64-v2" if {"sse4_1", "sse4_2", "popcnt"} <= flags else None
+
+
+def _sources() -> list[Path]:
+    """What the machine code depends on."""
+    import svm.isa as isa
+
+    here, table = Path(__file__).parent, Path(isa.__file__).parent
+    own = [
+        here / name
+        for name in ("handlers.py", "keys.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
+    ]
+    return [*own, *sorted(table.rglob("*.py"))]
+
+
+@cache
+def _key(target: str) -> str:
+    digest = hashlib.sha256(target.encode())
+    for path in _sources():
+        if path.exists():
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+class Blob:
+    """Mapped code.  build: names what it was made from.  enter: run from a context's address, returns an `Exit` or a
+    trap's code.  keys, addresses: of handlers.
+    """
+
+    def __init__(self, build: str, data: bytes) -> None:
+        self.build = build
+        facts, offsets, code = _unpack(data)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        size = -(-len(code) // mmap.PAGESIZE) * mmap.PAGESIZE
+        anonymous = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        base = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, anonymous, -1, 0)
+        if base in (None, ctypes.c_void_p(-1).value):
+            raise UnavailableError("no memory for the interpreter's code")
+        ctypes.memmove(base, code, len(code))
+        if libc.mprotect(base, size, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise UnavailableError("this system does not let svm run machine code")
+        self.enter: Callable[[int], int] = _ENTER(base + facts["enter"])
+        self.keys: list[str] = facts["keys"]
+        self.addresses: list[int] = [base + at for at in offsets]
+        self.target: str = facts["target"]
+
+
+def _unpack(data: bytes) -> tuple[dict[str, Any], tuple[int, ...], bytes]:
+    """Parts of a blob file.  Raises ValueError for whatever is none."""
+    if len(data) < _HEAD.size:
+        raise ValueError("too short")
+    magic, digest, facts_size, count, code_size = _HEAD.unpack_from(data)
+    rest = data[_HEAD.size :]
+    if (
+        magic != MAGIC
+        or hashlib.sha256(data[40:]).digest() != digest
+        or len(rest) != facts_size + 4 * count + code_size
+    ):
+        raise ValueError("damaged")
+    facts: dict[str, Any] = marshal.loads(rest[:facts_size])
+    offsets = struct.unpack_from(f"<{count}I", rest, facts_size)
+    return facts, offsets, rest[facts_size + 4 * count :]
+
+
+def _pack(facts: dict[str, Any], offsets: list[int], code: bytes) -> bytes:
+    text = marshal.dumps(facts)
+    sizes = struct.pack("<III", len(text), len(offsets), len(code))
+    body = sizes + text + struct.pack(f"<{len(offsets)}I", *offsets) + code
+    return MAGIC + hashlib.sha256(body).digest() + body
+
+
+_loaded: dict[str, Blob] = {}
+
+
+def get_blob(say: Callable[[str], None] = lambda _: None) -> Blob:
+    """The blob for this machine: the one in this process, else the cached one, else built now.
+
+    say: told, in words for a person, before something that takes seconds.  Raises UnavailableError.
+    """
+    target = supported()
+    if target is None:
+        raise UnavailableError("the native engine needs an x86-64 processor (with SSE 4.2) and a Unix system")
+    key = _key(target)
+    if key not in _loaded:
+        _loaded[key] = _cached(key) or _build(target, key, say)
+    return _loaded[key]
+
+
+def _path(key: str) -> Path:
+    return cache_dir("native") / f"{key}.blob"
+
+
+def _cached(key: str) -> Blob | None:
+    """The cached blob; None if there is none, or if it is damaged."""
+    for path in (Path(__file__).parent / "blobs" / f"{key}.blob", _path(key)):
+        try:
+            return Blob(key, path.read_bytes())
+        except (OSError, ValueError, KeyError):
+            continue
+    return None
+
+
+def _build(target: str, key: str, say: Callable[[str], None]) -> Blob:
+    data = build(target, say)
+    atomic_write(_path(key), data)
+    return Blob(key, data)
+
+
+def build(target: str, say: Callable[[str], None] = lambda _: None) -> bytes:
+    """A blob file for a target.  Takes some seconds."""
+    from svm.engines.native.elf import link
+    from svm.engines.native.handlers import module_ir
+    from svm.engines.native.keys import all_keys
+    from svm.engines.native.llvm import compile_object, version
+
+    say("building the interpreter for this machine (once, some seconds) …")
+    keys = all_keys()
+    code, symbols = link(compile_object(module_ir(keys, "x86_64-unknown-linux-gnu"), target))
+    facts = {"target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
+    return _pack(facts, [symbols[f"h{at}"] for at in range(len(keys))], code)

@@ -1,0 +1,277 @@
+"""The native interpreter's driver: runs the blob, and does what native code leaves to Python.
+
+Native code returns for a test that found no fuel, a trap, a call that needs the driver (to the host, to another
+instance, or to a function that was not lowered yet), an exception, and the rare instructions that the runtime runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from svm.engines.native.blob import Blob, get_blob
+from svm.engines.native.context import Exit, Field, header
+from svm.engines.native.encode import KeySet, Site
+from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
+from svm.engines.native.stack import NativeStack, Position
+from svm.engines.state import run_bulk, run_state
+from svm.isa import OPS, Forbidden, TrapKind
+from svm.lower import SLOT_BYTES
+from svm.module.body import FUNCTION
+from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
+from svm.runtime.host import call_host
+from svm.runtime.store import FunctionInstance, Store
+
+__all__ = ["NativeEngine"]
+
+_M64 = (1 << 64) - 1
+_SIGN = 1 << 63
+_TRAPS = {kind.code: kind for kind in TrapKind}
+
+# As plain integers, for the way into and out of native code.
+_PC, _FP, _FUEL, _AUX = (int(field) >> 3 for field in (Field.PC, Field.FP, Field.FUEL, Field.AUX))
+_STACK, _STACK_END = Field.STACK >> 3, Field.STACK_END >> 3
+_DONE, _EMPTY, _CALL = int(Exit.DONE), int(Exit.FUEL), int(Exit.CALL)
+
+
+class NativeEngine:
+    """Runs guests in the generated interpreter."""
+
+    name = "interpreter"
+
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Load the interpreter, or build it.  Raises UnavailableError where it cannot run."""
+        self.blob: Blob = get_blob(say)
+        self.keys = _keys(self.blob)
+
+    def program(self, store: Store) -> Program:
+        """The store's code."""
+        if store.native is None:
+            store.native = Program(store, self.blob, self.keys)
+        program: Program = store.native
+        return program
+
+    def new_stack(self, store: Store, limit_bytes: int) -> NativeStack:
+        """See `svm.runtime.engine.Engine`."""
+        return NativeStack(self.program(store), limit_bytes)
+
+    def adopt(self, store: Store, limit_bytes: int, record: Record) -> NativeStack:
+        """See `svm.runtime.engine.Engine`."""
+        stack = self.new_stack(store, limit_bytes)
+        program = self.program(store)
+        program.refresh()
+        program.instance = None  # another engine may have moved its memory
+        stack.restore(record)
+        return stack
+
+    def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
+        """See `svm.runtime.engine.Engine`."""
+        assert isinstance(stack, NativeStack)
+        run = _Run(store, stack)
+        linked = run.program.code_of(function)
+        frame, charges = linked.code.layout, linked.code.charges
+        fp = stack.height - frame.params
+        if (fp + frame.slots) * SLOT_BYTES > stack.limit_bytes:
+            raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
+        stack.words[stack.height] = header(HALT, 0)
+        stack.fuel -= charges.entry
+        stack.position = Position(linked.start, fp, len(function.type.results))
+        if charges.entry_test and stack.fuel < 0:
+            return Status.PAUSED
+        return run.run()
+
+    def close(self, store: Store) -> None:
+        """See `svm.runtime.engine.Engine`."""
+        if store.native is not None:
+            self.program(store).close()
+            store.native = None
+
+    def resume(self, store: Store, stack: GuestStack) -> Status:
+        """See `svm.runtime.engine.Engine`."""
+        assert isinstance(stack, NativeStack)
+        return _Run(store, stack).run()
+
+
+_key_sets: dict[int, KeySet] = {}
+
+
+def _keys(blob: Blob) -> KeySet:
+    if id(blob) not in _key_sets:
+        _key_sets[id(blob)] = KeySet(blob.keys)
+    return _key_sets[id(blob)]
+
+
+class _Run:
+    """One run, from a safepoint to the next exit to the host that drives the guest."""
+
+    def __init__(self, store: Store, stack: NativeStack) -> None:
+        self.store = store
+        self.stack = stack
+        self.program: Program = stack.program
+        self.program.refresh()
+
+    def run(self) -> Status:
+        """Run until the call from the host is done, or a test finds no fuel."""
+        stack, program = self.stack, self.program
+        assert stack.position is not None
+        self.pc, self.fp, self.results, _ = stack.position
+        instance = program.code_at(self.pc).instance
+        if program.instance is not instance:
+            program.enter_instance(instance)
+        context, address, enter = program.context, program.context_address, program.blob.enter
+        context[_STACK] = stack.address
+        context[_STACK_END] = stack.address + stack.limit_bytes
+        while True:
+            context[_PC] = self.pc
+            context[_FP] = self.fp * SLOT_BYTES
+            context[_FUEL] = stack.fuel & _M64
+            status = enter(address)
+            self.pc = context[_PC]
+            self.fp = context[_FP] // SLOT_BYTES
+            fuel = context[_FUEL]
+            stack.fuel = fuel if fuel < _SIGN else fuel - _M64 - 1
+            outcome = self.leave(status, context[_AUX])
+            if outcome is not None:
+                return outcome
+
+    def leave(self, status: int, aux: int) -> Status | None:
+        """Do what native code returned for; how the run ends, if it does."""
+        linked = self.program.code_at(self.pc)
+        if status == _CALL:
+            return self.call(linked, linked.instance.functions[aux])
+        if status == _EMPTY:
+            return self.pause()
+        if status == _DONE:
+            self.stack.cut(self.fp + self.results)
+            return Status.DONE
+        if status == Exit.FAR_RETURN:
+            _, number, self.pc = self.stack.far.pop()
+            self.program.enter_instance(self.store.instances[number])
+            return None
+        if status in _TRAPS:
+            raise self.trap(linked.code.place(self.pc - linked.start, aux), _TRAPS[status])
+        if status == Exit.THROW:
+            return self.throw(linked, aux)
+        if status == Exit.STATE:
+            return self.state(linked)
+        function = self.store.functions[aux]
+        assert function is not None
+        return self.call(linked, function)
+
+    def pause(self) -> Status:
+        """Leave the frames at a safepoint."""
+        self.stack.position = Position(self.pc, self.fp, self.results)
+        self.stack.cut(self.fp + self.program.code_at(self.pc).code.layout.slots)
+        return Status.PAUSED
+
+    def stand(self, offset: int) -> None:
+        """Say which instruction the running frame is at."""
+        self.stack.position = Position(self.pc, self.fp, self.results, offset)
+
+    def trap(self, offset: int, kind: TrapKind) -> GuestTrap:
+        """The trap of the running frame's instruction at an offset."""
+        self.stand(offset)
+        return GuestTrap(kind)
+
+    # Calls
+
+    def call(self, linked: LinkedCode, function: FunctionInstance) -> Status | None:
+        """A call that native code did not make."""
+        stack, program = self.stack, self.program
+        site = linked.code.sites[self.pc - linked.start]
+        first: int = site.args[-1]
+        if function.host is not None:
+            self.stand(site.offset)
+            stack.cut(self.fp + first + len(function.type.params))
+            call_host(self.store, stack, linked.instance, function)
+            program.refresh()
+            if program.instance is not linked.instance:
+                program.enter_instance(linked.instance)
+            self.pc += site.size
+            return None
+        callee = program.code_of(function)
+        if callee.instance is not linked.instance:
+            return self.call_far(linked, site, callee)
+        if site.name == "call":
+            program.patch_call(self.pc, first, callee)
+        return None  # native code makes the call again, and now it can
+
+    def call_far(self, linked: LinkedCode, site: Site, callee: LinkedCode) -> Status | None:
+        """A call of another instance's function."""
+        stack, frame, charges = self.stack, callee.code.layout, callee.code.charges
+        first: int = site.args[-1]
+        fp = self.fp + first
+        if (fp + frame.slots) * SLOT_BYTES > stack.limit_bytes:
+            raise self.trap(site.offset, TrapKind.CALL_STACK_EXHAUSTED)
+        stack.far.append((fp, linked.instance.number, self.pc + site.size))
+        stack.words[fp + frame.params] = header(FAR_RETURN, first * SLOT_BYTES)
+        stack.fuel -= charges.entry
+        self.pc, self.fp = callee.start, fp
+        if charges.entry_test and stack.fuel < 0:
+            return self.pause()
+        self.program.enter_instance(callee.instance)
+        return None
+
+    # Instructions that the runtime runs
+
+    def state(self, linked: LinkedCode) -> Status | None:
+        """Run an instruction on its operands in their slots."""
+        site = linked.code.sites[self.pc - linked.start]
+        name, args, first = site.args
+        words, base = self.stack.words, self.fp + first
+        slots = words[base : base + _operands(name)].tolist()
+        try:
+            charge, done = (run_bulk if site.name == "bulk" else run_state)(OPS[name], linked.instance, args, slots)
+        except Forbidden as error:
+            raise self.trap(site.offset, error.kind) from None
+        for at, slot in enumerate(slots, base):
+            words[at] = slot
+        self.stack.fuel -= charge
+        self.pc += site.size if done else 0
+        self.program.refresh_instance()
+        return self.pause() if charge and self.stack.fuel < 0 else None
+
+    # Exceptions
+
+    def throw(self, linked: LinkedCode, part: int) -> Status | None:
+        """Unwind to the handler of an exception."""
+        stack, position = self.stack, self.pc - linked.start
+        offset = linked.code.place(position, part)
+        thrown = linked.checked.code[linked.indices[offset]]
+        tag = linked.instance.tags[thrown.args[0]]
+        site = linked.code.sites.get(position)
+        count = len(tag.type.params)
+        start = self.fp + site.args[1] if site is not None and site.name == "throw" else 0
+        values = stack.words[start : start + count].tolist() if count else []
+        self.stand(offset)
+        for depth, frame in enumerate(stack.walk()):
+            at = frame.linked.indices[frame.offset]
+            key = frame.linked.handlers.find(at - (depth > 0), tag)
+            if key is not None:
+                return self.catch(frame.linked, frame.fp, key, values)
+        raise GuestThrow(tag, tuple(values))
+
+    def catch(self, linked: LinkedCode, fp: int, key: int, values: list[int]) -> Status | None:
+        """Go on at the label of a handler, in the frame at `fp`."""
+        stack, code, block = self.stack, linked.code, linked.checked.blocks[key]
+        arity = len(block.branch_types)
+        place = fp + code.layout.params + code.layout.first_operand + (block.height if key != FUNCTION else 0)
+        for at, value in enumerate(values[len(values) - arity :], place):
+            stack.words[at] = value
+        while stack.far and stack.far[-1][0] > fp:
+            stack.far.pop()
+        self.pc, self.fp = linked.start + code.targets[key], fp
+        self.program.enter_instance(linked.instance)
+        if block.kind == "loop":
+            charge = code.charges.loops[key]
+            stack.fuel -= charge.cost
+            if charge.test and stack.fuel < 0:
+                return self.pause()
+        return None
+
+
+_POLYMORPHIC = {"table.get": 1, "table.set": 2, "table.grow": 2, "table.fill": 3}
+
+
+def _operands(name: str) -> int:
+    params = OPS[name].params
+    return len(params) if params is not None else _POLYMORPHIC[name]

@@ -1,0 +1,98 @@
+"""Encoded functions kept on disk, so that what was lowered once is not lowered again.
+
+One file for each module's content and each build of the interpreter.  It holds no addresses and is checked against
+its own
+digest: a damaged file, or another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from pathlib import Path
+from typing import Any
+
+from svm.cache import atomic_write, cache_dir, read
+from svm.engines.native.encode import FunctionCode, Site
+from svm.lower import Charges, FrameLayout, LoopCharge
+
+__all__ = ["KeptCode"]
+
+MOST_FILES = 512
+MOST_BYTES = 16 << 20
+_MAGIC = b"svmcode1"
+
+
+class KeptCode:
+    """The encoded functions of one module: `functions` by index.  `save` writes those that are new."""
+
+    def __init__(self, fingerprint: str, build: str) -> None:
+        self._name = f"{fingerprint[:40]}-{build}"
+        self._new = False
+        self._raw: dict[int, tuple[Any, ...]] = self._load()
+
+    def get(self, index: int) -> FunctionCode | None:
+        """A function's code, if it is kept."""
+        found = self._raw.get(index)
+        return None if found is None else _thaw(found)
+
+    def put(self, index: int, code: FunctionCode) -> None:
+        """Keep a function's code."""
+        self._raw[index] = _freeze(code)
+        self._new = True
+
+    def save(self) -> None:
+        """Write the file, if there is anything new.  A cache that cannot be written is no error."""
+        if not self._new:
+            return
+        self._new = False
+        body = marshal.dumps(self._raw)
+        if len(body) <= MOST_BYTES:
+            folder = cache_dir("code")
+            _make_room(folder)
+            atomic_write(folder / self._name, _MAGIC + hashlib.sha256(body).digest() + body)
+
+    def _load(self) -> dict[int, tuple[Any, ...]]:
+        data = read(cache_dir("code") / self._name) or b""
+        head = len(_MAGIC) + 32
+        body = data[head:]
+        if data[:head] != _MAGIC + hashlib.sha256(body).digest():
+            return {}
+        found: dict[int, tuple[Any, ...]] = marshal.loads(body)
+        return found
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        for path in files[: max(len(files) - MOST_FILES + 1, 0)]:
+            path.unlink()
+    except OSError:
+        pass  # another process was quicker
+
+
+def _freeze(code: FunctionCode) -> tuple[Any, ...]:
+    frame, charges = code.layout, code.charges
+    return (
+        (frame.params, frame.locals, frame.operands),
+        (charges.entry, charges.entry_test, {key: (loop.cost, loop.test) for key, loop in charges.loops.items()}),
+        code.stream,
+        code.resume,
+        {position: tuple(site) for position, site in code.sites.items()},
+        code.returns,
+        code.places,
+        code.offsets,
+        code.targets,
+        code.headers,
+        code.types,
+        code.globals,
+    )
+
+
+def _thaw(found: tuple[Any, ...]) -> FunctionCode:
+    frame, (entry, test, loops), stream, resume, sites, *rest = found
+    charges = Charges(entry, test, {key: LoopCharge(*loop) for key, loop in loops.items()})
+    code = FunctionCode(FrameLayout(*frame), charges, stream, resume)
+    code.sites = {position: Site(*site) for position, site in sites.items()}
+    code.returns, code.places, code.offsets, code.targets, code.headers, code.types, code.globals = rest
+    return code

@@ -1,0 +1,237 @@
+"""The code of one guest: its stream, the tables beside it, and the context that native code runs in.
+
+A function is lowered and encoded when it is first called.  The stream may move when it grows, so everything refers to
+it by offset; offset 0 holds `halt`, to which the first frame of a call from the host returns.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+from svm.engines.native.blob import Blob
+from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, FunctionField, header
+from svm.engines.native.encode import Encoder, FunctionCode, KeySet
+from svm.engines.native.kept import KeptCode
+from svm.engines.native.keys import layout
+from svm.lower import SLOT_BYTES, Handlers, charges_of, layout_of, slot_code, tries_of
+from svm.module import ValidFunction, ValidModule
+from svm.runtime.mapping import address_of, grown_mapping, new_mapping
+from svm.runtime.store import FunctionInstance, Instance, Store
+
+__all__ = ["FAR_RETURN", "HALT", "LinkedCode", "Program"]
+
+HALT = 0
+FAR_RETURN = layout("halt::").size
+"""Offset of the code to which a function called from another instance returns."""
+
+_FIRST_BYTES = 1 << 16
+_CALL = layout("call::")
+_FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
+
+
+@dataclass(eq=False)
+class LinkedCode:
+    """A function's code in a guest: where it begins in the stream, and whose function it is."""
+
+    code: FunctionCode
+    instance: Instance
+    function: int
+    start: int
+
+    @property
+    def checked(self) -> ValidFunction:
+        """The function's checked body."""
+        return self.instance.module.function(self.function)
+
+    @cached_property
+    def handlers(self) -> Handlers:
+        """What catches exceptions in it."""
+        return Handlers(tries_of(self.checked), self.instance.tags)
+
+    @cached_property
+    def indices(self) -> dict[int, int]:
+        """Index of each instruction by its byte offset."""
+        return {item.offset: at for at, item in enumerate(self.checked.code)}
+
+
+class Program:
+    """See the module's docstring."""
+
+    def __init__(self, store: Store, blob: Blob, keys: KeySet) -> None:
+        self.store = store
+        self.blob = blob
+        self.keys = keys
+        self.addresses = blob.addresses
+        self.context_map = new_mapping(CONTEXT_BYTES)
+        self.context = memoryview(self.context_map).cast("Q")
+        self.context_address = address_of(self.context_map)
+        self.stream = new_mapping(_FIRST_BYTES)
+        self.used = 0
+        self.append(struct.pack(layout("halt::").format, self.address("halt::")))
+        self.append(struct.pack(layout("far_return::").format, self.address("far_return::")))
+        self.codes: list[LinkedCode] = []
+        self.starts: list[int] = []
+        self.by_number: dict[int, LinkedCode] = {}
+        self.functions = new_mapping(FUNCTION_ENTRY)
+        self.known = 0
+        self.globals = -1
+        self.kept: dict[ValidModule, KeptCode] = {}
+        self.tables: dict[int, array[int]] = {}
+        self.instance: Instance | None = None
+        self.set_context(Field.CODE, address_of(self.stream))
+        self.refresh()
+
+    # The stream
+
+    def append(self, code: bytes) -> None:
+        """Put code at the end of the stream."""
+        end = self.used + len(code)
+        if end > len(self.stream):
+            self.stream = grown_mapping(self.stream, max(end, 2 * len(self.stream)))
+            self.set_context(Field.CODE, address_of(self.stream))
+        self.stream[self.used : end] = code
+        self.used = end
+
+    def address(self, key: str) -> int:
+        """Address of a handler."""
+        return self.addresses[self.keys.numbers[key]]
+
+    def code_at(self, position: int) -> LinkedCode:
+        """The function whose code holds a position."""
+        return self.codes[bisect_right(self.starts, position) - 1]
+
+    def code_of(self, function: FunctionInstance) -> LinkedCode:
+        """A function's code, made now if it is called for the first time."""
+        found = self.by_number.get(function.number)
+        if found is None:
+            assert function.instance is not None
+            code = self.encode(function.instance.module, function.index)
+            found = self.by_number[function.number] = self.link(function, function.instance, code)
+        return found
+
+    def encode(self, module: ValidModule, index: int) -> FunctionCode:
+        """A function's code, lowered and encoded unless it is kept from another time."""
+        kept = self.kept.get(module)
+        if kept is None:
+            kept = self.kept[module] = KeptCode(module.fingerprint, self.blob.build)
+        code = kept.get(index)
+        if code is None:
+            checked = module.function(index)
+            frame, charges = layout_of(checked), charges_of(checked)
+            slots = slot_code(module.context, checked, frame, charges)
+            code = Encoder(self.keys, checked).encode(slots, frame, charges)
+            kept.put(index, code)
+        return code
+
+    def close(self) -> None:
+        """Keep what was lowered for another time, and give the memory back."""
+        for kept in self.kept.values():
+            kept.save()
+
+    def link(self, function: FunctionInstance, instance: Instance, code: FunctionCode) -> LinkedCode:
+        """Put a function's code at the end of the stream, with the addresses and numbers of this guest."""
+        start = self.used
+        stream = bytearray(code.stream)
+        words = memoryview(stream).cast("Q")
+        addresses = self.addresses
+        for at in code.places:
+            words[at >> 3] = addresses[words[at >> 3]]
+        for at in code.headers:
+            words[at >> 3] += start
+        words.release()
+        types = instance.module.context.types
+        for at in code.types:
+            number = self.store.type_number(types[struct.unpack_from("<I", stream, at)[0]])
+            struct.pack_into("<I", stream, at, number)
+        for at in code.globals:
+            number = instance.globals[struct.unpack_from("<I", stream, at)[0]].number
+            struct.pack_into("<I", stream, at, number)
+        self.append(bytes(stream))
+        done = LinkedCode(code, instance, function.index, start)
+        self.codes.append(done)
+        self.starts.append(start)
+        self.register(function, done)
+        return done
+
+    def patch_call(self, position: int, first: int, callee: LinkedCode) -> None:
+        """Make a call that asked the driver one that does not."""
+        charges, frame = callee.code.charges, callee.code.layout
+        name = "call::" if charges.entry_test else "call_leaf::"
+        fields = (
+            callee.start - position & 0xFFFF_FFFF,
+            header(position + _CALL.size, first * SLOT_BYTES),
+            first,
+            frame.params,
+            frame.slots * SLOT_BYTES,
+            charges.entry,
+        )
+        values = [fields[index] for index in _CALL.order]
+        struct.pack_into(_CALL.format, self.stream, position, self.address(name), *values)
+
+    # Tables beside the stream
+
+    def refresh(self) -> None:
+        """Tell native code where the store's functions and globals are, if any were added."""
+        store = self.store
+        if self.globals != len(store.globals):
+            self.globals = len(store.globals)
+            self.set_context(Field.GLOBALS, store.globals.buffer_info()[0])
+        if self.known < len(store.functions):
+            if len(self.functions) < len(store.functions) * FUNCTION_ENTRY:
+                self.functions = grown_mapping(self.functions, len(store.functions) * FUNCTION_ENTRY * 2)
+            for function in store.functions[max(self.known, 1) :]:
+                assert function is not None
+                self.register(function, self.by_number.get(function.number))
+            self.known = len(store.functions)
+            self.set_context(Field.FUNCTIONS, address_of(self.functions))
+
+    def register(self, function: FunctionInstance, linked: LinkedCode | None) -> None:
+        """Write a function's entry in the table that indirect calls use."""
+        at = function.number * FUNCTION_ENTRY
+        number = function.instance.number if function.instance is not None else _FOREIGN
+        fields = {
+            FunctionField.TYPE: self.store.type_number(function.type),
+            FunctionField.INSTANCE: number,
+        }
+        start = 0
+        if linked is not None:
+            start, code = linked.start, linked.code
+            fields |= {
+                FunctionField.SLOTS: code.layout.slots * SLOT_BYTES,
+                FunctionField.HEADER: code.layout.params,
+                FunctionField.COST: code.charges.entry,
+                FunctionField.TEST: int(code.charges.entry_test),
+            }
+        struct.pack_into("<Q", self.functions, at + FunctionField.CODE, start)
+        for field, value in fields.items():
+            struct.pack_into("<I", self.functions, at + field, value)
+
+    def enter_instance(self, instance: Instance) -> None:
+        """Make an instance the running one."""
+        self.instance = instance
+        self.set_context(Field.INSTANCE, instance.number)
+        self.refresh_instance()
+
+    def refresh_instance(self) -> None:
+        """Tell native code where the running instance's memory and tables are now."""
+        instance = self.instance
+        assert instance is not None
+        if instance.memories:
+            self.set_context(Field.MEMORY, instance.memories[0].address)
+            self.set_context(Field.MEMORY_SIZE, instance.memories[0].size)
+        else:
+            self.set_context(Field.MEMORY_SIZE, 0)
+        if instance.tables:
+            table = self.tables.setdefault(instance.number, array("Q"))
+            del table[:]
+            for item in instance.tables:
+                table.extend(item.elements.buffer_info())
+            self.set_context(Field.TABLES, table.buffer_info()[0])
+
+    def set_context(self, field: Field, value: int) -> None:
+        """Write a field of the context."""
+        self.context[field >> 3] = value
