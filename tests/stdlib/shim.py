@@ -241,7 +241,8 @@ def _typed(kind: type[Fixed], value: int) -> Fixed:
 
 _modules: dict[str, types.ModuleType] = {"krait.unsafe": _unsafe()}
 _plain_heap = types.ModuleType("krait.heap")
-_plain_heap.__dict__.update(reserve=MEMORY.reserve, allocate=MEMORY.reserve, release=lambda address, size: None)
+_plain_heap.__dict__.update(dict.fromkeys(("allocate", "borrow", "reserve"), MEMORY.reserve))
+_plain_heap.__dict__.update(dict.fromkeys(("give_back", "release"), lambda address, size: None))
 _modules["krait.heap"] = _plain_heap
 
 

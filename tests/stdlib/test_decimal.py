@@ -20,7 +20,7 @@ WORK = MEMORY.place(bytes(4000))
 @pytest.fixture(autouse=True)
 def _one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulated heap never frees: let the digits of every text go to the same place."""
-    monkeypatch.setattr(decimal, "allocate", lambda size: WORK)
+    monkeypatch.setattr(decimal, "borrow", lambda size: WORK)
 
 
 def parse(text: str) -> bytes | None:

@@ -57,29 +57,30 @@ def check_free_runs(heap: types.ModuleType) -> None:
 
 def test_blocks_are_zeroed_aligned_and_apart(heap: types.ModuleType) -> None:
     source = random.Random(140)
-    live: dict[int, tuple[int, bytes]] = {}
+    live: dict[int, tuple[int, bytes, str]] = {}
     for round_number in range(1500):
         if live and source.random() < 0.45:
             address = source.choice(list(live))
-            size, content = live.pop(address)
+            size, content, end = live.pop(address)
             assert MEMORY.bytes[address : address + size] == content, "someone wrote into this block"
-            heap.release(u32(address), u32(size))
+            getattr(heap, end)(u32(address), u32(size))
         else:
             size = source.choice([*SIZES, source.randrange(70000)])
-            allot = heap.reserve if source.random() < 0.1 and size > 1008 else heap.allocate
-            address = int(allot(u32(size)))
+            borrowed = source.random() < 0.2
+            address = int(heap.borrow(u32(size)) if borrowed else heap.allocate(u32(size)))
             assert address > 0
             assert address % 8 == 0
             assert address + size <= len(MEMORY.bytes)
-            assert not any(MEMORY.bytes[address : address + size]), "not zeroed"
+            assert borrowed or not any(MEMORY.bytes[address : address + size]), "not zeroed"
             content = source.randbytes(size)
             MEMORY.bytes[address : address + size] = content
-            live[address] = (size, content)
+            if size:
+                live[address] = (size, content, "give_back" if borrowed else "release")
         if round_number % 100 == 0:
             check_free_runs(heap)
-    for address, (size, content) in live.items():
+    for address, (size, content, end) in live.items():
         assert MEMORY.bytes[address : address + size] == content
-        heap.release(u32(address), u32(size))
+        getattr(heap, end)(u32(address), u32(size))
     check_free_runs(heap)
 
 

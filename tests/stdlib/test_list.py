@@ -159,3 +159,55 @@ def test_sorting() -> None:
     cases.append("s" + " ".join(words))
     expected.append(str(sorted(words)))
     expect(Program(SORTS), cases, expected)
+
+
+OBJECTS = """
+class Item:
+    key: int
+    number: int
+
+    def __init__(self, key: int, number: int) -> None:
+        self.key = key
+        self.number = number
+
+    def __lt__(self, other: Item) -> bool:
+        if self.key == 13 and other.key == 13:
+            raise ValueError("unlucky")
+        if self.key == 99:
+            items.append(self)
+        return self.key < other.key
+
+    def __repr__(self) -> str:
+        return f"{self.key}.{self.number}"
+
+items: list[Item] = []
+
+def fill(modulus: int) -> None:
+    items.clear()
+    for i in range(100):
+        items.append(Item(i * 7919 % modulus, i))
+
+fill(10)
+items.sort()
+print(items)
+items.sort(reverse=True)
+print(items, sorted(items))
+fill(17)
+try:
+    items.sort()
+except ValueError as error:
+    print(error)
+print(len(items), sorted([item.number for item in items]) == [i for i in range(100)])
+fill(10)
+items[50].key = 99
+try:
+    items.sort()
+except ValueError as error:
+    print(error)
+print(items)
+"""
+
+
+def test_sorting_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    exec("from __future__ import annotations\n" + OBJECTS, {"__name__": "objects"})
+    assert Program(OBJECTS).run().output == capsys.readouterr().out
