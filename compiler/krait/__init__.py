@@ -7,7 +7,9 @@ tree), `check` (tree to typed tree), `emit` (typed tree to module).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from krait.check import check_program
@@ -17,6 +19,9 @@ from krait.syntax.parser import parse, parse_bytes
 from svm.module import Module
 
 __all__ = ["CompileError", "Diagnostic", "Note", "Span", "compile_file", "compile_source"]
+
+
+_RECURSION_LIMIT = 20_000
 
 
 def compile_source(
@@ -32,8 +37,23 @@ def compile_source(
     parsed = parse(source, filename, sink) if isinstance(source, str) else parse_bytes(source, filename, sink)
     sink.raise_if_errors()
     assert parsed is not None
-    program = check_program(parsed, text, filename, sink, [Path(folder) for folder in search_path])
-    return emit_module(program)
+    try:
+        with _deep_recursion():
+            return emit_module(check_program(parsed, text, filename, sink, [Path(folder) for folder in search_path]))
+    except RecursionError:
+        sink.error("this program is nested too deeply", Span(1, 0, 1, 0), hints=["put parts of it into functions"])
+        raise CompileError(sink.diagnostics, sink.sources) from None
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let the recursive passes go as deep as trees that the parser accepts."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def compile_file(path: str | os.PathLike[str]) -> Module:

@@ -160,7 +160,8 @@ def _call_on_class(
         )
     owner_args = tuple(Infer() for _ in (decl.owner.type_params if decl.owner is not None else ()))
     if decl.kind == "static":
-        return call_function(ctx, decl, owner_args, None, node, (), expected)
+        made = call_function(ctx, decl, owner_args, None, node, (), expected)
+        return touch_declaration(ctx, cls, node, made)
     if not node.args:
         raise ctx.refuse(
             node.span,
@@ -175,7 +176,7 @@ def _call_on_class(
     rest = tree.Call(node.func, node.args[1:], node.keywords, node.span)
     result = call_function(ctx, decl, owner_args, receiver, rest, (), expected)
     _base_fields_assigned(ctx, func, decl)
-    return result
+    return touch_declaration(ctx, cls, node, result)
 
 
 def _call_super(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:

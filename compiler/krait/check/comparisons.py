@@ -122,18 +122,19 @@ def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> 
                 result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
             return hir.Let(BOOL, local_body, result)
         case tree.Call(func=tree.Name(id="range"), args=(start, stop), keywords=()):
-            body, kept = ctx.hold(ctx.expr(left))
-            low_body, low = ctx.hold(ctx.expr(start))
-            high_body, high = ctx.hold(ctx.expr(stop))
-            if any(prune(part.type) is not INT for part in (kept, low, high)):
-                return None
-            inside = hir.Conditional(
-                BOOL,
-                hir.Op(BOOL, "i64.le_s", [low, kept]),
-                hir.Op(BOOL, "i64.lt_s", [kept, high]),
-                hir.Const(BOOL, False),
-            )
-            return hir.Let(BOOL, [*body, *low_body, *high_body], inside)
+            parts: list[hir.Expr] = []
+            body: hir.Block = []
+            for node in (left, start, stop):
+                value = ctx.expr(node)
+                held, kept = ctx.hold(to_int(value) if prune(value.type) is BOOL else value)
+                if prune(kept.type) is not INT:
+                    raise ctx.mismatch(node.span, INT, kept.type)
+                body += held
+                parts.append(kept)
+            below = hir.Op(BOOL, "i64.lt_s", [parts[0], parts[2]])
+            above = hir.Op(BOOL, "i64.le_s", [parts[1], parts[0]])
+            inside = hir.Conditional(BOOL, above, below, hir.Const(BOOL, False))
+            return hir.Let(BOOL, body, inside)
         case _:
             return None
 

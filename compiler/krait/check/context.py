@@ -108,6 +108,7 @@ class Context:
         self.self_local: Local | None = None
         self.own_fields: dict[str, Local] | None = None
         self.attribute_base: tree.expr | None = None
+        self.not_ring: set[int] = set()
         self.unknown_met = False
         self.seeds: dict[Local, Type] = {}
         self.imports: dict[str, Import] = {}

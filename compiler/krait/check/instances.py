@@ -30,11 +30,12 @@ from krait.check.types import (
     Optional,
     Type,
     is_known,
+    is_larger,
     prune,
     resolve,
     substitute,
 )
-from krait.check.world import MAX_INSTANCES, Refusal, World
+from krait.check.world import MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -46,13 +47,13 @@ def check_function(world: World, instance: Instance) -> hir.Function:
     if found is not None:
         return found
     decl = instance.decl
-    if len(world.functions) >= MAX_INSTANCES:
+    if len(world.functions) >= MAX_INSTANCES or any(is_larger(arg, MAX_TYPE) for arg in instance.args):
         raise world.refuse(
             decl.module,
-            decl.node.span,
-            f"more than {MAX_INSTANCES} instances of functions: generic "
-            "functions that call themselves with ever larger types have no end",
-            instance=instance,
+            _heading(decl),
+            f"`{decl.name}` is needed for more and more types: a generic function that calls itself with ever larger "
+            "types has no end",
+            instance=None,
         )
     function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
     world.functions[instance] = function

@@ -254,7 +254,7 @@ def _masked(ctx: Context, node: tree.BinOp) -> hir.Expr | None:
     Else None.
     """
     mask, inner = _mask_of(ctx, node)
-    if mask is None or inner is None or not _is_ring(inner):
+    if mask is None or inner is None or not _is_ring(inner) or id(node) in ctx.not_ring:
         return None
     if mask > INT_MAX:
         raise ctx.refuse(
@@ -266,8 +266,9 @@ def _masked(ctx: Context, node: tree.BinOp) -> hir.Expr | None:
         try:
             value = ring(ctx, inner)
         except Refusal:
-            return None
+            value = hir.Const(NONE, None)
     if prune(value.type) is not INT:
+        ctx.not_ring.add(id(node))  # masks within it have been tried as well: each is tried once
         return None
     constant = hir.Const(INT, mask)
     # The constant has no effect, so its side does not matter for the order of evaluation.

@@ -145,6 +145,21 @@ def unify(a: Type, b: Type) -> bool:
     return False
 
 
+def is_larger(t: Type, limit: int) -> bool:
+    """Return whether a type consists of more than ``limit`` parts: 1 for ``int``, 2 for ``list[int]``."""
+    pending, count = [t], 0
+    while pending:
+        count += 1
+        if count > limit:
+            return True
+        part = prune(pending.pop())
+        if isinstance(part, ClassType):
+            pending.extend(part.args)
+        elif isinstance(part, Optional):
+            pending.append(part.inner)
+    return False
+
+
 def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
     """Return ``t`` with type parameters replaced by their values in ``env``."""
     t = prune(t)

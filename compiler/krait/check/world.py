@@ -43,6 +43,10 @@ MAX_INSTANCES = 20_000
 """Instances of functions in one program; generics that call themselves with ever larger types end here."""
 
 
+MAX_TYPE = 100
+"""Parts of a type argument: more means that a generic function calls itself with ever larger types."""
+
+
 class Refusal(Exception):
     """Unwinds the checker to the statement, or argument, where it can go on. The diagnostic has been reported."""
 

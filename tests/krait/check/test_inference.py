@@ -39,8 +39,14 @@ ACCEPTED = {
         "def f(c: bool) -> int:\n    if c:\n        x = 1\n    else:\n        x = 2\n    return x\n\n\n"
         "print(f(True))\n"
     ),
-    "endless loop needs no return": "def f() -> int:\n    while True:\n        if len('x') == 1:\n            return 1\n\n\nprint(f())\n",
-    "raise ends a path": "def f(n: int) -> int:\n    if n > 0:\n        return n\n    raise ValueError('x')\n\n\nprint(f(1))\n",
+    "endless loop needs no return": (
+        "def f() -> int:\n    while True:\n        if len('x') == 1:\n            return 1\n"
+        "\n\nprint(f())\n"
+    ),
+    "raise ends a path": (
+        "def f(n: int) -> int:\n    if n > 0:\n        return n\n    raise ValueError('x')\n"
+        "\n\nprint(f(1))\n"
+    ),
     "exit ends a path": (
         "import sys\n\n\ndef f(n: int) -> int:\n    if n > 0:\n        return n\n    sys.exit(1)\n\n\n"
         "print(f(1))\n"
@@ -69,6 +75,13 @@ ACCEPTED = {
 }
 
 REFUSED = {
+    "types that grow without end": (
+        "def f[A, B](x: A, y: B) -> int:\n    return f((x, y), (y, x))\n\n\nprint(f(1, 'a'))\n",
+        "`f` is needed for more and more types: a generic function that calls itself with ever larger types has no end",
+    ),
+    "masks of what is not defined, one in the other": (
+        "print(" + "(" * 60 + "q" + " * 3 & 1)" * 60 + ")\n", "the name `q` is not defined",
+    ),
     "a loop forgets what its body changes": (
         "def f(x: int | None) -> int:\n    if x is None:\n        return 0\n    total = 0\n    for i in range(3):\n"
         "        total += x\n        x = None\n    return total\n",

@@ -81,7 +81,7 @@ def test_unhandled_overflow_is_described() -> None:
 
 def uncaught(source: str) -> UncaughtError:
     """Run a program that an exception ends, and return that."""
-    with Module(krait.compile_source(source, "t.kr")).spawn(devices=[Console()]) as guest:
-        with pytest.raises(UncaughtError) as raised:
-            guest.run()
+    module = Module(krait.compile_source(source, "t.kr"))
+    with module.spawn(devices=[Console()]) as guest, pytest.raises(UncaughtError) as raised:
+        guest.run()
     return raised.value
