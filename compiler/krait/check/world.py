@@ -95,7 +95,7 @@ class World:
         notes = tuple(notes)
         request = self.requests.get(instance) if instance is not None else None
         if module.library and request is not None:
-            notes = (Note(f"in `{_describe(instance)}` of the library ({module.filename}:{span.start_line})"),)
+            notes = (Note(f"in `{_describe(instance)}` of the library"),)
             while request.module.library and request.instance in self.requests:
                 request = self.requests[request.instance]
             module, span, label = request.module, request.span, ""
