@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.declare import import_links, statements_of
+from krait.check.declare import import_links
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.signatures import declared_fields, self_type, signature
@@ -164,8 +164,8 @@ class _Check:
             self.decl.module.finally_bound = frozenset(v for v in ctx.flow.bound if isinstance(v, GlobalVar))
 
     def declare_imports(self) -> None:
-        """What the body imports is known in it alone. Which module a name stands for cannot change within it."""
-        for node in statements_of(self.decl.node.body):
+        """What the body imports is known in it alone; imports that may not run are refused where they stand."""
+        for node in self.decl.node.body:
             if isinstance(node, tree.Import | tree.ImportFrom):
                 for name, link in import_links(node, self.decl.module, self.world.root_sink):
                     self.ctx.imports[name] = link

@@ -273,6 +273,8 @@ def import_(ctx: Context, node: tree.Import | tree.ImportFrom) -> None:
     failed: Refusal | None = None
     for alias in node.names:
         name = alias.asname or alias.name
+        if not ctx.is_module_code and name not in ctx.imports:
+            raise ctx.later(node.span, "imports that may not run", "move the import to the beginning of the function")
         link = ctx.imports.get(name) or ctx.module.symbols.get(name)
         if isinstance(link, Import):
             try:
