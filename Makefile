@@ -3,7 +3,7 @@
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow fuzz docs clean
+.PHONY: help setup demo test check slow fuzz bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +52,9 @@ check: $(READY)  ## Lint, types, layers, public surface, generated documents.
 	@$(BIN)/mypy
 	@echo "==> layers, public surface, generated documents"
 	@$(BIN)/python -m pytest -q tests/test_house.py
+
+bench: $(READY)  ## Measure; the figures go to build/bench.md and build/bench.json.
+	@$(BIN)/python -m benchmarks
 
 docs: $(READY)  ## Write the generated documents anew.
 	@$(BIN)/python -c 'from pathlib import Path; from svm.isa import document; \

@@ -1,0 +1,198 @@
+"""What small things cost: a cold start, a call into a guest and out of it, a slice, a guest; two guests at once.
+
+The peer is wasmtime's package for Python, with the same module in its text format; without it, svm is alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import svm
+from benchmarks.measure import Contender, Row, per_call, process_seconds, race
+from svm.module import from_text
+
+__all__ = ["Operation", "measure_operations"]
+
+_MODULE = """
+import "host" "next" func $next (param i32) (result i32)
+memory $memory 1
+func $add (param i32 i32) (result i32)
+  local.get 0
+  local.get 1
+  i32.add
+end
+func $spin (param i32)
+  loop
+    local.get 0
+    i32.const 1
+    i32.sub
+    local.tee 0
+    br_if 0
+  end
+end
+func $ask (param i32)
+  loop
+    local.get 0
+    call $next
+    local.tee 0
+    br_if 0
+  end
+end
+export "add" func $add
+export "spin" func $spin
+export "ask" func $ask
+"""
+
+_WAT = """
+(module
+  (import "host" "next" (func $next (param i32) (result i32)))
+  (memory 1)
+  (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add)
+  (func (export "ask") (param i32)
+    (loop local.get 0 call $next local.tee 0 br_if 0)))
+"""
+
+_HELLO = 'print("hello")\n'
+_SVM = "import sys; from svm.cli import main; sys.exit(main())"  # what the installed command does
+_FOREVER = 0  # `spin` counts down from 2**32
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One measured.  unit: "ms", "µs", or "×" for a speed-up.  aim: what DESIGN and its issues ask of svm."""
+
+    race: Row
+    unit: str
+    aim: str
+    note: str = ""
+
+
+def measure_operations(rounds: int, *, count: int = 20_000) -> Iterator[Operation]:
+    """Measure each operation, in loops of `count`."""
+    module = svm.Module(from_text(_MODULE))
+    peer = _Wasmtime() if util.find_spec("wasmtime") else None
+    if hasattr(os, "posix_spawn"):
+        yield from _cold_start(rounds, peer is not None)
+    guest = module.spawn(host={"next": _next})
+    calls = {"svm": per_call(count, guest.call, "add", 1, 2)}
+    asks = {"svm": _per_ask(count, guest.call, "ask")}
+    spawns = {"svm": per_call(count // 20, _spawn, module)}
+    if peer is not None:
+        calls["wasmtime"], asks["wasmtime"] = peer.call(count), peer.ask(count)
+        spawns["wasmtime"] = peer.spawn(count // 20)
+    yield Operation(race("guest call add(i32, i32)", calls, rounds), "µs", "≤ 3 µs")
+    yield Operation(race("host call, there and back", asks, rounds), "µs", "≤ 2 µs", "from a loop in the guest")
+    note = "one page of memory, one import; wasmtime: Store, Func and Instance"
+    yield Operation(race("spawn and close a guest", spawns, rounds), "µs", "", note)
+    yield from _slices(module, rounds, count)
+    yield _parallel(module, rounds, count * 2_000)
+
+
+def _next(value: int) -> int:
+    return value - 1
+
+
+def _spawn(module: svm.Module) -> None:
+    module.spawn(host={"next": _next}).close()
+
+
+def _per_ask(count: int, function: Callable[..., Any], *args: Any) -> Contender:
+    once = per_call(1, function, *args, count)
+    return lambda: once() / count
+
+
+def _cold_start(rounds: int, peer: bool) -> Iterator[Operation]:
+    """Whole processes, with warm caches of Python's and of svm's."""
+    with tempfile.TemporaryDirectory() as folder:
+        hello = Path(folder) / "hello.svmb"
+        hello.write_bytes(svm.compile(_HELLO, "hello.kr").to_bytes())
+        environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        environ["PYTHONPYCACHEPREFIX"] = folder
+
+        def python(*args: str) -> Contender:
+            return lambda: process_seconds([sys.executable, *args], environ)
+
+        start = python("-c", _SVM, "run", str(hello))
+        start()  # the first makes bytecode, and perhaps the interpreter; a race warms up by one more
+        contenders = {"svm": start, "python -c pass": python("-c", "pass")}
+        if peer:
+            contenders["import wasmtime"] = python("-c", "import wasmtime")
+        yield Operation(
+            race("cold `svm run hello.svmb`", contenders, 2 * rounds), "ms", "≤ 1 × import wasmtime",
+            "whole processes, Python's own start included",
+        )  # fmt: skip
+
+
+def _slices(module: svm.Module, rounds: int, count: int) -> Iterator[Operation]:
+    guest = module.spawn(host={"next": _next})
+    task = guest.start("spin", _FOREVER)
+    yield Operation(
+        race("slice of a task, `task.run(fuel=1)`", {"svm": per_call(count, lambda: task.run(fuel=1))}, rounds),
+        "µs", "≤ 2 µs",
+    )  # fmt: skip
+    engine, store, stack = guest.engine, guest.store, guest.stack
+
+    def resume() -> None:
+        stack.fuel = 0
+        engine.resume(store, stack)
+
+    yield Operation(race("the engine's part of it, `resume`", {"svm": per_call(count, resume)}, rounds), "µs", "")
+    guest.close()
+
+
+def _parallel(module: svm.Module, rounds: int, turns: int) -> Operation:
+    """Two guests one after the other, against both at once."""
+    guests = [module.spawn(host={"next": _next}) for _ in range(2)]
+
+    def in_turn() -> float:
+        begun = time.perf_counter()
+        for guest in guests:
+            guest.call("spin", turns)
+        return time.perf_counter() - begun
+
+    def at_once() -> float:
+        threads = [threading.Thread(target=guest.call, args=("spin", turns)) for guest in guests]
+        begun = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - begun
+
+    return Operation(
+        race("two guests on two threads", {"svm": at_once, "one after the other": in_turn}, rounds), "ms",
+        "≥ 1.6 ×", "wall time: says little while other work keeps the cores busy",
+    )  # fmt: skip
+
+
+class _Wasmtime:
+    """The same operations in wasmtime."""
+
+    def __init__(self) -> None:
+        self.lib: Any = import_module("wasmtime")
+        self.engine = self.lib.Engine()
+        self.module = self.lib.Module(self.engine, _WAT)
+        self.type = self.lib.FuncType([self.lib.ValType.i32()], [self.lib.ValType.i32()])
+        self.store = self.lib.Store(self.engine)
+        self.exports = self.instance(self.store).exports(self.store)
+
+    def instance(self, store: Any) -> Any:
+        return self.lib.Instance(store, self.module, [self.lib.Func(store, self.type, _next)])
+
+    def call(self, count: int) -> Contender:
+        return per_call(count, self.exports["add"], self.store, 1, 2)
+
+    def ask(self, count: int) -> Contender:
+        return _per_ask(count, self.exports["ask"], self.store)
+
+    def spawn(self, count: int) -> Contender:
+        return per_call(count, lambda: self.instance(self.lib.Store(self.engine)))
