@@ -160,6 +160,10 @@ def test_errors(methods: Program, op: str, numbers: tuple[int, int, int]) -> Non
     assert methods.run(line + "\n").error == f"{type(caught.value).__name__}: {caught.value}"
 
 
+def test_rsplit_takes_overlapping_separators_from_the_end(methods: Program) -> None:
+    expect(methods, ["rsplitby~aabaaab~aa~~-1~0~0"], ["['', 'ba', 'b']['', 'ba', 'b']"])
+
+
 @pytest.mark.parametrize(
     "bounds", [(2**63 - 1, -(2**63), -1), (-(2**63), 2**63 - 1, 2**63 - 1), (9, -9, -(2**63)), (0, 9, 2**62)]
 )
