@@ -5,7 +5,7 @@ instruction's operands, code or meaning but from here.
 """
 
 from svm.isa.op import Forbidden, Form, Immediate, Op, TrapKind, row
-from svm.isa.table import BY_CODE, CHAPTERS, NAMED, OPS, PREFIXES, RESERVED, VERSION
+from svm.isa.table import BY_CODE, CHAPTERS, NAMED, NAN_MAKERS, OPS, PREFIXES, RESERVED, VERSION
 from svm.isa.types import (
     EXTERNREF,
     F32,
@@ -29,6 +29,7 @@ __all__ = [
     "I32",
     "I64",
     "NAMED",
+    "NAN_MAKERS",
     "NUMBER_TYPES",
     "OPS",
     "PREFIXES",

@@ -14,7 +14,7 @@ from svm.isa.rows.floating import FLOATING
 from svm.isa.rows.integer import INTEGER
 from svm.isa.rows.memory import MEMORY
 
-__all__ = ["BY_CODE", "CHAPTERS", "NAMED", "OPS", "PREFIXES", "RESERVED", "VERSION"]
+__all__ = ["BY_CODE", "CHAPTERS", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED", "VERSION"]
 
 VERSION = 1
 """Version of the instruction set; a module says which it was made for."""
@@ -35,6 +35,16 @@ BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
 PREFIXES = frozenset(op.code >> 8 for op in OPS.values() if op.code > 0xFF)
 NAMED = frozenset(op.name for op in OPS.values() if op.form is Form.NAMED)
 """The closed set of instructions that every engine handles by name."""
+
+NAN_MAKERS = frozenset(
+    [
+        *(f"{kind}.{name}" for kind in ("f32", "f64") for name in ("add", "sub", "mul", "div", "sqrt", "min", "max")),
+        *(f"{kind}.{name}" for kind in ("f32", "f64") for name in ("ceil", "floor", "trunc", "nearest")),
+        "f32.demote_f64",
+        "f64.promote_f32",
+    ]
+)
+"""Instructions whose NaN may have any payload in WebAssembly.  The Python column makes it canonical."""
 
 RESERVED: dict[int, str] = {
     0x06: "legacy exceptions",

@@ -1,9 +1,10 @@
 """Stack code to slot code: operands in places that are known before the program runs.
 
-In comes a `ValidFunction`, out goes a list of `SlotOp`s that read and write slots of the frame (`svm.lower.frame`).
-A local or a constant is used where it is: an operand that was pushed by `local.get` or a constant exists as a note
-until something needs it in its own slot.  The invariant that makes pausing simple: **at every safepoint each live
-operand lies in its own slot**, so the frame is the frame of record, whatever an engine fused in between.
+In comes a `ValidFunction`, out goes a list of `SlotOp`s that read and write slots of the frame (`svm.lower.frame`). A
+local or a constant is used where it is: an operand that was pushed by `local.get` or a constant exists as a note
+until something needs it in its own slot, or a block begins, in which it might be put there on one way and not on
+another.  The invariant that makes pausing simple: **at every safepoint each live operand lies in its own slot**, so
+the frame is the frame of record, whatever an engine fused in between.
 
 Safepoints are a function's entry, the start of a loop, the instruction after a call, and bulk and growing instructions.
 """
@@ -83,8 +84,10 @@ class SlotCode:
 class _Control:
     block: Block
     label: int
-    otherwise: int | None = None
+    otherwise: int | None
 
+
+_MOST_NOTES = 64
 
 _COMMUTATIVE = frozenset(
     f"{kind}.{name}" for kind in ("i32", "i64") for name in ("add", "mul", "and", "or", "xor", "eq", "ne")
@@ -119,6 +122,8 @@ class _Lowering:
         self.stack: list[Source] = []
         self.controls: list[_Control] = []
         self.first_operand = layout.params + HEADER_SLOTS + layout.locals
+        self.clean = 0  # so many operands, from the bottom, are known to lie in their own slots
+        self.kept = 0  # so many operations have been looked at by `keep`
         self.barrier = 0  # index in ops before which nothing may be changed: the place of the last label
         self.offset = 0
 
@@ -160,8 +165,9 @@ class _Lowering:
         self.stack.append(("s", target))
 
     def pop(self, count: int) -> tuple[Source, ...]:
-        taken = tuple(self.stack[len(self.stack) - count :])
-        del self.stack[len(self.stack) - count :]
+        first = len(self.stack) - count
+        taken = tuple(self.stack[first:])
+        self.drop_to(first)
         return taken
 
     # Notes and slots
@@ -174,30 +180,33 @@ class _Lowering:
             self.emit("copy", (source,), place)
             self.stack[height] = ("s", place)
 
+    def drop_to(self, height: int) -> None:
+        """Forget the operands from a height on."""
+        del self.stack[height:]
+        self.clean = min(self.clean, height)
+
     def flush_from(self, height: int) -> None:
-        for at in range(height, len(self.stack)):
+        for at in range(max(height, self.clean), len(self.stack)):
             self.flush(at)
+        if height <= self.clean:
+            self.clean = len(self.stack)
 
     def flush_all(self) -> None:
         """Before a safepoint."""
         self.flush_from(0)
-        # An operand that lies in its slot across the safepoint is part of the frame of record.
-        self.keep(len(self.stack))
+        self.keep()
 
-    def keep(self, height: int) -> None:
-        """Operands beneath a height may be read more than once, or by whoever looks at the frame: they must be
-        written.
+    def keep(self) -> None:
+        """Operands may be read more than once, or by whoever looks at the frame: what makes them must write them.
+
+        An operation is looked at once: if its result is no operand now, it never will be again.
         """
-        places = {source[1] for source in self.stack[:height] if source[0] == "s"}
-        for op in reversed(self.ops[self.barrier :]):
-            if op.target in places:
-                op.once = False
-
-    def flush_locals(self) -> None:
-        """Before a block: a local that is noted may be set on one way through the block and not on another."""
-        for at, (kind, slot) in enumerate(self.stack):
-            if kind == "s" and slot < self.first_operand:
-                self.flush(at)
+        for op in self.ops[min(self.kept, len(self.ops)) :]:
+            if op.once and op.target is not None:
+                height = op.target - self.first_operand
+                if 0 <= height < len(self.stack) and self.stack[height] == ("s", op.target):
+                    op.once = False
+        self.kept = len(self.ops)
 
     def producer(self, source: Source) -> SlotOp | None:
         """The last operation, if it has just made this operand and nothing else reads it."""
@@ -206,12 +215,13 @@ class _Lowering:
 
     def set_local(self, index: int, source: Source) -> None:
         slot = self.local(index)
-        noted = [at for at, item in enumerate(self.stack) if item == ("s", slot)]
+        many = len(self.stack) - self.clean > _MOST_NOTES  # so that looking for notes stays cheap in hostile code
+        noted = many or ("s", slot) in self.stack[self.clean :]
         made = self.producer(source)
         if made is not None and noted:
             self.ops.pop()  # what still needs the old value is copied before the new one is made
-        for at in noted:
-            self.flush(at)
+        if noted:
+            self.flush_from(0)
         if made is not None:
             if noted:
                 self.ops.append(made)
@@ -250,11 +260,11 @@ class _Lowering:
         if count <= 1:
             self.emit("return", tuple(self.stack[first:]))
             return
-        before = list(self.stack)  # where control does not return, nothing was flushed
+        before, clean = self.stack[first:], self.clean  # where control does not return, nothing was flushed
         self.flush_from(first)
-        self.keep(len(self.stack))
+        self.keep()
         self.emit("return_many", (), None, self.place(first), count)
-        self.stack = before
+        self.stack[first:], self.clean = before, min(clean, first)
 
     def go_if(self, key: int, condition: Source, inverted: bool) -> None:
         """Branch if the condition holds (or, inverted, does not)."""
@@ -262,7 +272,7 @@ class _Lowering:
         carried = len(block.branch_types)
         if key != FUNCTION and not self.moves(block):
             if carried:
-                self.keep(len(self.stack))  # the values are read here and there
+                self.keep()  # the values are read here and there
             name = "unless" if inverted else "if"
             if block.kind == "loop":
                 charge = self.charges.loops[key]
@@ -272,7 +282,7 @@ class _Lowering:
             self.barrier = len(self.ops)
             return
         if carried:
-            self.keep(len(self.stack))
+            self.keep()
         past = self.new_label()
         self.emit("br_if" if inverted else "br_unless", (condition,), None, past)
         self.barrier = len(self.ops)
@@ -360,7 +370,7 @@ class _Lowering:
         kind = "bulk" if op.form is Form.BULK or op.name in _CHUNKED else "state"
         self.emit(kind, (), None, op, args, self.place(height))
         self.barrier = len(self.ops)
-        del self.stack[height:]
+        self.drop_to(height)
         self.stack += [("s", self.place(height + more)) for more in range(results)]
         return at + 1
 
@@ -376,8 +386,7 @@ def _counts(op: Op) -> tuple[int, int]:
 
 
 def _block(low: _Lowering, at: int, *args: Any) -> int:
-    low.flush_locals()
-    low.flush_from(low.function.blocks[at].height)
+    low.flush_from(0)
     low.open(at)
     return at + 1
 
@@ -392,13 +401,11 @@ def _loop(low: _Lowering, at: int, arg: Any) -> int:
 
 
 def _if(low: _Lowering, at: int, arg: Any) -> int:
-    block = low.function.blocks[at]
     made = low.producer(low.stack[-1])
     if made is not None:
         low.ops.pop()  # what is flushed comes before the condition, so that condition and branch stay together
-    condition = low.stack.pop()
-    low.flush_locals()
-    low.flush_from(block.height)
+    (condition,) = low.pop(1)
+    low.flush_from(0)
     if made is not None:
         low.ops.append(made)
     low.stack.append(condition)
@@ -424,7 +431,7 @@ def _begin_else(low: _Lowering, at: int) -> int:
     assert control.otherwise is not None
     low.put_label(control.otherwise)
     control.otherwise = None
-    del low.stack[control.block.height :]
+    low.drop_to(control.block.height)
     low.stack += [("s", low.place(control.block.height + more)) for more in range(len(control.block.type.params))]
     return at + 1
 
@@ -451,7 +458,7 @@ def _finish(low: _Lowering, at: int) -> int:
         low.barrier = len(low.ops)
     else:
         low.put_label(control.label)
-    del low.stack[block.height :]
+    low.drop_to(block.height)
     low.stack += [("s", low.place(block.height + more)) for more in range(len(block.type.results))]
     return at + 1
 
@@ -480,7 +487,7 @@ def _br_if(low: _Lowering, at: int, depth: int) -> None:
 
 def _br_table(low: _Lowering, at: int, labels: Any, default: Any) -> int:
     (index,) = low.pop(1)
-    low.keep(len(low.stack))
+    low.keep()
     stubs: dict[int, int] = {}
     targets: list[int] = []
     for key in low.function.targets[at]:
@@ -515,7 +522,7 @@ def _call(low: _Lowering, at: int, index: int) -> None:
 
 def _call_indirect(low: _Lowering, at: int, type_: int, table: int) -> None:
     index = low.pop(1)
-    low.keep(len(low.stack))
+    low.keep()
     _calls(low, "call_indirect", index, low.context.types[type_], type_, table)
 
 
@@ -524,7 +531,7 @@ def _calls(low: _Lowering, name: str, sources: tuple[Source, ...], type_: FuncTy
     height = len(low.stack) - len(type_.params)
     op = low.emit(name, sources, None, *args, low.place(height))
     low.barrier = len(low.ops)
-    del low.stack[height:]
+    low.drop_to(height)
     low.stack += [("s", low.place(height + more)) for more in range(len(type_.results))]
     if len(type_.results) == 1:
         op.type = type_.results[0]

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField
 from svm.engines.native.expand import LLVM_TYPES, declarations, expand
 from svm.engines.native.keys import BULK, CONTROL, FIELD_BYTES, layout, operand_types, operation, split
-from svm.isa import F32, F64, I32, I64, OPS, Form, Op, TrapKind, ValueType
+from svm.isa import F32, F64, I32, I64, NAN_MAKERS, OPS, Form, Op, TrapKind, ValueType
 from svm.lower import BULK_CHUNK
 
 __all__ = ["module_ir"]
@@ -210,7 +210,7 @@ class _Handler:
         result: tuple[str, ValueType | None] = ("", I32)
         if "r" in results:
             assert op.results
-            result = (results["r"], op.results[0])
+            result = (self.canonical(name, results["r"], op.results[0]), op.results[0])
         elif "c" in results:
             result = (results["c"], None)
         self.results.append(result)
@@ -219,6 +219,14 @@ class _Handler:
         if len(results) == 2:  # the flag goes to the slot after the result's
             index = self.let(f"add i64 {self.wide_again()}, 1")
             self.do(f"store i64 {self.convert(results['c'], None, I64)}, ptr {self.slot(index)}, align 8")
+
+    def canonical(self, name: str, value: str, type_: ValueType) -> str:
+        """A result with the NaN that all engines agree on: the dispatch hides what this costs."""
+        if name not in NAN_MAKERS:
+            return value
+        kind, bits = LLVM_TYPES[type_], "0x7FF8000000000000"  # LLVM writes a float's bits as those of a double
+        unordered = self.let(f"fcmp uno {kind} {value}, {value}")
+        return self.let(f"select i1 {unordered}, {kind} {bits}, {kind} {value}")
 
     def wide_again(self) -> str:
         self.field_index -= 1
