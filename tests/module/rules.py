@@ -271,6 +271,11 @@ RULES: dict[str, tuple[str, str, str]] = {
         f"{AT} ($big): too many locals: 50001 are more than the limit of 50000".replace("$", ""),
         "func $big (param i32)\nlocal i64 * 49998\nlocal i32\nend",
     ),
+    "frame": (
+        func("; ".join(["local.get 0"] * 64_999 + ["drop"] * 64_999), "(param i32 i32)"),
+        f"{AT}: a frame of 65001 slots is larger than the limit of 65000",
+        func("; ".join(["local.get 0"] * 64_998 + ["drop"] * 64_998), "(param i32 i32)"),
+    ),
     "many-runs": (
         "func\nrun 4294967295 i32\nrun 4294967295 i32\nend",
         f"{AT}: too many locals: 8589934590 are more than the limit of 50000",
