@@ -37,6 +37,7 @@ def answer(op: str, s: str, t: str, u: str, i: int, j: int, k: int) -> str:
     if op == "splitby": return repr(s.split(t)) + repr(s.split(t, i))
     if op == "rsplit": return repr(s.rsplit()) + repr(s.rsplit(None, i))
     if op == "rsplitby": return repr(s.rsplit(t)) + repr(s.rsplit(t, i))
+    if op == "partition": return repr(s.partition(t)) + repr(s.rpartition(t))
     if op == "lines": return repr(s.splitlines()) + repr(s.splitlines(True))
     if op == "strip": return repr(s.strip()) + repr(s.lstrip()) + repr(s.rstrip())
     if op == "stripof": return repr(s.strip(t)) + repr(s.lstrip(t)) + repr(s.rstrip(t))
@@ -46,7 +47,7 @@ def answer(op: str, s: str, t: str, u: str, i: int, j: int, k: int) -> str:
     if op == "just": return repr(s.ljust(i)) + repr(s.rjust(i)) + repr(s.center(i)) + repr(s.zfill(i))
     if op == "justby": return repr(s.ljust(i, t)) + repr(s.rjust(i, t)) + repr(s.center(i, t))
     if op == "tabs": return repr(s.expandtabs()) + repr(s.expandtabs(i))
-    if op == "case": return repr([s.upper(), s.lower(), s.title(), s.capitalize(), s.swapcase()])
+    if op == "case": return repr([s.upper(), s.lower(), s.title(), s.capitalize(), s.swapcase(), s.casefold()])
     if op == "list": return repr(list(s)) + repr([c for c in s])
     if op == "print": return s
     return "?"
@@ -74,7 +75,8 @@ import sys
 for line in sys.stdin:
     c = chr(int(line))
     print(c.isalpha(), c.isdecimal(), c.isdigit(), c.isnumeric(), c.isspace(), c.isupper(), c.islower(), c.istitle(),
-          c.isprintable(), c.isalnum(), c.isascii(), repr(c), repr(c.upper()), repr(c.lower()), repr(c.title()))
+          c.isprintable(), c.isalnum(), c.isascii(), repr(c), repr(c.upper()), repr(c.lower()), repr(c.title()),
+          repr(c.casefold()))
 """
 
 SPACES = " \t\n\x0b\x1c\x85\xa0\u2003\u3000"
@@ -94,7 +96,8 @@ OPERATIONS = {
     "+": 2, "*": 1, "in": 2, "==": 2, "<": 2, "len": 1, "at": 1, "slice": 1, "step": 1, "open": 1, "find": 2,
     "rfind": 2,
     "index": 2, "rindex": 2, "count": 2, "starts": 2, "ends": 2, "split": 1, "splitby": 2, "rsplit": 1, "rsplitby": 2,
-    "lines": 1, "strip": 1, "stripof": 2, "remove": 2, "replace": 3, "join": 3, "just": 1, "justby": 2, "tabs": 1,
+    "partition": 2, "lines": 1, "strip": 1, "stripof": 2, "remove": 2, "replace": 3, "join": 3, "just": 1, "justby": 2,
+    "tabs": 1,
     "case": 1,
     "list": 1, "print": 1,
 }  # fmt: skip

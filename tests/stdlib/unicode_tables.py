@@ -113,9 +113,11 @@ TABLES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "to_lower": ("Runs of characters with a lower case.", lambda: mapping(str.lower)),
     "to_upper": ("Runs of characters with an upper case.", lambda: mapping(str.upper)),
     "to_title": ("Runs of characters with a title case.", lambda: mapping(str.title)),
+    "to_folded": ("Runs of characters that case folding changes.", lambda: mapping(str.casefold)),
     "expand_lower": ("Characters whose lower case is several.", lambda: expansions(str.lower)),
     "expand_upper": ("Characters whose upper case is several.", lambda: expansions(str.upper)),
     "expand_title": ("Characters whose title case is several.", lambda: expansions(str.title)),
+    "expand_folded": ("Characters that case folding makes several.", lambda: expansions(str.casefold)),
 }
 
 
