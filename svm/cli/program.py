@@ -1,0 +1,153 @@
+"""Runs a program with what it is granted, within its limits.
+
+In: a file, and the options of `svm run` as values. Out: the program's exit status. Invariant: nothing here or below
+imports the command line's parser, which would take longer than to start a program.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from svm.cli.failures import Failure, about, interrupted
+from svm.cli.status import Status
+from svm.cli.terminal import clean, complain, say
+from svm.errors import LimitError, Traceback, UncaughtError, UsageError
+from svm.limits import DEFAULT_STACK, Limits
+
+if TYPE_CHECKING:
+    from svm.devices import Console
+    from svm.embed import Module
+    from svm.isa import FuncType
+    from svm.runtime import Guest
+
+__all__ = ["run"]
+
+_GRANTED = frozenset({"console"})
+_LISTED = 10
+_GRACE = 0.25  # seconds that the guest's own deadline comes before the alarm
+_LONGEST = 1e6  # seconds
+
+
+def run(
+    file: str,
+    args: tuple[str, ...] = (),
+    *,
+    engine: str = "auto",
+    fuel: int | None = None,
+    memory: int | None = None,
+    stack: int = DEFAULT_STACK,
+    timeout: float | None = None,
+    env: tuple[tuple[str, str], ...] = (),
+    invoke: str | None = None,
+    stats: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Run the program in a file; its exit status.  Raises Failure.  The options are those of the command."""
+    from svm.devices import Console
+    from svm.embed import load
+
+    limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
+    with about(file):
+        module = load(file, eager=False)
+        console = Console(args=(file,) if invoke else (file, *args), environ=dict(env))
+        _check_granted(file, module, console)
+        with ExitStack() as ending, _alarm(timeout):  # the guest is closed last, which keeps its code for the next run
+            guest = ending.enter_context(module.spawn(engine=engine, limits=limits, devices=[console]))
+            begun = time.perf_counter()
+            try:
+                return _invoke(guest, invoke, args) if invoke else _program(guest, file)
+            except UncaughtError as error:
+                if console.broken_pipe and error.message.startswith("BrokenPipeError"):
+                    raise Failure(Status.BROKEN_PIPE) from error
+                raise
+            except KeyboardInterrupt:
+                outcome = guest.task.outcome if guest.task else None
+                raise interrupted(getattr(outcome, "traceback", Traceback())) from None
+            finally:
+                if stats or as_json:
+                    _say_stats(guest, time.perf_counter() - begun, as_json)
+
+
+def _check_granted(file: str, module: Module, console: Console) -> None:
+    """Raise Failure, which lists all of it, where a module asks for what this command does not grant."""
+    given = console.imports()
+    wanted = [f"the capability {item.name!r}{f' ({item.reason})' if item.reason else ''}"
+              for item in module.capabilities if item.name not in _GRANTED]  # fmt: skip
+    wanted += [f"the import {item.module!r} {item.name!r} ({item.kind})"
+               for item in module.imports if item.name not in given.get(item.module, ())]  # fmt: skip
+    if wanted:
+        more = [f"and {len(wanted) - _LISTED} more"] if len(wanted) > _LISTED else []
+        lines = "".join(f"\n  {item}" for item in wanted[:_LISTED] + more)
+        raise Failure(Status.DENIED, clean(f"svm: {file} needs what `svm run` does not grant:{lines}"))
+
+
+def _program(guest: Guest, file: str) -> int:
+    """Run a module's `_start`; the status that the guest ends with."""
+    from svm.isa import FuncType
+
+    if (type_ := _function_type(guest, "_start")) != FuncType():
+        what = f"its _start is {type_}" if type_ else "it exports no function _start"
+        raise Failure(Status.BAD_MODULE, clean(f"svm: {file}: not a program: {what}; --invoke calls an export"))
+    return guest.run() & 0xFF
+
+
+def _invoke(guest: Guest, name: str, words: tuple[str, ...]) -> int:
+    """Call an export with words as its arguments, and print what it returns, one value a line."""
+    import click
+
+    from svm.cli import scalars
+
+    type_ = _function_type(guest, name)
+    if type_ is None:
+        guest.start(name)  # says which there are
+        raise UsageError(f"the module exports no function {name!r}")
+    result = guest.call(name, *scalars.parse(type_.params, words, name))
+    for line in scalars.show(type_.results, result):
+        click.echo(line)
+    return Status.OK
+
+
+def _function_type(guest: Guest, name: str) -> FuncType | None:
+    from svm.runtime import FunctionInstance
+
+    found = guest.exports.get(name)
+    return found.type if isinstance(found, FunctionInstance) else None
+
+
+@contextmanager
+def _alarm(seconds: float | None) -> Iterator[None]:
+    """End a guest that waits for input past its time; while it computes, its own deadline comes first.
+
+    Windows has no such timer: there a guest that waits is ended when its input comes.
+    """
+    if seconds is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise LimitError(f"out of time: the limit is {seconds:g} s", "seconds", seconds)
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds + _GRACE, _LONGEST))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _say_stats(guest: Guest, seconds: float, as_json: bool) -> None:
+    memory = sum(len(item.data) for item in guest.instance.memories)
+    if as_json:
+        import json  # here, for it takes milliseconds of every start
+
+        figures = {"engine": guest.engine.name, "fuel": guest.fuel_used, "seconds": seconds, "memory": memory}
+        say(json.dumps(figures))
+    else:
+        fuel = f"{guest.fuel_used:,} fuel"
+        complain(f"{fuel}, {seconds:.3f} s, {memory // 1024:,} KiB of memory, {guest.engine.name} engine")
