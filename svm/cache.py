@@ -12,14 +12,24 @@ import os
 import stat
 import sys
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["atomic_write", "cache_dir", "read"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["atomic_write", "cache_dir", "cache_folder", "read"]
 
 _PRIVATE = 0o700
 
 
 def cache_dir(*parts: str) -> Path:
+    """`cache_folder` as a Path."""
+    from pathlib import Path  # here, for it takes several milliseconds, and a run does without
+
+    return Path(cache_folder(*parts))
+
+
+def cache_folder(*parts: str) -> str:
     """Return the folder `parts` of the cache, made if it is not there, mode 0700.
 
     The cache lies at `SVM_CACHE`, else `svm` below `XDG_CACHE_HOME`, else where the platform keeps caches. Where that
@@ -29,7 +39,7 @@ def cache_dir(*parts: str) -> Path:
     return folder if folder is not None else _made(_temporary(), parts)
 
 
-def atomic_write(path: Path, data: bytes) -> bool:
+def atomic_write(path: str | Path, data: bytes) -> bool:
     """Write `data` to `path` so that other processes see the old file or the new one, never a part.
 
     Returns whether it was written: a full or read-only disk costs speed, so it is not an error.
@@ -37,7 +47,8 @@ def atomic_write(path: Path, data: bytes) -> bool:
     import tempfile  # here, for it takes several milliseconds, and most runs only read
 
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        folder, own = os.path.split(path)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{own}.")
     except OSError:
         return False
     try:
@@ -53,39 +64,40 @@ def atomic_write(path: Path, data: bytes) -> bool:
     return True
 
 
-def read(path: Path) -> bytes | None:
+def read(path: str | Path) -> bytes | None:
     """Return the bytes of a cached file, or None if there is none that can be read."""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError:
         return None
 
 
-def _preferred() -> Path | None:
+def _preferred() -> str | None:
     """Return where the cache belongs, or None where the user has no home folder."""
     if chosen := os.environ.get("SVM_CACHE"):
-        return Path(chosen).absolute()
+        return os.path.abspath(chosen)
     if xdg := os.environ.get("XDG_CACHE_HOME"):
-        return Path(xdg).absolute() / "svm"
-    try:
-        if sys.platform == "win32":
-            local = os.environ.get("LOCALAPPDATA")
-            return (Path(local) if local else Path.home() / "AppData" / "Local") / "svm" / "Cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "svm"
-        return Path.home() / ".cache" / "svm"
-    except RuntimeError:
+        return os.path.join(os.path.abspath(xdg), "svm")
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        if local := os.environ.get("LOCALAPPDATA"):
+            return os.path.join(local, "svm", "Cache")
+        return None if home == "~" else os.path.join(home, "AppData", "Local", "svm", "Cache")
+    if home == "~":
         return None
+    return os.path.join(home, "Library", "Caches", "svm") if sys.platform == "darwin" else f"{home}/.cache/svm"
 
 
-def _usable(base: Path | None, parts: tuple[str, ...]) -> Path | None:
+def _usable(base: str | None, parts: tuple[str, ...]) -> str | None:
     """Return the folder `parts` of `base`, made if need be, if this user alone can write to it; else None."""
     if base is None:
         return None
     try:
-        base.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(base), exist_ok=True)
+        _make(base)
         if sys.platform != "win32":
-            status = base.stat()
+            status = os.stat(base)
             # Machine code is loaded from here: nobody else may put any. A folder that was there before is left as it
             # is rather than given other permissions; it may have another use.
             if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
@@ -96,22 +108,30 @@ def _usable(base: Path | None, parts: tuple[str, ...]) -> Path | None:
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
-def _made(base: Path, parts: tuple[str, ...]) -> Path:
+def _made(base: str, parts: tuple[str, ...]) -> str:
     folder = base
-    for part in parts:  # one by one: `parents=True` would give the folders between the default mode
-        folder = folder / part
-        folder.mkdir(mode=_PRIVATE, exist_ok=True)
+    for part in parts:  # one by one: `makedirs` would give the folders between the default mode
+        folder = os.path.join(folder, part)
+        _make(folder)
     return folder
 
 
+def _make(folder: str) -> None:
+    try:
+        os.mkdir(folder, _PRIVATE)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+
+
 @cache
-def _temporary() -> Path:
+def _temporary() -> str:
     """Return a folder that only this user can open, removed when the process ends."""
     import tempfile
 
     folder = tempfile.TemporaryDirectory(prefix="svm-cache-", ignore_cleanup_errors=True)
     _kept.append(folder)
-    return Path(folder.name)
+    return folder.name
 
 
 _kept: list[object] = []  # a TemporaryDirectory removes its folder when it is collected

@@ -13,21 +13,21 @@ import ctypes
 import hashlib
 import marshal
 import mmap
-import platform
+import os
 import struct
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from svm.cache import atomic_write, cache_dir
+from svm.cache import atomic_write, cache_folder, read
 from svm.errors import Error
 
 __all__ = ["Blob", "UnavailableError", "get_blob", "supported"]
 
 MAGIC = b"svmblob1"
 _HEAD = struct.Struct("<8s32sIII")
+_HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -38,36 +38,36 @@ class UnavailableError(Error):
 @cache
 def supported() -> str | None:
     """The target that LLVM is asked for here ("x86-64-v3", …), or None where the native engine cannot run."""
-    if platform.machine() not in ("x86_64", "AMD64") or sys.platform == "win32" or struct.calcsize("P") != 8:
+    if sys.platform == "win32" or os.uname().machine not in ("x86_64", "amd64") or struct.calcsize("P") != 8:
         return None
     try:
-        text = Path("/proc/cpuinfo").read_text("ascii", "replace")
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
+            flags = set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), ()))
     except OSError:
         return "x86-64-v2"
-    flags = set(next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), ()))
     if {"avx2", "bmi1", "bmi2", "fma", "abm", "movbe", "f16c"} <= flags:
         return "x86-64-v3"
     return "x86-64-v2" if {"sse4_1", "sse4_2", "popcnt"} <= flags else None
 
 
-def _sources() -> list[Path]:
-    """What the machine code depends on."""
+_OWN = ("handlers.py", "keys.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
+
+
+def _sources() -> list[str]:
+    """Files that the machine code depends on."""
     import svm.isa as isa
 
-    here, table = Path(__file__).parent, Path(isa.__file__).parent
-    own = [
-        here / name
-        for name in ("handlers.py", "keys.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
-    ]
-    return [*own, *sorted(table.rglob("*.py"))]
+    table = os.path.dirname(isa.__file__)
+    folders = (table, os.path.join(table, "rows"))
+    rows = [os.path.join(folder, name) for folder in folders for name in os.listdir(folder) if name.endswith(".py")]
+    return [*(os.path.join(_HERE, name) for name in _OWN), *sorted(rows)]
 
 
 @cache
 def _key(target: str) -> str:
     digest = hashlib.sha256(target.encode())
     for path in _sources():
-        if path.exists():
-            digest.update(path.name.encode() + path.read_bytes())
+        digest.update(os.path.basename(path).encode() + (read(path) or b""))
     return digest.hexdigest()[:24]
 
 
@@ -138,16 +138,16 @@ def get_blob(say: Callable[[str], None] = lambda _: None) -> Blob:
     return _loaded[key]
 
 
-def _path(key: str) -> Path:
-    return cache_dir("native") / f"{key}.blob"
+def _path(key: str) -> str:
+    return os.path.join(cache_folder("native"), f"{key}.blob")
 
 
 def _cached(key: str) -> Blob | None:
     """The cached blob; None if there is none, or if it is damaged."""
-    for path in (Path(__file__).parent / "blobs" / f"{key}.blob", _path(key)):
+    for path in (os.path.join(_HERE, "blobs", f"{key}.blob"), _path(key)):
         try:
-            return Blob(key, path.read_bytes())
-        except (OSError, ValueError, KeyError):
+            return Blob(key, read(path) or b"")
+        except (ValueError, KeyError):
             continue
     return None
 

@@ -12,6 +12,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from svm.engines.native.context import header
@@ -33,7 +34,11 @@ class KeySet:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self.numbers = {key: number for number, key in enumerate(keys)}
-        self.sequences = frozenset(tuple(part[0] for part in split(key)) for key in keys if ";" in key)
+
+    @cached_property
+    def sequences(self) -> frozenset[tuple[str, ...]]:
+        """Names of the operations of each fused handler; a run whose code is kept never asks for them."""
+        return frozenset(tuple(part[0] for part in split(key)) for key in self.numbers if ";" in key)
 
 
 class Site(NamedTuple):

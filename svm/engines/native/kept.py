@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from pathlib import Path
+import os
 from typing import Any
 
-from svm.cache import atomic_write, cache_dir, read
+from svm.cache import atomic_write, cache_folder, read
 from svm.engines.native.encode import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
 
@@ -48,12 +48,12 @@ class KeptCode:
         self._new = False
         body = marshal.dumps(self._raw)
         if len(body) <= MOST_BYTES:
-            folder = cache_dir("code")
+            folder = cache_folder("code")
             _make_room(folder)
-            atomic_write(folder / self._name, _MAGIC + hashlib.sha256(body).digest() + body)
+            atomic_write(os.path.join(folder, self._name), _MAGIC + hashlib.sha256(body).digest() + body)
 
     def _load(self) -> dict[int, tuple[Any, ...]]:
-        data = read(cache_dir("code") / self._name) or b""
+        data = read(os.path.join(cache_folder("code"), self._name)) or b""
         head = len(_MAGIC) + 32
         body = data[head:]
         if data[:head] != _MAGIC + hashlib.sha256(body).digest():
@@ -62,11 +62,12 @@ class KeptCode:
         return found
 
 
-def _make_room(folder: Path) -> None:
+def _make_room(folder: str) -> None:
     try:
-        files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in files[: max(len(files) - MOST_FILES + 1, 0)]:
-            path.unlink()
+        with os.scandir(folder) as found:
+            files = sorted(found, key=lambda entry: entry.stat().st_mtime)
+        for entry in files[: max(len(files) - MOST_FILES + 1, 0)]:
+            os.unlink(entry)
     except OSError:
         pass  # another process was quicker
 

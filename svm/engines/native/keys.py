@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from svm.isa import F32, F64, I32, I64, OPS, Form, Op, ValueType
 
@@ -247,6 +246,7 @@ _TABLED = (Form.PURE, Form.CHECKED, Form.LOAD, Form.STORE)
 def all_keys() -> list[str]:
     """The keys of the interpreter: the base, and the superinstructions that `superinstructions.json` names."""
     import json  # here, for a run with a warm cache needs none of it
+    from pathlib import Path
 
     path = Path(__file__).parent / "superinstructions.json"
     chosen: list[str] = json.loads(path.read_text("utf-8")) if path.exists() else []
