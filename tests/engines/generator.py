@@ -30,7 +30,7 @@ from svm.module import (
 )
 from svm.module.code import encode_instruction
 
-__all__ = ["STATE", "WIND", "arguments", "generate"]
+__all__ = ["NUMBERS", "PURE", "STATE", "TRAPPING", "WIND", "Body", "arguments", "generate"]
 
 NUMBERS = (I32, I64, F32, F64)
 OURS = 0xE0  # the prefix of instructions that WebAssembly does not have
@@ -83,10 +83,11 @@ def number(random: Random, kind: ValueType) -> int:
     return value - (1 << bits) if value >> bits - 1 else value
 
 
-class _Maker:
-    """Makes a module: its index spaces, and what its functions need to know."""
+class Maker:
+    """Makes a module: its index spaces, and what its functions need to know.  body: makes one of its functions."""
 
-    def __init__(self, seed: int, functions: int, size: int) -> None:
+    def __init__(self, seed: int, functions: int, size: int, body: type[Body]) -> None:
+        self.body = body
         self.random = random = Random(seed)
         self.size = size
         self.types: list[FuncType] = []
@@ -110,7 +111,7 @@ class _Maker:
 
     def module(self) -> Module:
         random = self.random
-        functions = [_Body(self, at).finish() for at in range(len(self.functions))]
+        functions = [self.body(self, at).finish() for at in range(len(self.functions))]
         functions += [self.state(), self.wind()]
         globals_ = [
             Global(GlobalType(kind, True), constant(f"{kind}.const", number(random, kind))) for kind in self.globals
@@ -158,10 +159,10 @@ class _Maker:
         return Function(self.type((), ()), (), body + encode_instruction("end"))
 
 
-class _Body:
+class Body:
     """Makes one function."""
 
-    def __init__(self, maker: _Maker, index: int) -> None:
+    def __init__(self, maker: Maker, index: int) -> None:
         self.maker = maker
         self.random = maker.random
         self.index = index
@@ -573,6 +574,6 @@ class _Body:
         self.labels.pop()
 
 
-def generate(seed: int, *, functions: int = 10, size: int = 60) -> Module:
+def generate(seed: int, *, functions: int = 10, size: int = 60, body: type[Body] = Body) -> Module:
     """A module from a seed: half of its functions exported, each of about `size` expressions and statements."""
-    return _Maker(seed, functions, size).module()
+    return Maker(seed, functions, size, body).module()
