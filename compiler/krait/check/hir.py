@@ -143,6 +143,11 @@ class SizeOf(Expr):
 
 
 @dataclass(slots=True, eq=False)
+class RunsAsProgram(Expr):
+    """Whether the module runs as a program, a bool; else a host calls its functions, as an importer would."""
+
+
+@dataclass(slots=True, eq=False)
 class HeapBase(Expr):
     """The first address after static data, a u32."""
 
@@ -357,6 +362,7 @@ class Support:
 class Program:
     """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
 
+    exports: the main module's functions that a host can call, which count as reached.
     overriders: the methods of derived classes that take the place of a method, the most derived first.
     fields: the fields of a class instance, bases' first, with their types.
     """
@@ -365,6 +371,7 @@ class Program:
     functions: dict[Instance, Function]
     overriders: Callable[[Instance], list[Instance]]
     initialisers: list[Function]
+    exports: list[Instance]
     support: Support
     fields: Callable[[ClassType], list[tuple[str, Type]]]
 

@@ -25,7 +25,19 @@ from krait.check import (  # noqa: F401
 from krait.check.globals import init_function
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
-from krait.check.types import ClassDecl, ClassType, FunctionDecl, Instance, ModuleDecl, Type, resolve
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Instance,
+    ModuleDecl,
+    Type,
+    resolve,
+)
 from krait.check.world import Refusal, Request, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
@@ -45,7 +57,8 @@ def check_program(
     support = _support(world)
     _check_own_modules(world)
     start = Instance(init_function(main))
-    roots = [start, *_support_instances(support)]
+    exports = _exports(world, main)
+    roots = [start, *_support_instances(support), *exports]
     _check_needed(world, [*(instance for instance in world.functions), *roots])
     sink.raise_if_errors()
     functions = _reachable(world, roots)
@@ -57,7 +70,22 @@ def check_program(
     def overriders(instance: Instance) -> list[Instance]:
         return [Instance(method) for method in world.overriders(instance.decl)]
 
-    return hir.Program(main, functions, overriders, [functions[start]], support, fields)
+    return hir.Program(main, functions, overriders, [functions[start]], exports, support, fields)
+
+
+def _exports(world: World, main: ModuleDecl) -> list[Instance]:
+    """Return the functions that a host can call: public ones of the main module, with scalars for parameters."""
+    found = []
+    for instance, function in world.functions.items():
+        decl = instance.decl
+        plain = decl.owner is None and decl.module is main and not decl.all_type_params and decl.host is None
+        if plain and decl is not main.init and not decl.name.startswith("_"):
+            if {resolve(t) for t in (function.result, *(param.type for param in function.params)) if t} <= _SCALARS:
+                found.append(instance)
+    return found
+
+
+_SCALARS = {INT, FLOAT, BOOL, NONE}
 
 
 def _check_own_modules(world: World) -> None:

@@ -6,6 +6,8 @@ with spelling suggestions for names that nothing defines.
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from krait.check import hir
 from krait.check.coerce import require, unwrap
 from krait.check.context import Context
@@ -38,7 +40,7 @@ def read_name(ctx: Context, node: tree.Name) -> hir.Expr:
     if local is not None:
         return _read_local(ctx, local, node)
     if node.id == "__name__":
-        return hir.Text(ctx.world.str_type, "__main__" if ctx.module.is_main else ctx.module.name)
+        return _module_name(ctx)
     symbol = find(ctx, node)
     match symbol:
         case GlobalVar():
@@ -53,6 +55,15 @@ def read_name(ctx: Context, node: tree.Name) -> hir.Expr:
             raise ctx.later(node.span, "classes as values", f"make an instance: `{node.id}(…)`")
         case _:
             raise ctx.refuse(node.span, f"`{node.id}` is a module, not a value")
+
+
+def _module_name(ctx: Context) -> hir.Expr:
+    """The value of ``__name__``: of the main module, that of a program or that of an import."""
+    text = ctx.world.str_type
+    if not ctx.module.is_main:
+        return hir.Text(text, ctx.module.name)
+    imported = hir.Text(text, PurePath(ctx.module.filename).stem)
+    return hir.Conditional(text, hir.RunsAsProgram(BOOL), hir.Text(text, "__main__"), imported)
 
 
 def find(ctx: Context, node: tree.Name) -> Symbol:

@@ -439,6 +439,9 @@ class _BodyEmitter:
     def size_of(self, node: hir.SizeOf) -> None:
         self.code("i32.const", size_of(node.of))
 
+    def runs_as_program(self, node: hir.RunsAsProgram) -> None:
+        self.code("global.get", self.shared.program_index)
+
     def heap_base(self, node: hir.HeapBase) -> None:
         self.code("global.get", self.shared.heap_base_index)
 
@@ -506,6 +509,7 @@ _EXPRESSIONS: dict[type[hir.Expr], Callable[[_BodyEmitter, Any], None]] = {
     hir.Load: _BodyEmitter.load,
     hir.SizeOf: _BodyEmitter.size_of,
     hir.HeapBase: _BodyEmitter.heap_base,
+    hir.RunsAsProgram: _BodyEmitter.runs_as_program,
     hir.Cast: _BodyEmitter.cast,
     hir.IsInstance: _BodyEmitter.is_instance,
     hir.TypeName: _BodyEmitter.type_name,

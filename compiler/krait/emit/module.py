@@ -64,6 +64,7 @@ class _ModuleEmitter:
             else:
                 self.add_raiser(extra, index)
         start = self.add_start()
+        exports = {self.program.functions[instance].name: self.add_export(instance) for instance in program.exports}
         describe = self.add_describe()
         shared.describe_types()
         data, heap_base = shared.statics.finish()
@@ -77,7 +78,7 @@ class _ModuleEmitter:
             memories=(MemoryType(-(-heap_base // _PAGE) + _HEAP_PAGES),),
             tags=tags,
             globals=tuple(shared.globals),
-            exports=self.exports(start, describe),
+            exports=self.exports(start, describe, exports),
             data=(DataSegment(data, Mode.ACTIVE, 0, constant("i32.const", BASE)),),
             capabilities=_capabilities(imports),
             names=self.names(),
@@ -116,10 +117,32 @@ class _ModuleEmitter:
     def add_start(self) -> int:
         """Make the entry of the program: the code of its modules, then what is left of its output."""
         code = CodeBuilder()
-        for function in self.program.initialisers:
-            code("call", self.shared.function_index(function.instance))
+        code("i32.const", 1)
+        code("global.set", self.shared.program_index)
+        self.begin(code)
         code("call", self.shared.function_index(self.program.support.flush))
         return self.synthetic((), (), code, "_start")
+
+    def begin(self, code: CodeBuilder) -> None:
+        """Write the run of the modules' code."""
+        code("i32.const", 1)
+        code("global.set", self.shared.begun_index)
+        for function in self.program.initialisers:
+            code("call", self.shared.function_index(function.instance))
+
+    def add_export(self, instance: Instance) -> int:
+        """Make the function by which a host calls one of the program's: the modules' code runs before the first."""
+        function = self.program.functions[instance]
+        kind = tuple(self.types)[self.signature(function)]
+        code = CodeBuilder()
+        code("global.get", self.shared.begun_index)
+        code("i32.eqz")
+        code("if")
+        self.begin(code)
+        code("end")
+        self.pass_on(code, len(kind.params), instance)
+        code("call", self.shared.function_index(self.program.support.flush))
+        return self.synthetic(kind.params, kind.results, code, f"{function.name} (export)")
 
     def add_describe(self) -> int:
         """Make the function that gives the host an exception's text as an address and a length in bytes."""
@@ -187,7 +210,7 @@ class _ModuleEmitter:
         module, name = instance.decl.host
         return Import(module, name, ExternKind.FUNC, self.signature(self.program.functions[instance]))
 
-    def exports(self, start: int, describe_utf8: int) -> tuple[Export, ...]:
+    def exports(self, start: int, describe_utf8: int, functions: dict[str, int]) -> tuple[Export, ...]:
         describe = self.shared.function_index(self.program.support.describe)
         return (
             Export("_start", ExternKind.FUNC, start),
@@ -196,6 +219,7 @@ class _ModuleEmitter:
             Export("krait:overflow", ExternKind.TAG, OVERFLOW_TAG),
             Export("krait:describe", ExternKind.FUNC, describe),
             Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),
+            *(Export(name, ExternKind.FUNC, index) for name, index in functions.items() if name != "memory"),
         )
 
     def names(self) -> Names:

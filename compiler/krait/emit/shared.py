@@ -38,6 +38,9 @@ class Shared:
         self.files: dict[str, int] = {}
         self.heap_base_index = self._add_global(isa.I32, constant("i32.const", 0), "heap_base", mutable=False)
 
+        self.program_index = self._add_global(isa.I32, constant("i32.const", 0), "runs as program")
+        self.begun_index = self._add_global(isa.I32, constant("i32.const", 0), "has begun")
+
     def layout(self, cls: ClassType) -> ObjectLayout:
         """Return the layout of the objects of a class."""
         found = self._layouts.get(cls)
