@@ -21,16 +21,12 @@ __all__ = ["Frame", "NativeStack", "Position"]
 _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit, and scratch slots of the topmost frame
 
 
-class Position(NamedTuple):
-    """Where the running frame is: offset of its code, its first slot, how many results its call from the host gives.
+Position = tuple[int, int, int, int | None]
+"""Where the running frame is: offset of its code, its first slot, how many results its call from the host gives, and
+the byte offset that it stands at, None at a safepoint, where the code's offset says it.
 
-    at: byte offset that it stands at, None at a safepoint, where the code's offset says it.
-    """
-
-    pc: int
-    fp: int
-    results: int
-    at: int | None = None
+A plain tuple, for each slice and each call to the host makes one.
+"""
 
 
 class Frame(NamedTuple):
@@ -52,7 +48,7 @@ class NativeStack(GuestStack):
     def __init__(self, program: Program, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
         self.program = program
-        self.mapping = new_mapping(limit_bytes + _SLACK)
+        self.mapping = new_mapping(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
         self.address = address_of(self.mapping)
         self.words = memoryview(self.mapping).cast("Q")
         self.far: list[tuple[int, int, int]] = []
@@ -153,4 +149,4 @@ class NativeStack(GuestStack):
         self.words[fp + first.code.layout.params] = header(HALT, 0)
         linked, fp, offset = places[0]
         results = len(first.instance.module.context.functions[first.function].results)
-        self.position = Position(linked.start + linked.code.resume[offset], fp, results)
+        self.position = (linked.start + linked.code.resume[offset], fp, results, None)
