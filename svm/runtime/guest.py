@@ -10,6 +10,7 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +41,8 @@ _FIRST_SLICE = 20_000
 _SLICE_SECONDS = 0.010
 _MOST_NESTED = 40  # calls into a guest from its own host functions, each of which takes some of Python's stack
 _DESCRIBE = "krait:describe_utf8"
-_DESCRIBE_TYPE = FuncType((I32,), (I32, I32))
-_DESCRIBE_FUEL = 1_000_000
+_FLUSH = "krait:flush"
+_ASIDE_FUEL = 1_000_000
 _DESCRIBE_BYTES = 65_536
 
 
@@ -250,25 +251,50 @@ class Guest:
         self._owner = None
         self._lock.release()
 
+    def flush(self) -> None:
+        """Have the guest's language write what it still holds of its output, where it exports a way to.
+
+        For a host that gives a guest up, paused or not.  It has its own small portion of fuel, and whatever goes wrong
+        in it is passed over.
+        """
+        self._check_open()
+        mine = self.acquire()
+        try:
+            with suppress(ExitError):
+                self._aside(_FLUSH, FuncType(), ())
+        finally:
+            if mine:
+                self.release()
+
     def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
         """What the guest's language says of an exception, where it exports a way to ask."""
-        found = self.exports.get(_DESCRIBE)
-        if not isinstance(found, FunctionInstance) or found.host is not None or found.type != _DESCRIBE_TYPE:
-            return None
         if tag.type.params not in ((), (I32,)):
+            return None
+        found = self._aside(_DESCRIBE, FuncType((I32,), (I32, I32)), (values[0] if values else 0,))
+        if found is None:
+            return None
+        start, length = found
+        return self.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
+
+    def _aside(self, name: str, type_: FuncType, args: tuple[int, ...]) -> list[int] | None:
+        """Call an export that serves the host, above whatever is on the stack and beside the guest's fuel.
+
+        None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends the
+        guest in `describe`): that must not hide what it is called about.
+        """
+        found = self.exports.get(name)
+        if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
             return None
         stack = self.stack
         height, position, fuel = stack.height, stack.position, stack.fuel
-        stack.push((values[0] if values else 0,))
-        stack.fuel = _DESCRIBE_FUEL
+        stack.push(args)
+        stack.fuel = _ASIDE_FUEL
         try:
-            if self.engine.call(self.store, self.stack, found) is not Status.DONE:
-                return None
-            start, length = stack.pop(2)
-            return self.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
-        except ExitError:  # Krait's SystemExit ends the guest here
+            done = self.engine.call(self.store, stack, found) is Status.DONE
+            return stack.pop(len(type_.results)) if done else None
+        except ExitError:
             raise
-        except Exception:  # whatever goes wrong here must not hide the exception that is asked about
+        except Exception:
             return None
         finally:
             stack.cut(height)
@@ -514,5 +540,6 @@ def _portion(fuel: int) -> int:
 
 def _next_size(size: int, seconds: float) -> int:
     """Size of the next slice, so that it takes about `_SLICE_SECONDS`."""
-    factor = _SLICE_SECONDS / max(seconds, 1e-6)
-    return max(1_000, min(int(size * min(max(factor, 0.25), 4.0)), 1 << 32))
+    factor = _SLICE_SECONDS / seconds if seconds > 1e-6 else 4.0
+    size = int(size * (4.0 if factor > 4.0 else 0.25 if factor < 0.25 else factor))
+    return 1_000 if size < 1_000 else min(size, 1 << 32)

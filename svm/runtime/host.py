@@ -6,11 +6,9 @@ through to the host that runs the guest: a guest cannot catch it.
 
 from __future__ import annotations
 
-from itertools import repeat
-
 from svm.runtime.engine import GuestStack
 from svm.runtime.store import FunctionInstance, Instance, Store
-from svm.runtime.values import from_slot, host_results
+from svm.runtime.values import host_results, values_of
 
 __all__ = ["call_host"]
 
@@ -19,8 +17,7 @@ def call_host(store: Store, stack: GuestStack, caller: Instance | None, function
     """Call a host function with the arguments on the stack.  Raises UsageError where what it returns does not fit."""
     host, type_ = function.host, function.type
     assert host is not None
-    slots = stack.pop(len(type_.params))
-    values = list(map(from_slot, repeat(store), type_.params, slots))
+    values = values_of(store, type_.params, stack.pop(len(type_.params)))
     position = stack.position
     stack.in_host += 1
     try:

@@ -16,7 +16,7 @@ from svm.errors import UsageError
 from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
 from svm.runtime.store import FunctionInstance, Store
 
-__all__ = ["from_slot", "from_slots", "host_results", "to_slot", "to_slots"]
+__all__ = ["from_slot", "from_slots", "host_results", "to_slot", "to_slots", "values_of"]
 
 def to_slot(store: Store, type_: ValueType, value: Any) -> int:
     """Slot for a Python value.  Raises UsageError where it does not fit the type."""
@@ -99,15 +99,20 @@ def to_slots(store: Store, types: Sequence[ValueType], values: Sequence[Any], wh
     slots = []
     for at, (type_, value) in enumerate(zip(types, values, strict=True)):
         try:
-            slots.append(to_slot(store, type_, value))
+            slots.append(_ENCODE[type_](store, value))
         except UsageError as error:
             raise UsageError(f"{what}, value {at + 1}: {error}") from None
     return slots
 
 
+def values_of(store: Store, types: Sequence[ValueType], slots: Sequence[int]) -> list[Any]:
+    """Python values of slots, of which there are as many as types."""
+    return [_DECODE[type_](store, slot) for type_, slot in zip(types, slots)]  # noqa: B905 - they are, and it is dear
+
+
 def from_slots(store: Store, types: Sequence[ValueType], slots: Sequence[int]) -> Any:
     """None, one value, or a tuple of values, for slots of results."""
-    values = [from_slot(store, type_, slot) for type_, slot in zip(types, slots, strict=True)]
+    values = values_of(store, types, slots)
     if len(values) == 1:
         return values[0]
     return tuple(values) or None

@@ -12,7 +12,7 @@ from svm.engines.native.blob import Blob, get_blob
 from svm.engines.native.context import Exit, Field, header
 from svm.engines.native.encode import KeySet, Site
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
-from svm.engines.native.stack import NativeStack, Position
+from svm.engines.native.stack import NativeStack
 from svm.engines.state import run_bulk, run_state
 from svm.isa import OPS, Forbidden, TrapKind
 from svm.lower import SLOT_BYTES
@@ -74,7 +74,7 @@ class NativeEngine:
             raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
         stack.words[stack.height] = header(HALT, 0)
         stack.fuel -= charges.entry
-        stack.position = Position(linked.start, fp, len(function.type.results))
+        stack.position = (linked.start, fp, len(function.type.results), None)
         if charges.entry_test and stack.fuel < 0:
             return Status.PAUSED
         return run.run()
@@ -129,17 +129,18 @@ class _Run:
             self.fp = context[_FP] // SLOT_BYTES
             fuel = context[_FUEL]
             stack.fuel = fuel if fuel < _SIGN else fuel - _M64 - 1
-            outcome = self.leave(status, context[_AUX])
+            linked = program.code_at(self.pc)
+            if status == _EMPTY:  # this and calls to the host are what costs must stay small for
+                return self.pause(linked)
+            if status == _CALL:
+                outcome = self.call(linked, linked.instance.functions[context[_AUX]])
+            else:
+                outcome = self.leave(linked, status, context[_AUX])
             if outcome is not None:
                 return outcome
 
-    def leave(self, status: int, aux: int) -> Status | None:
-        """Do what native code returned for; how the run ends, if it does."""
-        linked = self.program.code_at(self.pc)
-        if status == _CALL:
-            return self.call(linked, linked.instance.functions[aux])
-        if status == _EMPTY:
-            return self.pause()
+    def leave(self, linked: LinkedCode, status: int, aux: int) -> Status | None:
+        """Do what native code returned for, but for pauses and plain calls; how the run ends, if it does."""
         if status == _DONE:
             self.stack.cut(self.fp + self.results)
             return Status.DONE
@@ -157,15 +158,15 @@ class _Run:
         assert function is not None
         return self.call(linked, function)
 
-    def pause(self) -> Status:
+    def pause(self, linked: LinkedCode) -> Status:
         """Leave the frames at a safepoint."""
-        self.stack.position = Position(self.pc, self.fp, self.results)
-        self.stack.cut(self.fp + self.program.code_at(self.pc).code.layout.slots)
+        self.stack.position = (self.pc, self.fp, self.results, None)
+        self.stack.cut(self.fp + linked.code.layout.slots)
         return Status.PAUSED
 
     def stand(self, offset: int) -> None:
         """Say which instruction the running frame is at."""
-        self.stack.position = Position(self.pc, self.fp, self.results, offset)
+        self.stack.position = (self.pc, self.fp, self.results, offset)
 
     def trap(self, offset: int, kind: TrapKind) -> GuestTrap:
         """The trap of the running frame's instruction at an offset."""
@@ -180,7 +181,7 @@ class _Run:
         site = linked.code.sites[self.pc - linked.start]
         first: int = site.args[-1]
         if function.host is not None:
-            self.stand(site.offset)
+            stack.position = (self.pc, self.fp, self.results, site.offset)
             stack.cut(self.fp + first + len(function.type.params))
             call_host(self.store, stack, linked.instance, function)
             program.refresh()
@@ -207,7 +208,7 @@ class _Run:
         stack.fuel -= charges.entry
         self.pc, self.fp = callee.start, fp
         if charges.entry_test and stack.fuel < 0:
-            return self.pause()
+            return self.pause(callee)
         self.program.enter_instance(callee.instance)
         return None
 
@@ -228,7 +229,7 @@ class _Run:
         self.stack.fuel -= charge
         self.pc += site.size if done else 0
         self.program.refresh_instance()
-        return self.pause() if charge and self.stack.fuel < 0 else None
+        return self.pause(linked) if charge and self.stack.fuel < 0 else None
 
     # Exceptions
 
@@ -265,7 +266,7 @@ class _Run:
             charge = code.charges.loops[key]
             stack.fuel -= charge.cost
             if charge.test and stack.fuel < 0:
-                return self.pause()
+                return self.pause(linked)
         return None
 
 
