@@ -155,9 +155,10 @@ class Guest:
         if self._owner is not None:
             raise UsageError("the guest is running: only a paused guest can move to another engine")
         old = self.stack
-        stack = engine.adopt(self.store, self.limits.stack_bytes, old.record())
+        record = old.record()
+        self._engine.close(self.store)  # first, for what it gives up may be what the other makes anew
+        stack = engine.adopt(self.store, self.limits.stack_bytes, record)
         stack.fuel = old.fuel
-        self._engine.close(self.store)
         self._engine, self.stack = engine, stack
         self.meter.move(stack)
 
