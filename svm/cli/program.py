@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from svm.cli.failures import Failure, about, interrupted
 from svm.cli.status import Status
 from svm.cli.terminal import clean, complain, say
-from svm.errors import LimitError, Traceback, UncaughtError, UsageError
+from svm.errors import GuestError, LimitError, Traceback, UncaughtError, UsageError
 from svm.limits import DEFAULT_STACK, Limits
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ def run(
                 if console.broken_pipe and error.message.startswith("BrokenPipeError"):
                     raise Failure(Status.BROKEN_PIPE) from error
                 raise
+            except GuestError:
+                guest.flush()  # what was printed before is part of the answer
+                raise
             except KeyboardInterrupt:
+                guest.flush()
                 outcome = guest.task.outcome if guest.task else None
                 raise interrupted(getattr(outcome, "traceback", Traceback())) from None
             finally:

@@ -491,7 +491,7 @@ def test_the_guest_describes_its_exceptions(spawn: Spawn) -> None:
 def test_a_description_that_fails_does_not_hide_the_exception(
     spawn: Spawn, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("svm.runtime.guest._DESCRIBE_FUEL", 10_000)
+    monkeypatch.setattr("svm.runtime.guest._ASIDE_FUEL", 10_000)
     guest = spawn(DESCRIBED.format(function))
     with pytest.raises(UncaughtError) as error:
         guest.call("throw", 7)

@@ -218,6 +218,7 @@ class _ModuleEmitter:
             Export("krait:exception", ExternKind.TAG, EXCEPTION_TAG),
             Export("krait:overflow", ExternKind.TAG, OVERFLOW_TAG),
             Export("krait:describe", ExternKind.FUNC, describe),
+            Export("krait:flush", ExternKind.FUNC, self.shared.function_index(self.program.support.flush)),
             Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),
             *(Export(name, ExternKind.FUNC, index) for name, index in functions.items() if name != "memory"),
         )

@@ -75,3 +75,18 @@ def test_an_exception_comes_through_as_the_programs(engine: str) -> None:
         guest.call("f", 1, 0)
     assert [frame.name for frame in caught.value.traceback.frames if frame.file == "<string>"] == ["f"]
     assert guest.call("f", 7, 2) == 3
+
+
+@pytest.mark.parametrize("stop", ["print(f(0))", "while True:\n    pass"])
+def test_what_was_printed_before_the_end_is_not_lost(engine: str, stop: str) -> None:
+    out = io.BytesIO()
+    source = f"def f(n: int) -> int:\n    return f(n + 1) + 1\n\n\nprint('before')\n{stop}\n"
+    limits = svm.Limits(fuel=200_000, stack=10_000)
+    guest = svm.compile(source).spawn(engine=engine, limits=limits, devices=[svm.Console(stdout=out)])
+    with pytest.raises(svm.GuestError):
+        guest.run()
+    assert out.getvalue() == b""
+    used = guest.fuel_used
+    guest.flush()
+    assert out.getvalue() == b"before\n"
+    assert guest.fuel_used == used

@@ -28,6 +28,7 @@ def test_exports_are_those_of_the_agreement() -> None:
         ("krait:exception", ExternKind.TAG),
         ("krait:overflow", ExternKind.TAG),
         ("krait:describe", ExternKind.FUNC),
+        ("krait:flush", ExternKind.FUNC),
         ("krait:describe_utf8", ExternKind.FUNC),
     }
     assert {item.module for item in model.imports} == {"wasi_snapshot_preview1"}
