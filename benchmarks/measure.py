@@ -42,7 +42,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What a race gave.  seconds: by contender, svm's among them as "svm"; ratios: of each other's time to svm's."""
+    """What a race gave.  seconds: by contender; ratios: of each other's time to the first's, which is svm's."""
 
     name: str
     seconds: dict[str, Spread]
@@ -50,7 +50,7 @@ class Row:
 
 
 def race(name: str, contenders: dict[str, Contender], rounds: int) -> Row:
-    """Run the contenders in turn, A B C A B C …, after one round that does not count."""
+    """Run the contenders in turn, A B C A B C …, after one round that does not count; all are held to the first."""
     say(f"{name} …")
     taken: dict[str, list[float]] = {each: [] for each in contenders}
     for number in range(rounds + 1):
@@ -58,12 +58,9 @@ def race(name: str, contenders: dict[str, Contender], rounds: int) -> Row:
             seconds = run()
             if number:
                 taken[each].append(seconds)
-    svm = taken["svm"]
-    ratios = {
-        each: Spread.of([theirs / ours for theirs, ours in zip(values, svm, strict=True)])
-        for each, values in taken.items()
-        if each != "svm"
-    }
+    (_, first), *rest = taken.items()
+    ratios = {each: Spread.of([theirs / ours for theirs, ours in zip(values, first, strict=True)])
+              for each, values in rest}  # fmt: skip
     return Row(name, {each: Spread.of(values) for each, values in taken.items()}, ratios)
 
 

@@ -89,17 +89,18 @@ class Report:
 
     def _programs(self) -> list[str]:
         lines = [
-            "| program | size | compile ms | svm ms | CPython ms | CPython ÷ svm | reference ÷ svm |",
-            "|---|--:|--:|--:|--:|--:|--:|",
+            "| program | size | compile ms | svm ms | ns a fuel | CPython ms | CPython ÷ svm | reference ÷ svm |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|",
         ]
         for row in self.programs:
             own, python = (row.race.seconds[key].times(1e3).median for key in ("svm", "CPython"))
             lines.append(
-                f"| {row.race.name} | {row.size or 'own'} | {row.compile_seconds * 1e3:.0f} | {own:.1f} | {python:.1f}"
+                f"| {row.race.name} | {row.size or 'own'} | {row.compile_seconds * 1e3:.0f} | {own:.1f}"
+                f" | {own * 1e6 / row.fuel:.2f} | {python:.1f}"
                 f" | {_ratio(row.race.ratios['CPython'])} | {row.reference_ratio:.0f} |"
             )
         means = self.means()
-        mean = f"| geometric mean | | | | | {means['CPython']:.2f} | {means['reference']:.0f} |"
+        mean = f"| geometric mean | | | | | | {means['CPython']:.2f} | {means['reference']:.0f} |"
         return [*lines, mean]
 
     def _operations(self) -> list[str]:
@@ -107,7 +108,7 @@ class Report:
         for row in self.operations:
             others = ", ".join(f"{name} {_time(row.race, name, row.unit)}" for name in row.race.ratios)
             ratios = ", ".join(_ratio(value) for value in row.race.ratios.values())
-            own = _time(row.race, "svm", row.unit)
+            own = _time(row.race, next(iter(row.race.seconds)), row.unit)
             lines.append(f"| {row.race.name} | {own} | {others} | {ratios} | {row.aim} | {row.note} |")
         return lines
 
