@@ -122,6 +122,7 @@ class _Lowering:
         self.stack: list[Source] = []
         self.controls: list[_Control] = []
         self.first_operand = layout.params + HEADER_SLOTS + layout.locals
+        self.own: list[Source] = []  # each operand's own slot, by height
         self.clean = 0  # so many operands, from the bottom, are known to lie in their own slots
         self.kept = 0  # so many operations have been looked at by `keep`
         self.barrier = 0  # index in ops before which nothing may be changed: the place of the last label
@@ -163,6 +164,14 @@ class _Lowering:
         op = self.emit(name, sources, target, *args)
         op.once, op.type = True, type_
         self.stack.append(("s", target))
+
+    def push_own(self, count: int) -> None:
+        """So many operands lie in their own slots."""
+        height = len(self.stack)
+        self.own += [("s", self.place(at)) for at in range(len(self.own), height + count)]
+        self.stack += self.own[height : height + count]
+        if self.clean == height:
+            self.clean += count
 
     def pop(self, count: int) -> tuple[Source, ...]:
         first = len(self.stack) - count
@@ -235,6 +244,8 @@ class _Lowering:
         """Copies that put a branch's values where the target wants them."""
         count = len(target.branch_types)
         first = len(self.stack) - count
+        if first == target.height and self.clean == len(self.stack):
+            return []
         wanted = [(self.place(target.height + at), self.stack[first + at]) for at in range(count)]
         return [(place, source) for place, source in wanted if source != ("s", place)]
 
@@ -320,7 +331,8 @@ class _Lowering:
             self.leave()
         if any(key == FUNCTION for block in function.blocks.values() for _, key in block.catches):
             self.put_label(label)
-            self.stack = [("s", self.place(more)) for more in range(len(function.type.results))]
+            self.drop_to(0)
+            self.push_own(len(function.type.results))
             self.leave()
         return self.out
 
@@ -360,7 +372,7 @@ class _Lowering:
         elif op.results:  # two results: the operation writes the slot after its target too
             height = len(self.stack)
             self.emit(name, sources, self.place(height), *args)
-            self.stack += [("s", self.place(height)), ("s", self.place(height + 1))]
+            self.push_own(2)
 
     def state(self, op: Op, args: tuple[Any, ...], at: int) -> int:
         """An instruction that the runtime runs on operands in their slots: a safepoint."""
@@ -371,7 +383,7 @@ class _Lowering:
         self.emit(kind, (), None, op, args, self.place(height))
         self.barrier = len(self.ops)
         self.drop_to(height)
-        self.stack += [("s", self.place(height + more)) for more in range(results)]
+        self.push_own(results)
         return at + 1
 
 
@@ -432,7 +444,7 @@ def _begin_else(low: _Lowering, at: int) -> int:
     low.put_label(control.otherwise)
     control.otherwise = None
     low.drop_to(control.block.height)
-    low.stack += [("s", low.place(control.block.height + more)) for more in range(len(control.block.type.params))]
+    low.push_own(len(control.block.type.params))
     return at + 1
 
 
@@ -459,7 +471,7 @@ def _finish(low: _Lowering, at: int) -> int:
     else:
         low.put_label(control.label)
     low.drop_to(block.height)
-    low.stack += [("s", low.place(block.height + more)) for more in range(len(block.type.results))]
+    low.push_own(len(block.type.results))
     return at + 1
 
 
@@ -532,7 +544,7 @@ def _calls(low: _Lowering, name: str, sources: tuple[Source, ...], type_: FuncTy
     op = low.emit(name, sources, None, *args, low.place(height))
     low.barrier = len(low.ops)
     low.drop_to(height)
-    low.stack += [("s", low.place(height + more)) for more in range(len(type_.results))]
+    low.push_own(len(type_.results))
     if len(type_.results) == 1:
         op.type = type_.results[0]
 
