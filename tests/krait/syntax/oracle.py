@@ -14,7 +14,7 @@ from krait.syntax import tree
 from krait.syntax.parser import parse
 
 # What ast has and Krait's tree has not.
-_LEFT_OUT = {"type_comment", "type_ignores", "kind", "is_async"}
+_LEFT_OUT = {"type_comment", "type_ignores", "kind", "is_async", "default_value"}  # the last is newer than 3.12
 # Nodes to which ast gives no place.
 _WITHOUT_PLACE = (
     tree.Module, tree.arguments, tree.comprehension, tree.withitem, tree.match_case,

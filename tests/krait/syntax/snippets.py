@@ -507,7 +507,7 @@ REFUSED = [
     'a: b += c',
     '(a := b): c',
     'def f[](): pass',
-    'def f[T=int](): pass',
+    'def f[T=](): pass',
     'def f[*T: int](): pass',
     'type X',
     'type X = ',
