@@ -29,7 +29,7 @@ def contents(guest: Guest) -> tuple[Any, ...]:
 
 
 def ended(guest: Guest, name: str, args: tuple[int, ...], portion: int | None) -> tuple[Any, ...]:
-    """How a call of an export ends, run whole or in portions of fuel; where the guest's fuel is used up, how it stands."""
+    """How a call of an export ends, run whole or in portions of fuel. Out of fuel: how it stands there."""
     task = guest.start(name, *args)
     while isinstance(outcome := task.run(fuel=portion), Paused) and guest.meter.left >= 0:
         pass

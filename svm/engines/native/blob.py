@@ -26,6 +26,8 @@ from svm.errors import Error
 __all__ = ["Blob", "UnavailableError", "get_blob", "supported"]
 
 MAGIC = b"svmblob1"
+MARSHAL = 4
+"""The format of marshalled facts: every Python from 3.4 on reads it."""
 _HEAD = struct.Struct("<8s32sIII")
 _HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
@@ -79,6 +81,8 @@ class Blob:
     def __init__(self, build: str, data: bytes) -> None:
         self.build = build
         facts, offsets, code = _unpack(data)
+        if facts["build"] != build:
+            raise ValueError("made from something else")
         libc = ctypes.CDLL(None, use_errno=True)
         libc.mmap.restype = ctypes.c_void_p
         libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -115,7 +119,7 @@ def _unpack(data: bytes) -> tuple[dict[str, Any], tuple[int, ...], bytes]:
 
 
 def _pack(facts: dict[str, Any], offsets: list[int], code: bytes) -> bytes:
-    text = marshal.dumps(facts)
+    text = marshal.dumps(facts, MARSHAL)
     sizes = struct.pack("<III", len(text), len(offsets), len(code))
     body = sizes + text + struct.pack(f"<{len(offsets)}I", *offsets) + code
     return MAGIC + hashlib.sha256(body).digest() + body
@@ -143,7 +147,7 @@ def _path(key: str) -> str:
 
 
 def _cached(key: str) -> Blob | None:
-    """The cached blob; None if there is none, or if it is damaged."""
+    """The cached blob; None if there is none, or if it is damaged or another build's."""
     for path in (os.path.join(_HERE, "blobs", f"{key}.blob"), _path(key)):
         try:
             return Blob(key, read(path) or b"")
@@ -153,13 +157,13 @@ def _cached(key: str) -> Blob | None:
 
 
 def _build(target: str, key: str, say: Callable[[str], None]) -> Blob:
-    data = build(target, say)
+    data = build(target, key, say)
     atomic_write(_path(key), data)
     return Blob(key, data)
 
 
-def build(target: str, say: Callable[[str], None] = lambda _: None) -> bytes:
-    """A blob file for a target.  Takes some seconds."""
+def build(target: str, key: str, say: Callable[[str], None] = lambda _: None) -> bytes:
+    """A blob file for a target.  key: names what it is made from.  Takes some seconds."""
     from svm.engines.native.elf import link
     from svm.engines.native.handlers import module_ir
     from svm.engines.native.keys import all_keys
@@ -168,5 +172,5 @@ def build(target: str, say: Callable[[str], None] = lambda _: None) -> bytes:
     say("building the interpreter for this machine (once, some seconds) …")
     keys = all_keys()
     code, symbols = link(compile_object(module_ir(keys, "x86_64-unknown-linux-gnu"), target))
-    facts = {"target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
+    facts = {"build": key, "target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
     return _pack(facts, [symbols[f"h{at}"] for at in range(len(keys))], code)

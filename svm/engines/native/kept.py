@@ -1,8 +1,8 @@
 """Encoded functions kept on disk, so that what was lowered once is not lowered again.
 
 One file for each module's content and each build of the interpreter.  It holds no addresses and is checked against
-its own
-digest: a damaged file, or another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go first.
+its own digest: a damaged file, or another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go
+first.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import marshal
 import os
+from functools import cache
 from typing import Any
 
+import svm.lower
 from svm.cache import atomic_write, cache_folder, read
+from svm.engines.native.blob import MARSHAL
 from svm.engines.native.encode import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
 
@@ -27,7 +30,7 @@ class KeptCode:
     """The encoded functions of one module: `functions` by index.  `save` writes those that are new."""
 
     def __init__(self, fingerprint: str, build: str) -> None:
-        self._name = f"{fingerprint[:40]}-{build}"
+        self._name = f"{fingerprint[:40]}-{build}-{_version()}"
         self._new = False
         self._raw: dict[int, tuple[Any, ...]] = self._load()
 
@@ -46,7 +49,7 @@ class KeptCode:
         if not self._new:
             return
         self._new = False
-        body = marshal.dumps(self._raw)
+        body = marshal.dumps((self._name, self._raw), MARSHAL)
         if len(body) <= MOST_BYTES:
             folder = cache_folder("code")
             _make_room(folder)
@@ -58,8 +61,23 @@ class KeptCode:
         body = data[head:]
         if data[:head] != _MAGIC + hashlib.sha256(body).digest():
             return {}
-        found: dict[int, tuple[Any, ...]] = marshal.loads(body)
-        return found
+        name, found = marshal.loads(body)  # another module's file, or another build's, may have been put in its place
+        if name != self._name:
+            return {}
+        kept: dict[int, tuple[Any, ...]] = found
+        return kept
+
+
+@cache
+def _version() -> str:
+    """Names what makes code of a module, besides the interpreter's handlers: the source of this package's lowering."""
+    own, lower = os.path.dirname(__file__), os.path.dirname(svm.lower.__file__)
+    paths = [os.path.join(own, "encode.py"), os.path.join(own, "kept.py")]
+    paths += sorted(entry.path for entry in os.scandir(lower) if entry.name.endswith(".py"))
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(os.path.basename(path).encode() + (read(path) or b""))
+    return digest.hexdigest()[:12]
 
 
 def _make_room(folder: str) -> None:

@@ -175,7 +175,7 @@ def test_moving_in_turn(name: str, first: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("source, target", WAYS)
+@pytest.mark.parametrize(("source", "target"), WAYS)
 def test_moving_once(name: str, source: str, target: str) -> None:
     move_once(name, source, target, spread(name, ONCE // len(WAYS)))
 
@@ -189,6 +189,6 @@ def test_moving_in_turn_at_every_safepoint(name: str, first: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("source, target", WAYS)
+@pytest.mark.parametrize(("source", "target"), WAYS)
 def test_moving_once_at_every_safepoint(name: str, source: str, target: str) -> None:
     move_once(name, source, target, safepoints(name))
