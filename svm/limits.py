@@ -7,8 +7,7 @@ so whatever a browser accepts is accepted here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from svm.errors import UsageError
 
@@ -147,7 +146,3 @@ class Limits:
     def stack_bytes(self) -> int:
         """The stack limit in bytes."""
         return int(self.stack)
-
-    def with_(self, **changes: Any) -> Limits:
-        """These limits with some of them changed."""
-        return replace(self, **changes)

@@ -6,7 +6,7 @@ tested where (`Charges`).  An engine decides none of this, so that all of them p
 
 from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, Charges, LoopCharge, bulk_charge, charges_of
 from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, FrameLayout, Header, layout_of
-from svm.lower.slots import SlotCode, SlotOp, slot_code
+from svm.lower.slots import SlotCode, SlotOp, operand_counts, slot_code
 from svm.lower.tries import Handlers, TryRange, tries_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 
     "charges_of",
     "layout_of",
+    "operand_counts",
     "slot_code",
     "tries_of",
 ]

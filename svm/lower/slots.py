@@ -21,7 +21,7 @@ from svm.lower.frame import HEADER_SLOTS, FrameLayout
 from svm.module import Block, Context, Instruction, ValidFunction
 from svm.module.body import FUNCTION
 
-__all__ = ["SlotCode", "SlotOp", "Source", "slot_code"]
+__all__ = ["SlotCode", "SlotOp", "Source", "operand_counts", "slot_code"]
 
 Source = tuple[str, int]
 """Where an operand is: ("s", slot from the frame's first parameter) or ("c", bits of a constant)."""
@@ -377,7 +377,7 @@ class _Lowering:
     def state(self, op: Op, args: tuple[Any, ...], at: int) -> int:
         """An instruction that the runtime runs on operands in their slots: a safepoint."""
         self.flush_all()
-        operands, results = _counts(op)
+        operands, results = operand_counts(op)
         height = len(self.stack) - operands
         kind = "bulk" if op.form is Form.BULK or op.name in _CHUNKED else "state"
         self.emit(kind, (), None, op, args, self.place(height))
@@ -391,7 +391,8 @@ _CHUNKED = frozenset(("memory.init", "table.init", "table.copy", "table.fill"))
 _POLYMORPHIC = {"table.get": (1, 1), "table.set": (2, 0), "table.grow": (2, 1), "table.fill": (3, 0)}
 
 
-def _counts(op: Op) -> tuple[int, int]:
+def operand_counts(op: Op) -> tuple[int, int]:
+    """How many operands an instruction that the runtime runs takes, and how many results it gives."""
     if op.params is not None and op.results is not None:
         return len(op.params), len(op.results)
     return _POLYMORPHIC[op.name]

@@ -15,7 +15,7 @@ from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
 from svm.engines.native.stack import NativeStack
 from svm.engines.state import run_bulk, run_state
 from svm.isa import OPS, Forbidden, TrapKind
-from svm.lower import SLOT_BYTES
+from svm.lower import SLOT_BYTES, operand_counts
 from svm.module.body import FUNCTION
 from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
@@ -219,7 +219,7 @@ class _Run:
         site = linked.code.sites[self.pc - linked.start]
         name, args, first = site.args
         words, base = self.stack.words, self.fp + first
-        slots = words[base : base + _operands(name)].tolist()
+        slots = words[base : base + operand_counts(OPS[name])[0]].tolist()
         try:
             charge, done = (run_bulk if site.name == "bulk" else run_state)(OPS[name], linked.instance, args, slots)
         except Forbidden as error:
@@ -268,11 +268,3 @@ class _Run:
             if charge.test and stack.fuel < 0:
                 return self.pause(linked)
         return None
-
-
-_POLYMORPHIC = {"table.get": 1, "table.set": 2, "table.grow": 2, "table.fill": 3}
-
-
-def _operands(name: str) -> int:
-    params = OPS[name].params
-    return len(params) if params is not None else _POLYMORPHIC[name]
