@@ -280,8 +280,8 @@ class Guest:
     def _aside(self, name: str, type_: FuncType, args: tuple[int, ...]) -> list[int] | None:
         """Call an export that serves the host, above whatever is on the stack and beside the guest's fuel.
 
-        None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends the
-        guest in `describe`): that must not hide what it is called about.
+        None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends
+        the guest in `describe`): that must not hide what it is called about.
         """
         found = self.exports.get(name)
         if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
