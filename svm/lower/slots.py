@@ -48,6 +48,7 @@ class SlotOp:
 PSEUDO = {
     "copy": "target = source",
     "zero": "args (first, count): clear slots",
+    "move": "args (first target, first source, count): copy slots, the first first",
     "label": "args (label)",
     "br": "args (label)",
     "br_if": "branch if the source is not 0; args (label)",
@@ -88,6 +89,7 @@ class _Control:
 
 
 _MOST_NOTES = 64
+_MOST_COPIES = 16  # a branch with more values moves them by one operation: there may be many such branches
 
 _COMMUTATIVE = frozenset(
     f"{kind}.{name}" for kind in ("i32", "i64") for name in ("add", "mul", "and", "or", "xor", "eq", "ne")
@@ -244,10 +246,34 @@ class _Lowering:
         """Copies that put a branch's values where the target wants them."""
         count = len(target.branch_types)
         first = len(self.stack) - count
-        if first == target.height and self.clean == len(self.stack):
-            return []
         wanted = [(self.place(target.height + at), self.stack[first + at]) for at in range(count)]
         return [(place, source) for place, source in wanted if source != ("s", place)]
+
+    def stays(self, target: Block) -> bool:
+        """Whether a branch's values lie where the target wants them."""
+        first = len(self.stack) - len(target.branch_types)
+        if self.clean == len(self.stack):
+            return first == target.height or not target.branch_types
+        return not self.moves(target)
+
+    def settle(self, count: int) -> None:
+        """Before a branch with so many values that may not be taken, or has several targets."""
+        if count > _MOST_COPIES:
+            self.flush_from(0)
+        if count:
+            self.keep()  # the values are read here and there
+
+    def carry(self, target: Block) -> None:
+        """Put a branch's values where the target wants them; nothing here goes on but there."""
+        count = len(target.branch_types)
+        if count > _MOST_COPIES:
+            self.flush_from(0)
+            first = len(self.stack) - count
+            if first != target.height:
+                self.emit("move", (), None, self.place(target.height), self.place(first), count)
+            return
+        for place, source in self.moves(target):
+            self.emit("copy", (source,), place)
 
     def go(self, key: int) -> None:
         """Branch unconditionally."""
@@ -255,8 +281,7 @@ class _Lowering:
         if key == FUNCTION:
             self.leave()
             return
-        for place, source in self.moves(block):
-            self.emit("copy", (source,), place)
+        self.carry(block)
         label = self.label_of(key)
         if block.kind == "loop":
             charge = self.charges.loops[key]
@@ -280,10 +305,8 @@ class _Lowering:
     def go_if(self, key: int, condition: Source, inverted: bool) -> None:
         """Branch if the condition holds (or, inverted, does not)."""
         block = self.function.blocks[key]
-        carried = len(block.branch_types)
-        if key != FUNCTION and not self.moves(block):
-            if carried:
-                self.keep()  # the values are read here and there
+        self.settle(len(block.branch_types))
+        if key != FUNCTION and self.stays(block):
             name = "unless" if inverted else "if"
             if block.kind == "loop":
                 charge = self.charges.loops[key]
@@ -292,8 +315,6 @@ class _Lowering:
                 self.emit(f"br_{name}", (condition,), None, self.label_of(key))
             self.barrier = len(self.ops)
             return
-        if carried:
-            self.keep()
         past = self.new_label()
         self.emit("br_if" if inverted else "br_unless", (condition,), None, past)
         self.barrier = len(self.ops)
@@ -433,8 +454,7 @@ def _if(low: _Lowering, at: int, arg: Any) -> int:
 def _else(low: _Lowering, at: int) -> int:
     """Reached by falling through; a branch before it goes on at `_resume`."""
     control = low.controls[-1]
-    for place, source in low.moves(_as_end(control.block)):
-        low.emit("copy", (source,), place)
+    low.carry(_as_end(control.block))
     low.emit("br", (), None, control.label)
     return _begin_else(low, at)
 
@@ -456,8 +476,7 @@ def _as_end(block: Block) -> Block:
 
 def _end(low: _Lowering, at: int) -> int:
     control = low.controls[-1]
-    for place, source in low.moves(_as_end(control.block)):
-        low.emit("copy", (source,), place)
+    low.carry(_as_end(control.block))
     return _finish(low, at)
 
 
@@ -500,12 +519,12 @@ def _br_if(low: _Lowering, at: int, depth: int) -> None:
 
 def _br_table(low: _Lowering, at: int, labels: Any, default: Any) -> int:
     (index,) = low.pop(1)
-    low.keep()
+    low.settle(len(low.function.blocks[low.function.targets[at][-1]].branch_types))
     stubs: dict[int, int] = {}
     targets: list[int] = []
     for key in low.function.targets[at]:
         block = low.function.blocks[key]
-        if key == FUNCTION or block.kind == "loop" or low.moves(block):
+        if key == FUNCTION or block.kind == "loop" or not low.stays(block):
             if key not in stubs:
                 stubs[key] = low.new_label()
             targets.append(stubs[key])

@@ -88,6 +88,13 @@ def test_engines_agree(first: int) -> None:
         assert ends[name] > 1, ends
 
 
+def test_engines_agree_where_branches_move_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A branch with many values moves them in another way than one with few; here all are many."""
+    monkeypatch.setattr("svm.lower.slots._MOST_COPIES", 0)
+    for seed in range(1001, 1100):
+        compare(seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(100_000, 120_000, 500))
 def test_engines_agree_widely(first: int) -> None:

@@ -139,6 +139,9 @@ def waiting() -> dict[str, bytes]:
     found = {name: get * 30_000 + change * 5_000 + drops for name, change in changes.items()}
     noted = block + end + get * 65 + code(("i32.const", 3), ("local.set", 0)) + code(("drop",)) * 65
     found["noted"] = get * 30_000 + noted * 500 + drops
+    high = get * 1_001 + code(("local.get", 0), ("br_if", 0)) * 5_000 + code(("drop",))
+    found["wide moves"] = get * 1_000 + code(("block", 1)) + code(("drop",)) * 1_000 + high + end
+    found["wide moves"] += code(("drop",)) * 1_000
     found["nested"] = block * 9_990 + code(("local.get", 0), ("br_if", 9_000)) * 20_000 + end * 9_990
     return found
 

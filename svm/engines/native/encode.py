@@ -334,7 +334,7 @@ class Encoder:
             return [args[2]] if args[0].name in BULK else []
         if name in ("state", "throw", "unreachable"):
             return []
-        return list(args)  # zero, charge
+        return list(args)  # zero, move, charge
 
 
 def _site_key(op: SlotOp) -> str:

@@ -384,9 +384,9 @@ class _Handler:
         self.loop(count, lambda index: self.move(index, first))
         self.dispatch(pc, fp=fp)
 
-    def move(self, index: str, first: str) -> None:
+    def move(self, index: str, first: str, target: str = "0") -> None:
         value = self.let(f"load i64, ptr {self.slot(self.let(f'add i64 {index}, {first}'))}, align 8")
-        self.do(f"store i64 {value}, ptr {self.slot(index)}, align 8")
+        self.do(f"store i64 {value}, ptr {self.slot(self.let(f'add i64 {index}, {target}'))}, align 8")
 
     def loop(self, count: str, body: object) -> None:
         """Run `body(index)` for 0..count-1; count is not 0.  Volatile stores keep LLVM from making it a call of
@@ -414,6 +414,10 @@ class _Handler:
                 f"store volatile i64 0, ptr {self.slot(self.let(f'add i64 {index}, {first}'))}, align 8"
             ),
         )
+
+    def do_move(self, sources: str) -> None:
+        target, first, count = self.wide_field(), self.wide_field(), self.wide_field()
+        self.loop(count, lambda index: self.move(index, first, target))
 
     def do_charge(self, sources: str) -> None:
         self.charge(self.wide_field())

@@ -75,6 +75,7 @@ CONTROL: dict[str, Control] = {
     "far_return": Control((), ()),
     "bulk": Control((), ("u16",)),  # not itself: stands for the rows in `BULK`, whose operands begin at a slot
     "zero": Control((), ("u16", "u16"), leaves=False),
+    "move": Control((), ("u16", "u16", "u16"), leaves=False),
     "charge": Control((), ("i32",), leaves=False),
 }
 BULK = tuple(name for name, op in OPS.items() if op.form is Form.BULK)
@@ -232,7 +233,8 @@ def base_keys() -> list[str]:
                 forms += ["cs", "cr"]
             keys += [f"{name}:{form}:n;{branch}:0:" for form in forms]
     plain = (
-        "br latch spin call call_leaf call_slow return return_many unreachable state throw halt far_return zero charge"
+        "br latch spin call call_leaf call_slow return return_many unreachable state throw halt far_return "
+        "zero move charge"
     )
     keys += [f"{name}::" for name in (*plain.split(), *BULK)]
     keys += [f"{name}:{source}:" for name in ("br_table", "call_indirect") for source in "src"]

@@ -146,13 +146,9 @@ def functions(op: Op) -> Iterator[str]:
             for branch in BRANCHES.values():
                 yield head.format("i32") + run + branch + "\nend"
         if results == (I32,):
-            yield (
-                head.format("i32")
-                + f"loop\nlocal.get {other}\ni32.const 1\ni32.add\nlocal.tee {other}\n"
-                + (
-                    f"i32.const 9\ni32.gt_u\nif\nlocal.get {other}\nreturn\nend\n{run}br_if 0\nend\nlocal.get {other}\nend"
-                )
-            )
+            count = f"local.get {other}\ni32.const 1\ni32.add\nlocal.tee {other}\n"
+            end = f"i32.const 9\ni32.gt_u\nif\nlocal.get {other}\nreturn\nend\n"
+            yield head.format("i32") + f"loop\n{count}{end}{run}br_if 0\nend\nlocal.get {other}\nend"
 
 
 def calls(guest: Guest, count: int, args: list[tuple[Any, ...]]) -> list[str]:
