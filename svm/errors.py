@@ -8,7 +8,8 @@ its value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from svm.record import field, record
 
 __all__ = [
     "Error",
@@ -31,7 +32,7 @@ __all__ = [
 _SHOWN_ALIKE = 3  # frames of a recursion that a traceback shows, as CPython's
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where in a module something is wrong; every part that is not known is None.
 
@@ -65,7 +66,7 @@ class Place:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TracebackFrame:
     """One guest frame, innermost last in a traceback.
 
@@ -87,7 +88,7 @@ class TracebackFrame:
         return f"{where}, in {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traceback:
     """The guest's call stack, outermost call first.  `omitted` counts frames left out in the middle of a deep stack."""
 

@@ -7,9 +7,9 @@ so whatever a browser accepts is accepted here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from svm.errors import UsageError
+from svm.record import record
 
 __all__ = [
     "DEFAULT_STACK",
@@ -107,7 +107,7 @@ def parse_size(text: str | int) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What a guest may use; None is no limit but the machine's and the format's own.
 

@@ -23,7 +23,7 @@ SOURCES = {"svm": ROOT / "svm", "krait": ROOT / "compiler" / "krait"}
 
 # Lowest first. A module may import what stands in its own row or before it.
 SVM_LAYERS = (
-    ("svm.errors", "svm.limits", "svm.cache"),
+    ("svm.record", "svm.errors", "svm.limits", "svm.cache"),
     ("svm.isa",),
     ("svm.module",),
     ("svm.wasm",),
@@ -38,7 +38,7 @@ SVM_LAYERS = (
     ("svm.cli", "svm.__main__"),
 )
 KRAIT_LAYERS = (("krait.diagnostics",), ("krait.syntax",), ("krait.check",), ("krait.emit",), ("krait",))
-KRAIT_SEES = ("svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
+KRAIT_SEES = ("svm.record", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
 # The only importers of each dependency, so that a run pays for no more than it uses.
 IMPORTERS = {"llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli"}
 DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")

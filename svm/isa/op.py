@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from inspect import cleandoc
+from textwrap import dedent
 from typing import Any
 
 from svm.isa.types import ValueType
+from svm.record import record
 
 __all__ = ["Forbidden", "Form", "Immediate", "Op", "TrapKind", "row"]
 
@@ -98,7 +98,7 @@ class Immediate(Enum):
     CATCHES = "catches"  # a tuple of ("catch", tag, label) and ("catch_all", label)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Op:
     """One row of the table.
 
@@ -162,4 +162,4 @@ def row(
         left, _, right = signature.partition("->")
         params, results = _types(left), _types(right)
     kinds = tuple(_IMMEDIATES[word] for word in immediates.split())
-    return Op(code, name, form, kinds, params, results, python, cleandoc(llvm), doc, size, cost)
+    return Op(code, name, form, kinds, params, results, python, dedent(llvm).strip(), doc, size, cost)

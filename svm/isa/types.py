@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from svm.record import record
 
 __all__ = [
     "EXTERNREF",
@@ -44,7 +45,7 @@ NUMBER_TYPES = frozenset((I32, I64, F32, F64))
 REFERENCE_TYPES = frozenset((FUNCREF, EXTERNREF))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FuncType:
     """Type of a function: what it takes and what it gives, in order."""
 

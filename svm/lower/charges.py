@@ -21,13 +21,12 @@ latch at the loop's start, after a chunk at what is left of the instruction.  A 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from svm.isa import Form, Op
 from svm.limits import MAX_CONSTANT_CHARGE
 from svm.lower.trips import trip_counts
 from svm.module import ValidFunction
 from svm.module.body import FUNCTION
+from svm.record import record
 
 __all__ = ["BULK_CHUNK", "CHARGES_VERSION", "Charges", "LoopCharge", "bulk_charge", "charges_of"]
 
@@ -46,7 +45,7 @@ SHORT_LEAF = 100
 _CALLS = frozenset(("call", "call_indirect"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoopCharge:
     """Charge of a loop, on entry and at its latch, and whether the latch tests."""
 
@@ -54,7 +53,7 @@ class LoopCharge:
     test: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Charges:
     """Charges of one function; loops by the key of their block."""
 

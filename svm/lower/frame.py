@@ -10,10 +10,10 @@ functions; everything is addressed by offsets, so that a stack can be copied any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from svm.module import ValidFunction
+from svm.record import record
 
 __all__ = ["HEADER_SLOTS", "SLOT_BYTES", "FrameLayout", "Header", "layout_of"]
 
@@ -37,7 +37,7 @@ class Header(IntEnum):
 HEADER_SLOTS = len(Header)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FrameLayout:
     """Extents of a function's frame, in slots."""
 

@@ -12,7 +12,6 @@ Safepoints are a function's entry, the start of a loop, the instruction after a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from svm.isa import I32, I64, Form, FuncType, Op, ValueType
@@ -20,6 +19,7 @@ from svm.lower.charges import Charges
 from svm.lower.frame import HEADER_SLOTS, FrameLayout
 from svm.module import Block, Context, Instruction, ValidFunction
 from svm.module.body import FUNCTION
+from svm.record import field, record
 
 __all__ = ["SlotCode", "SlotOp", "Source", "operand_counts", "slot_code"]
 
@@ -27,7 +27,7 @@ Source = tuple[str, int]
 """Where an operand is: ("s", slot from the frame's first parameter) or ("c", bits of a constant)."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class SlotOp:
     """One operation.  name: that of a row of the table, or one of `PSEUDO`.
 
@@ -69,7 +69,7 @@ PSEUDO = {
 """Operations that are no row of the table, or take other arguments than the row."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class SlotCode:
     """A function as slot code.
 
@@ -81,7 +81,7 @@ class SlotCode:
     labels: int = 0
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Control:
     block: Block
     label: int

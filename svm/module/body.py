@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -18,6 +17,7 @@ from svm.errors import InvalidError, MalformedError, Place
 from svm.isa import FUNCREF, I32, NUMBER_TYPES, OPS, Form, FuncType, Op, ValueType
 from svm.module.code import Instruction, decode_body
 from svm.module.model import Function, GlobalType, MemoryType, TableType
+from svm.record import record
 
 __all__ = ["FUNCTION", "Block", "Context", "ValidFunction", "check_body", "check_constant"]
 
@@ -26,7 +26,7 @@ FUNCTION = -1
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """The index spaces of a module, imports first.
 
@@ -46,7 +46,7 @@ class Context:
     constants: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block:
     """A structured block.  start, otherwise (its `else`), end: indices of instructions.  height: operands beneath its
     parameters.
@@ -70,7 +70,7 @@ class Block:
         return self.type.params if self.kind == "loop" else self.type.results
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ValidFunction:
     """A checked body.
 

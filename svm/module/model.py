@@ -7,10 +7,10 @@ Nothing here is checked; `validate` does that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from svm.isa import FUNCREF, VERSION, FuncType, ValueType
+from svm.record import field, record
 
 __all__ = [
     "Capability",
@@ -62,7 +62,7 @@ class Mode(Enum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TableType:
     """Type of a table: its elements and how many there may be."""
 
@@ -74,7 +74,7 @@ class TableType:
         return f"{self.minimum}..{'' if self.maximum is None else self.maximum} {self.element}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemoryType:
     """Type of a memory: how many pages of 64 KiB there may be."""
 
@@ -85,7 +85,7 @@ class MemoryType:
         return f"{self.minimum}..{'' if self.maximum is None else self.maximum}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GlobalType:
     """Type of a global."""
 
@@ -100,7 +100,7 @@ ExternType = int | TableType | MemoryType | GlobalType
 """Type of an import: a type index for functions and tags."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Import:
     """Something that the host or another instance must give, by module and name."""
 
@@ -110,7 +110,7 @@ class Import:
     type: ExternType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """A function: its type's index, its locals as (count, type) runs without the parameters, and its body.
 
@@ -122,7 +122,7 @@ class Function:
     body: bytes = b"\x0b"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Global:
     """A global; `init` is a constant expression that ends in `end`."""
 
@@ -130,14 +130,14 @@ class Global:
     init: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tag:
     """An exception tag: the index of a type that has no results."""
 
     type: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Export:
     """Something that the host and other instances can reach by name."""
 
@@ -146,7 +146,7 @@ class Export:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ElementSegment:
     """References for tables; `items` and `offset` are constant expressions.  `table` and `offset` matter if active."""
 
@@ -157,7 +157,7 @@ class ElementSegment:
     offset: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DataSegment:
     """Bytes for memory; `offset` is a constant expression, and matters if active."""
 
@@ -167,7 +167,7 @@ class DataSegment:
     offset: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Capability:
     """Something that the module asks of its host, readable before it runs: `console`, `clock`, `entropy`, `storage`, …
 
@@ -178,7 +178,7 @@ class Capability:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Custom:
     """A section that svm does not know, kept as it was."""
 
@@ -202,7 +202,7 @@ class NameKind(Enum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Names:
     """Names for people: of the module, of indices by kind, and of locals.  They mean nothing to the program.
 
@@ -218,7 +218,7 @@ class Names:
         return {index: name for item, index, name in self.items if item is kind}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionLines:
     """Source lines of one function: (body offset, file index, line from 1), offsets ascending; each holds until the
     next.
@@ -228,7 +228,7 @@ class FunctionLines:
     entries: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lines:
     """The line table: source files, and the lines of functions in order of their index."""
 
@@ -236,7 +236,7 @@ class Lines:
     functions: tuple[FunctionLines, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Module:
     """A whole module.  digest: SHA-256 of the file that it was read from, in hexadecimal, if it was."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from svm.errors import Traceback, TracebackFrame
 from svm.isa import TrapKind
+from svm.record import record
 from svm.runtime.store import FunctionInstance, Store, TagInstance
 
 __all__ = ["Engine", "FramePlace", "GuestStack", "GuestThrow", "GuestTrap", "Record", "Status", "traceback"]
@@ -80,7 +80,7 @@ class GuestStack(ABC):
         """The frames of record of a stack that is paused at a safepoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """A paused stack in the form that all engines know (`svm.lower.frame`): its slots, and where its last header is."""
 

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from svm.errors import (
@@ -27,6 +26,7 @@ from svm.errors import (
 from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.module import ValidModule
+from svm.record import field, record
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
@@ -46,7 +46,7 @@ _ASIDE_FUEL = 1_000_000
 _DESCRIBE_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finished:
     """The call returned: `value` is None, a scalar, or a tuple of them."""
 
@@ -54,7 +54,7 @@ class Finished:
     fuel_used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paused:
     """The call stopped between two instructions and can go on.  reason: "fuel", "seconds" or "interrupt"."""
 
@@ -70,7 +70,7 @@ class Paused:
         return self._traceback.traceback() if self._traceback.outcome is self else Traceback()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trapped:
     """The call ended in an error: a `TrapError` or an `UncaughtError`."""
 
@@ -78,7 +78,7 @@ class Trapped:
     fuel_used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited:
     """The guest asked to end, with an exit status."""
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import mmap
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from svm.errors import LimitError, LinkError
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
+from svm.record import record
 from svm.runtime.mapping import address_of, grown_mapping, new_mapping
 
 __all__ = [
@@ -123,7 +123,7 @@ class GlobalInstance:
         self._cells[self.number] = slot
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class TagInstance:
     """An exception tag: two are the same only if they are one object."""
 
@@ -131,7 +131,7 @@ class TagInstance:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostFunction:
     """A Python function as an import.
 
@@ -145,7 +145,7 @@ class HostFunction:
     type: FuncType | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class FunctionInstance:
     """A function in a store: either `host`, or body `index` of `instance`'s module.
 

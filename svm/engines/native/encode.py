@@ -11,7 +11,6 @@ import itertools
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from svm.engines.native.keys import BULK, CONTROL, FALLTHROUGH, layout, operand_
 from svm.isa import F32, F64, ValueType
 from svm.lower import SLOT_BYTES, Charges, FrameLayout, SlotCode, SlotOp
 from svm.module import ValidFunction
+from svm.record import field, record
 
 __all__ = ["LONGEST", "Encoder", "FunctionCode", "KeySet", "Site", "group_lengths", "key_of", "leaves"]
 
@@ -54,7 +54,7 @@ class Site(NamedTuple):
     size: int
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class FunctionCode:
     """A function's stream, and what is known of it.  Positions are offsets in this stream.
 

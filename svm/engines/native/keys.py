@@ -10,10 +10,10 @@ none).  An instruction of the code stream is the address of its handler, then it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from svm.isa import F32, F64, I32, I64, OPS, Form, Op, ValueType
+from svm.record import record
 
 __all__ = [
     "BULK",
@@ -35,7 +35,7 @@ _FIELD_CODE = {"u16": "H", "i32": "I", "i64": "Q"}
 _CONSTANT_FIELD = {I32: "i32", F32: "i32", I64: "i64", F64: "i64"}
 
 
-@dataclass(frozen=True)
+@record
 class Control:
     """An operation that is not a row: types of its sources, its fields in the stream, whether it never goes to the
     next.
@@ -129,7 +129,7 @@ def _immediate_fields(name: str) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True)
+@record
 class Layout:
     """How an instruction's operands lie in the stream.
 

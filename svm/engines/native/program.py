@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 
 from svm.engines.native.blob import Blob
@@ -33,14 +32,14 @@ _CALL = layout("call::")
 _FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
 
 
-@dataclass(eq=False)
 class LinkedCode:
     """A function's code in a guest: where it begins in the stream, and whose function it is."""
 
-    code: FunctionCode
-    instance: Instance
-    function: int
-    start: int
+    def __init__(self, code: FunctionCode, instance: Instance, function: int, start: int) -> None:
+        self.code = code
+        self.instance = instance
+        self.function = function
+        self.start = start
 
     @property
     def checked(self) -> ValidFunction:

@@ -7,13 +7,13 @@ that do nothing are jumped over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from svm.isa import Form
 from svm.lower import Charges, FrameLayout, Handlers, charges_of, layout_of, tries_of
 from svm.module import Instruction, ValidFunction
 from svm.module.body import FUNCTION
+from svm.record import record
 from svm.runtime.store import FunctionInstance
 
 __all__ = [
@@ -95,7 +95,7 @@ class Branch(NamedTuple):
     test: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Code:
     """A function as steps.  offsets: of each step in the body; at: index of a step by its offset; handlers: what
     catches exceptions; catches: the branch that an exception takes, by its target's key.

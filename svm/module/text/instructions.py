@@ -6,7 +6,6 @@ row's immediates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,6 +14,7 @@ from svm.module.code import encode_instruction
 from svm.module.model import NameKind
 from svm.module.text.cursor import Line
 from svm.module.text.syntax import INDICES, OPENERS, SyntaxFault, defaulted, float_bits, shown, unquote
+from svm.record import field, record
 
 __all__ = ["Context", "Scope", "add_symbol"]
 
@@ -22,7 +22,7 @@ _CATCHES = ("catch", "catch_all")
 _INTEGERS = {Immediate.I32: 32, Immediate.I64: 64}
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Scope:
     """What symbols mean inside a function: its locals, and the labels of the blocks around, innermost last."""
 

@@ -7,7 +7,6 @@ with the text is a MalformedError that names the line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from svm.errors import MalformedError, Place
@@ -38,6 +37,7 @@ from svm.module.model import (
 from svm.module.text.cursor import Line
 from svm.module.text.instructions import Context, Scope, add_symbol
 from svm.module.text.syntax import FIELDS, OPENERS, SyntaxFault, merge_names, shown, tokens
+from svm.record import record
 
 __all__ = ["from_text"]
 
@@ -60,7 +60,7 @@ def from_text(text: str, filename: str | None = None) -> Module:
         raise MalformedError(str(fault), place) from None
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Field:
     """A field: its keyword, its first line, the lines of its block, and what it defines."""
 

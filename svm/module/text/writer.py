@@ -9,7 +9,6 @@ signatures that are long are written out only where they are defined, and indent
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +41,7 @@ from svm.module.text.syntax import (
     quote_text,
     symbol,
 )
+from svm.record import field, record
 
 __all__ = ["to_text"]
 
@@ -116,7 +116,7 @@ def _instructions(body: bytes) -> list[Instruction] | None:
     return None
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Scope:
     """What symbols mean inside a function: its locals, and the labels of the blocks around, innermost last."""
 
