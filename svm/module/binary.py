@@ -36,6 +36,18 @@ from svm.module.model import (
     TableType,
     Tag,
 )
+from svm.module.pieces import (
+    FUNCTION_TYPE,
+    capability_list,
+    code,
+    export,
+    extern_type,
+    function_type,
+    line_table,
+    sized,
+    text,
+    vector,
+)
 
 __all__ = ["MAGIC", "SECTIONS", "decode", "encode"]
 
@@ -60,118 +72,65 @@ SECTIONS = (
 )
 """Names of the sections by their code, which is also their order in a file; custom sections may stand anywhere."""
 
-_FUNCTION_TYPE = 0x60
 _VALUE_TYPES = {int(kind): kind for kind in ValueType}
 
 T = TypeVar("T")
 
 
-def _vector(items: list[bytes]) -> bytes:
-    return unsigned(len(items)) + b"".join(items)
-
-
-def _bytes(data: bytes) -> bytes:
-    return unsigned(len(data)) + data
-
-
-def _text(text: str) -> bytes:
-    return _bytes(text.encode())
-
-
-def _bounds(minimum: int, maximum: int | None) -> bytes:
-    return bytes((0,)) + unsigned(minimum) if maximum is None else bytes((1,)) + unsigned(minimum) + unsigned(maximum)
-
-
-def _extern_type(kind: ExternType) -> bytes:
-    match kind:
-        case TableType(element, minimum, maximum):
-            return bytes((element,)) + _bounds(minimum, maximum)
-        case MemoryType(minimum, maximum):
-            return _bounds(minimum, maximum)
-        case GlobalType(value, mutable):
-            return bytes((value, mutable))
-    return unsigned(kind)
-
-
-def _function_type(item: FuncType) -> bytes:
-    return bytes((_FUNCTION_TYPE,)) + _bytes(bytes(item.params)) + _bytes(bytes(item.results))
-
-
 def _element(item: ElementSegment) -> bytes:
     out = bytes((item.mode.value, item.type))
     if item.mode is Mode.ACTIVE:
-        out += unsigned(item.table) + _bytes(item.offset or b"")
-    return out + _vector([_bytes(expression) for expression in item.items])
+        out += unsigned(item.table) + sized(item.offset or b"")
+    return out + vector([sized(expression) for expression in item.items])
 
 
 def _data(item: DataSegment) -> bytes:
     out = bytes((item.mode.value,))
     if item.mode is Mode.ACTIVE:
-        out += unsigned(item.memory) + _bytes(item.offset or b"")
-    return out + _bytes(item.data)
-
-
-def _code(item: Function) -> bytes:
-    runs = [unsigned(count) + bytes((kind,)) for count, kind in item.locals]
-    return _bytes(_vector(runs) + item.body)
+        out += unsigned(item.memory) + sized(item.offset or b"")
+    return out + sized(item.data)
 
 
 def _names(names: Names) -> bytes:
-    items = [bytes((kind.value,)) + unsigned(index) + _text(name) for kind, index, name in names.items]
-    inner = [unsigned(function) + unsigned(local) + _text(name) for function, local, name in names.locals]
-    return _text(names.module) + _vector(items) + _vector(inner)
-
-
-def _lines(lines: Lines) -> bytes:
-    """Offsets and lines ascend mostly, so both are written as differences (lines zigzag-coded)."""
-    functions = []
-    for item in lines.functions:
-        entries, last_offset, last_line = [], 0, 0
-        for offset, file, line in item.entries:
-            step = line - last_line
-            entries.append(
-                unsigned(offset - last_offset) + unsigned(file) + unsigned(step << 1 if step >= 0 else (-step << 1) - 1)
-            )
-            last_offset, last_line = offset, line
-        functions.append(unsigned(item.function) + _vector(entries))
-    return _vector([_text(file) for file in lines.files]) + _vector(functions)
+    items = [bytes((kind.value,)) + unsigned(index) + text(name) for kind, index, name in names.items]
+    inner = [unsigned(function) + unsigned(local) + text(name) for function, local, name in names.locals]
+    return text(names.module) + vector(items) + vector(inner)
 
 
 def encode(module: Module) -> bytes:
     """The module as a `.svmb` file.  Sections that would be empty are left out."""
-    capabilities = [_text(item.name) + _text(item.reason) for item in module.capabilities]
     imports = [
-        _text(item.module) + _text(item.name) + bytes((item.kind.value,)) + _extern_type(item.type)
+        text(item.module) + text(item.name) + bytes((item.kind.value,)) + extern_type(item.type)
         for item in module.imports
     ]
-    exports = [_text(item.name) + bytes((item.kind.value,)) + unsigned(item.index) for item in module.exports]
     vectors: dict[str, list[bytes]] = {
-        "capability": capabilities,
-        "type": [_function_type(item) for item in module.types],
+        "type": [function_type(item) for item in module.types],
         "import": imports,
         "function": [unsigned(item.type) for item in module.functions],
-        "table": [_extern_type(item) for item in module.tables],
-        "memory": [_extern_type(item) for item in module.memories],
+        "table": [extern_type(item) for item in module.tables],
+        "memory": [extern_type(item) for item in module.memories],
         "tag": [unsigned(item.type) for item in module.tags],
-        "global": [_extern_type(item.type) + _bytes(item.init) for item in module.globals],
-        "export": exports,
+        "global": [extern_type(item.type) + sized(item.init) for item in module.globals],
+        "export": [export(item) for item in module.exports],
         "element": [_element(item) for item in module.elements],
         "data": [_data(item) for item in module.data],
-        "code": [_code(item) for item in module.functions],
+        "code": [code(item) for item in module.functions],
     }
-    payloads = {name: _vector(items) for name, items in vectors.items() if items}
+    payloads = {name: vector(items) for name, items in vectors.items() if items}
+    if module.capabilities:
+        payloads["capability"] = capability_list(module.capabilities)
     if module.start is not None:
         payloads["start"] = unsigned(module.start)
     if module.names != Names():
         payloads["name"] = _names(module.names)
     if module.lines != Lines():
-        payloads["line"] = _lines(module.lines)
+        payloads["line"] = line_table(module.lines)
     out = bytearray(MAGIC + module.version.to_bytes(4, "little"))
-    for code, name in enumerate(SECTIONS):
+    for number, name in enumerate(SECTIONS):
         if name in payloads:
-            out += bytes((code,)) + _bytes(payloads[name])
+            out += bytes((number,)) + sized(payloads[name])
     for item in module.customs:
-        out += bytes((0,)) + _bytes(_text(item.name) + item.data)
+        out += bytes((0,)) + sized(text(item.name) + item.data)
     return bytes(out)
 
 
@@ -274,7 +233,7 @@ class _Reader:
         return self.choice({mode.value: mode for mode in Mode}, "segment mode")
 
     def function_type(self) -> FuncType:
-        self.choice({_FUNCTION_TYPE: None}, "function type")
+        self.choice({FUNCTION_TYPE: None}, "function type")
         params = self.vector(self.value_type, limits.MAX_CALL_PARAMS)
         return FuncType(params, self.vector(self.value_type, limits.MAX_CALL_RESULTS))
 
