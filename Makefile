@@ -8,6 +8,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 WORKERS ?= auto
 # Tried in this order. Each is run, not just looked up: a version manager's shim may exist and yet refuse to start.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
@@ -53,8 +54,16 @@ check: $(READY)  ## Lint, types, layers, public surface, generated documents.
 	@echo "==> layers, public surface, generated documents"
 	@$(BIN)/python -m pytest -q tests/test_house.py
 
-bench: $(READY)  ## Measure; the figures go to build/bench.md and build/bench.json.
+bench: $(PEERS)  ## Measure; the figures go to build/bench.md and build/bench.json.
 	@$(BIN)/python -m benchmarks
+
+$(PEERS): $(READY)
+	@echo "==> bench: what svm is compared with, into $(VENV)"
+	@for peers in bench wasm3; do \
+	    $(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[$$peers]" || \
+	        echo "bench: the extra [$$peers] cannot be installed here; what it lacks is left out" >&2; \
+	done
+	@touch $@
 
 docs: $(READY)  ## Write the generated documents anew.
 	@$(BIN)/python -c 'from pathlib import Path; from svm.isa import document; \

@@ -7,37 +7,38 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.c_kernels import KERNEL_SIZES, measure_kernels
 from benchmarks.measure import say
 from benchmarks.operations import measure_operations
 from benchmarks.report import Report, machine
 from benchmarks.throughput import SIZES, measure_program
 
 _ROUNDS = 5
-_QUICK_COUNT = 200
+_COUNT, _QUICK_COUNT = 20_000, 200
+_PARTS = ("programs", "kernels", "operations")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for; progress goes to standard error, the Markdown to standard output."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure svm and its peers.")
-    parser.add_argument("parts", nargs="*", help="programs by name, or `operations`; all without")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(_PARTS)}, or programs and kernels by name; all without")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="how often each contender runs")
     parser.add_argument("--quick", action="store_true", help="least sizes, one round: whether it works, not how fast")
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder for bench.md and bench.json")
     options = parser.parse_args(arguments)
-    if unknown := set(options.parts) - {*SIZES, "operations"}:
-        parser.error(f"no part is named {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}, operations")
+    if unknown := set(options.parts) - {*_PARTS, *SIZES, *KERNEL_SIZES}:
+        names = ", ".join(sorted({*SIZES, *KERNEL_SIZES}))
+        parser.error(f"no part is named {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}, {names}")
     rounds = 1 if options.quick else options.rounds
-    parts = options.parts or [*SIZES, "operations"]
+    parts = set(options.parts or _PARTS)
+    programs = [name for name in SIZES if parts & {name, "programs"}]
+    kernels = [name for name in KERNEL_SIZES if parts & {name, "kernels"}]
+    count = _QUICK_COUNT if options.quick else _COUNT
     report = Report(
         machine(),
-        [measure_program(name, None if options.quick else SIZES[name], rounds) for name in SIZES if name in parts],
-        [
-            *(
-                (measure_operations(rounds, count=_QUICK_COUNT) if options.quick else measure_operations(rounds))
-                if "operations" in parts
-                else ()
-            )
-        ],
+        [measure_program(name, None if options.quick else SIZES[name], rounds) for name in programs],
+        list(measure_kernels(kernels, rounds, quick=options.quick)),
+        list(measure_operations(rounds, count)) if "operations" in parts else [],
     )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.json").write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, NamedTuple
 
-__all__ = ["Contender", "Row", "Spread", "geometric_mean", "per_call", "process_seconds", "race", "say"]
+__all__ = ["Contender", "Row", "Spread", "geometric_mean", "per_call", "process_seconds", "race", "races", "say"]
 
 Contender = Callable[[], float]
 """Does its work once; the seconds that it took."""
@@ -51,13 +51,23 @@ class Row:
 
 def race(name: str, contenders: dict[str, Contender], rounds: int) -> Row:
     """Run the contenders in turn, A B C A B C …, after one round that does not count; all are held to the first."""
-    say(f"{name} …")
-    taken: dict[str, list[float]] = {each: [] for each in contenders}
+    return races({name: contenders}, rounds)[0]
+
+
+def races(fields: dict[str, dict[str, Contender]], rounds: int) -> list[Row]:
+    """Several races at the same time, each by its name and with a first of its own: their rounds interleave."""
+    say(f"{' and '.join(fields)} …")
+    taken: dict[str, dict[str, list[float]]] = {name: {each: [] for each in field} for name, field in fields.items()}
     for number in range(rounds + 1):
-        for each, run in contenders.items():
-            seconds = run()
-            if number:
-                taken[each].append(seconds)
+        for name, field in fields.items():
+            for each, run in field.items():
+                seconds = run()
+                if number:
+                    taken[name][each].append(seconds)
+    return [_row(name, times) for name, times in taken.items()]
+
+
+def _row(name: str, taken: dict[str, list[float]]) -> Row:
     (_, first), *rest = taken.items()
     ratios = {each: Spread.of([theirs / ours for theirs, ours in zip(values, first, strict=True)])
               for each, values in rest}  # fmt: skip

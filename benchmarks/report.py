@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.c_kernels import UNCHECKED, KernelRow
 from benchmarks.measure import Row, Spread, geometric_mean
 from benchmarks.operations import Operation
 from benchmarks.throughput import ProgramRow
@@ -20,8 +21,7 @@ _SCALES = {"ms": 1e3, "µs": 1e6}
 _NOTES = """\
 Times are CPU time, medians of interleaved rounds; ratios are taken within a round, least and most in brackets.
 The reference engine runs each program's small size: its ratio is time for a unit of fuel, which all engines count
-alike. Left out: the cost of fuel and bounds checks, which takes a second interpreter without them; wasm3, until `.wasm`
-can be read.
+alike. "Checks cost" is what the interpreter takes longer than one built without fuel and bounds checks.
 """
 
 
@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
-    for peer in ("llvmlite", "wasmtime"):
+    for peer in ("llvmlite", "wasmtime", "pywasm3", "ziglang"):
         try:
             facts[peer] = metadata.version(peer)
         except metadata.PackageNotFoundError:
@@ -57,6 +57,7 @@ class Report:
 
     machine: dict[str, Any]
     programs: list[ProgramRow]
+    kernels: list[KernelRow]
     operations: list[Operation]
 
     def json(self) -> dict[str, Any]:
@@ -64,11 +65,12 @@ class Report:
         return {
             "machine": self.machine,
             "programs": [asdict(row) for row in self.programs],
-            "means": self.means(),
+            "kernels": [asdict(row) for row in self.kernels],
+            "means": {"programs": self.program_means(), "kernels": self.kernel_means()},
             "operations": [asdict(row) for row in self.operations],
         }
 
-    def means(self) -> dict[str, float]:
+    def program_means(self) -> dict[str, float]:
         """Geometric means of ratios to svm's interpreter over the programs."""
         if not self.programs:
             return {}
@@ -77,12 +79,21 @@ class Report:
             "reference": geometric_mean(row.reference_ratio for row in self.programs),
         }
 
+    def kernel_means(self) -> dict[str, float]:
+        """Geometric means of ratios to svm's interpreter over the C kernels."""
+        if not self.kernels:
+            return {}
+        peers = self.kernels[0].race.ratios
+        return {peer: geometric_mean(row.race.ratios[peer].median for row in self.kernels) for peer in peers}
+
     def markdown(self) -> str:
         """The report as text."""
         facts = "\n".join(f"- {key}: {value}" for key, value in self.machine.items())
         parts = ["# Measurements", facts, _NOTES.strip()]
         if self.programs:
             parts += ["## Programs", "\n".join(self._programs())]
+        if self.kernels:
+            parts += ["## C kernels", "\n".join(self._kernels())]
         if self.operations:
             parts += ["## Small operations", "\n".join(self._operations())]
         return "\n\n".join(parts) + "\n"
@@ -99,9 +110,22 @@ class Report:
                 f" | {own * 1e6 / row.fuel:.2f} | {python:.1f}"
                 f" | {_ratio(row.race.ratios['CPython'])} | {row.reference_ratio:.0f} |"
             )
-        means = self.means()
+        means = self.program_means()
         mean = f"| geometric mean | | | | | | {means['CPython']:.2f} | {means['reference']:.0f} |"
         return [*lines, mean]
+
+    def _kernels(self) -> list[str]:
+        means = self.kernel_means()
+        peers = [peer for peer in means if peer != UNCHECKED]
+        head = "".join(f" {peer} ÷ svm |" for peer in peers)
+        lines = [f"| kernel | n | svm ms |{head} checks cost |", f"|---|{'--:|' * (len(peers) + 3)}"]
+        for row in self.kernels:
+            ratios = "".join(f" {_ratio(row.race.ratios[peer])} |" for peer in peers)
+            own = row.race.seconds["svm"].median * 1e3
+            cost = _cost(row.race.ratios[UNCHECKED].median)
+            lines.append(f"| {row.race.name} | {row.size} | {own:.1f} |{ratios} {cost} |")
+        ratios = "".join(f" {means[peer]:.2f} |" for peer in peers)
+        return [*lines, f"| geometric mean | | |{ratios} {_cost(means[UNCHECKED])} |"]
 
     def _operations(self) -> list[str]:
         lines = ["| operation | svm | others | other ÷ svm | aim | |", "|---|--:|---|---|---|---|"]
@@ -119,3 +143,8 @@ def _time(row: Row, name: str, unit: str) -> str:
 
 def _ratio(value: Spread) -> str:
     return f"{value.median:.2f} ({value.least:.2f}–{value.most:.2f})"
+
+
+def _cost(unchecked: float) -> str:
+    """What the checks add to the time without them, of which the ratio to the time with them is given."""
+    return f"{(1 / unchecked - 1) * 100:+.1f} %"

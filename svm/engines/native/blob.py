@@ -23,7 +23,7 @@ from typing import Any
 from svm.cache import atomic_write, cache_folder, read
 from svm.errors import Error
 
-__all__ = ["Blob", "UnavailableError", "get_blob", "supported"]
+__all__ = ["Blob", "UnavailableError", "assemble", "get_blob", "supported"]
 
 MAGIC = b"svmblob1"
 MARSHAL = 4
@@ -164,13 +164,19 @@ def _build(target: str, key: str, say: Callable[[str], None]) -> Blob:
 
 def build(target: str, key: str, say: Callable[[str], None] = lambda _: None) -> bytes:
     """A blob file for a target.  key: names what it is made from.  Takes some seconds."""
-    from svm.engines.native.elf import link
     from svm.engines.native.handlers import module_ir
     from svm.engines.native.keys import all_keys
-    from svm.engines.native.llvm import compile_object, version
 
     say("building the interpreter for this machine (once, some seconds) …")
     keys = all_keys()
-    code, symbols = link(compile_object(module_ir(keys, "x86_64-unknown-linux-gnu"), target))
+    return assemble(target, key, keys, module_ir(keys))
+
+
+def assemble(target: str, key: str, keys: list[str], ir: str) -> bytes:
+    """A blob file of the handlers `h0`, `h1`, … for some keys, compiled from their IR."""
+    from svm.engines.native.elf import link
+    from svm.engines.native.llvm import compile_object, version
+
+    code, symbols = link(compile_object(ir, target))
     facts = {"build": key, "target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
     return _pack(facts, [symbols[f"h{at}"] for at in range(len(keys))], code)

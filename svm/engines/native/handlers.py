@@ -18,7 +18,7 @@ from svm.engines.native.keys import BULK, CONTROL, FIELD_BYTES, layout, operand_
 from svm.isa import F32, F64, I32, I64, NAN_MAKERS, OPS, Form, Op, TrapKind, ValueType
 from svm.lower import BULK_CHUNK
 
-__all__ = ["module_ir"]
+__all__ = ["Handler", "module_ir"]
 
 _CC = "preserve_nonecc"
 _SIGNATURE = "ptr %pc, ptr %fp, ptr %mem, i64 %msz, ptr %ctx, i64 %fuel, i64 %r0, double %f0, float %s0"
@@ -26,8 +26,8 @@ _ACCUMULATOR = {I32: "r0", I64: "r0", F64: "f0", F32: "s0"}
 _FIELD_LLVM = {"u16": "i16", "i32": "i32", "i64": "i64"}
 
 
-class _Handler:
-    """Writes one handler."""
+class Handler:
+    """Writes one handler.  The checks are methods of their own, so that a measurement can do without them."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -487,7 +487,7 @@ class _Handler:
 
 def _leave_ir() -> str:
     """The common way out: state into the context, pc and fp as offsets."""
-    writer = _Handler("halt::")
+    writer = Handler("halt::")
     code = writer.let(f"ptrtoint ptr {writer.context(Field.CODE)} to i64")
     writer.set_context(Field.PC, writer.let(f"sub i64 {writer.let('ptrtoint ptr %pc to i64')}, {code}"))
     stack = writer.let(f"ptrtoint ptr {writer.context(Field.STACK)} to i64")
@@ -500,7 +500,7 @@ def _leave_ir() -> str:
 
 def _enter_ir() -> str:
     """The way in: state from the context."""
-    writer = _Handler("halt::")
+    writer = Handler("halt::")
     pc = writer.at(writer.context(Field.CODE), writer.context(Field.PC, "i64"))
     fp = writer.at(writer.context(Field.STACK), writer.context(Field.FP, "i64"))
     handler = writer.let(f"load ptr, ptr {pc}, align 8")
@@ -515,17 +515,17 @@ def _enter_ir() -> str:
     return f"define i64 @enter(ptr %ctx) nounwind {{\n{body}\n}}\n"
 
 
-def module_ir(keys: Iterable[str], triple: str) -> str:
-    """IR of a module with the handlers `h0`, `h1`, … for the keys, `enter` and `leave`."""
+def module_ir(keys: Iterable[str], handler: type[Handler] = Handler) -> str:
+    """IR of a module with the handlers `h0`, `h1`, … for the keys, `enter` and `leave`.  handler: writes them."""
     functions = [
         _MEMORY_FUNCTIONS,
         _enter_ir(),
         _leave_ir(),
-        *(_Handler(key).write(f"h{at}") for at, key in enumerate(keys)),
+        *(handler(key).write(f"h{at}") for at, key in enumerate(keys)),
     ]
     body = "".join(functions)
     weights = '!0 = !{!"branch_weights", i32 1, i32 2000}\n!1 = !{!"branch_weights", i32 2000, i32 1}\n'
-    return f'target triple = "{triple}"\n{body}' + "\n".join(declarations(body)) + "\n" + weights
+    return body + "\n".join(declarations(body)) + "\n" + weights
 
 
 # What LLVM calls for copying and filling memory, so that the code refers to nothing outside itself.

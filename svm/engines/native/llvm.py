@@ -6,6 +6,8 @@ import llvmlite.binding as llvm
 
 __all__ = ["compile_object", "version"]
 
+_TRIPLE = "x86_64-unknown-linux-gnu"
+
 
 def version() -> str:
     """LLVM's version."""
@@ -17,8 +19,9 @@ def compile_object(ir: str, cpu: str, *, level: int = 1) -> bytes:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(ir)
+    module.triple = _TRIPLE
     module.verify()
-    target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
+    target = llvm.Target.from_triple(_TRIPLE)
     machine = target.create_target_machine(cpu=cpu, opt=level, reloc="static", codemodel="small")
     compiled: bytes = machine.emit_object(module)
     return compiled
