@@ -34,6 +34,7 @@ SVM_LAYERS = (
     ("svm.snapshot",),
     ("svm.hypervisor",),
     ("svm.files", "svm.embed"),
+    ("svm.wast",),
     ("svm",),  # the public face: svm/__init__.py
     ("svm.cli", "svm.__main__"),
 )
@@ -41,7 +42,7 @@ KRAIT_LAYERS = (("krait.diagnostics",), ("krait.syntax",), ("krait.check",), ("k
 KRAIT_SEES = ("svm.record", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
 # The only importers of each dependency, so that a run pays for no more than it uses.
 IMPORTERS = {"llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli"}
-DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
+DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module", "svm.wasm")
 
 MAX_LINES = 700
 # Spelt in halves, for this file is searched too. An ignored type error needs its code and a reason: `…[code]  # why`.
