@@ -117,6 +117,15 @@ class Module:
 
         return to_text(self.model)
 
+    def to_wasm(self) -> bytes:
+        """The module as a `.wasm` file, for other runtimes (docs/wasm.md).
+
+        Raises InvalidError where a function outgrows a limit of WebAssembly in its instructions.
+        """
+        from svm.wasm import write
+
+        return write(self.model)
+
     def __repr__(self) -> str:
         return f"<Module {self.name or '?'}: {len(self.exports)} exports>"
 
