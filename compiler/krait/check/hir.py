@@ -382,15 +382,22 @@ def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
     while pending:
         node = pending.pop()
         yield node
-        for name in _children(node):
-            value = getattr(node, name)
-            if isinstance(value, list):
-                pending.extend(value)
-            elif value is not None:
-                pending.append(value)
+        pending.extend(children(node))
 
 
-def _children(node: Expr | Stmt) -> tuple[str, ...]:
+def children(node: Expr | Stmt) -> list[Expr | Stmt]:
+    """The expressions and statements directly below a node, in order."""
+    found: list[Expr | Stmt] = []
+    for name in _child_fields(node):
+        value = getattr(node, name)
+        if isinstance(value, list):
+            found.extend(value)
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+def _child_fields(node: Expr | Stmt) -> tuple[str, ...]:
     """The names of the fields that hold expressions, statements or lists of them."""
     known = _CHILDREN.get(type(node))
     if known is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Instance, Primitive, resolve
+from krait.emit.facts import Facts
+from krait.emit.inline import Inliner
 from krait.emit.layout import ObjectLayout, TypeIds, object_layout, value_type
 from krait.emit.statics import Statics
 from svm import isa
@@ -31,6 +33,8 @@ class Shared:
         self.own = [instance for instance in program.functions if instance.decl.host is None]
         self.functions = {instance: index for index, instance in enumerate([*self.hosts, *self.own])}
         self.extras: dict[str | Instance, int] = {}
+        self.inliner = Inliner(program.functions, self.is_open)
+        self.facts = Facts(self.inliner)
         self.globals: list[Global] = []
         self.global_names: list[str] = []
         self._global_indices: dict[GlobalVar, int] = {}
@@ -61,6 +65,10 @@ class Shared:
         if not self.alternatives(instance):
             return self.function_index(instance)
         return self.extras.setdefault(instance, len(self.functions) + len(self.extras))
+
+    def is_open(self, call: hir.Call) -> bool:
+        """Return whether a call may mean one of several methods."""
+        return call.virtual and bool(self.alternatives(call.callee.resolved()))
 
     def alternatives(self, instance: Instance) -> list[tuple[Instance, ClassType]]:
         """Return the methods that take the place of ``instance`` in classes that there are objects of."""

@@ -1,0 +1,77 @@
+"""Calls, and functions in the place of their calls.
+
+In: calls with their arguments. Out: code that evaluates the arguments from left to right and then calls, or goes on
+with the body of the function (`krait.emit.inline` says which).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.types import NEVER, Local, resolve
+from krait.emit.emitter import BodyEmitter, Inlined, emits, type_of
+from krait.emit.layout import value_type
+from krait.emit.values import is_stable, operands
+
+
+@emits(hir.Call)
+def call(out: BodyEmitter, node: hir.Call) -> None:
+    """Push the result of a call."""
+    line = out.line_now
+    body = out.shared.inliner.body_of(node, nested=bool(out.inlined))
+    if body is not None:
+        _inline(out, node, body)
+    else:
+        operands(out, node.args)
+        out.mark(node.line)
+        callee = node.callee.resolved()
+        shared = out.shared
+        out.code("call", shared.virtual_index(callee) if node.virtual else shared.function_index(callee))
+        if resolve(node.type) is NEVER:
+            out.code("unreachable")
+    out.mark(line)
+
+
+def _inline(out: BodyEmitter, node: hir.Call, function: hir.Function) -> None:
+    """Run the body of a function with parameters that hold the arguments, or stand for them."""
+    out.copies.learn(function)
+    _bind(out, function, node.args)
+    out.mark(node.line)
+    result = value_type(function.result)
+    tail = function.body[-1] if function.body else None
+    early = any(isinstance(part, hir.Return) and part is not tail for part in hir.walk(function.body))
+    if early:
+        out.open("block", result)
+    out.inlined.append(Inlined(tail, out.depth))
+    out.block(function.body)
+    out.inlined.pop()
+    if result is not None and not isinstance(tail, hir.Return):
+        out.code("unreachable")
+    if early:
+        out.close()
+    for local in (*function.params, *function.locals):
+        out.given.pop(local, None)
+        if local in out.indices:
+            out.leave([out.indices.pop(local)])
+
+
+def _bind(out: BodyEmitter, function: hir.Function, args: Sequence[hir.Expr]) -> None:
+    """Evaluate the arguments, and give them to the parameters when all are there.
+
+    A parameter that never changes is another name for a constant or a local.
+    """
+    sets = {local for part in function.body for local in out.shared.facts.of(part).sets}
+    given: dict[Local, hir.Expr] = {}
+    indices: dict[Local, int] = {}
+    for at, (param, arg) in enumerate(zip(function.params, args, strict=True)):
+        t = value_type(type_of(param))
+        if t is not None and param not in sets and is_stable(out, arg, args[at + 1 :]):
+            given[param] = out.given.get(arg.local, arg) if isinstance(arg, hir.LocalGet) else arg
+            continue
+        out.expr(arg)
+        if t is not None:
+            indices[param] = out.take(t)
+            out.code("local.set", indices[param])
+    out.given |= given
+    out.indices |= indices

@@ -1,0 +1,149 @@
+"""The emission of one function's body: its state, and the registry of what emits each kind of node.
+
+In: nodes of the typed tree, through the rules that the modules of this package register with `emits`. Out: code, the
+locals that it needs, its line entries. Operands are pushed in the order of the tree, so evaluation order is the tree's.
+
+Invariant: each statement leaves the operand stack as it found it, also inside an expression (`hir.Let`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from krait.check import hir
+from krait.check.types import Local, Type
+from krait.emit.copies import Copies
+from krait.emit.layout import value_type
+from krait.emit.shared import Shared
+from svm import isa
+from svm.module import CodeBuilder
+
+Rule = Callable[["BodyEmitter", Any], None]
+_RULES: dict[type[hir.Expr | hir.Stmt], Rule] = {}
+_R = TypeVar("_R", bound=Rule)
+
+
+def emits(node: type[hir.Expr | hir.Stmt]) -> Callable[[_R], _R]:
+    """Register the rule for a kind of node."""
+
+    def register(rule: _R) -> _R:
+        _RULES[node] = rule
+        return rule
+
+    return register
+
+
+@dataclass(slots=True)
+class Inlined:
+    """A call whose function's body stands in its place. exit: the block that a `return` leaves; tail: the one at the
+    end, which need not leave anything.
+    """
+
+    tail: hir.Stmt | None
+    exit: int
+
+
+class BodyEmitter:
+    """The state of the emission of one function's body.
+
+    given: what stands for a local that needs no place of its own: a constant, or another local.
+    labels: where `break` and `continue` of a loop go.  inlined: the inlined calls around the node at hand.
+    """
+
+    def __init__(self, shared: Shared, function: hir.Function) -> None:
+        self.shared = shared
+        self.code = CodeBuilder()
+        self.copies = Copies(function)
+        self.file = shared.file_index(function.module.filename)
+        self.line_now = 0
+        self.indices: dict[Local, int] = {}
+        self.given: dict[Local, hir.Expr] = {}
+        self.flags: dict[Local, int] = {}
+        self.types: list[isa.ValueType] = []
+        self.names: list[str] = []
+        self.free: dict[isa.ValueType, list[int]] = {}
+        self.param_count = 0
+        self.depth = 0
+        self.labels: dict[hir.LoopLabel, tuple[int, int]] = {}
+        self.inlined: list[Inlined] = []
+        for param in function.params:
+            if value_type(type_of(param)) is not None:
+                self.indices[param] = self.param_count
+                self.param_count += 1
+
+    # --- walking ---------------------------------------------------------------------------------------------------
+
+    def expr(self, node: hir.Expr) -> None:
+        """Push the value of an expression."""
+        _RULES[type(node)](self, node)
+
+    def block(self, statements: Sequence[hir.Stmt], value: hir.Expr | None = None) -> None:
+        """Emit statements; `value` is what is evaluated behind them."""
+        for statement in self.copies.spared(statements, self.given, value):
+            self.mark(statement.line)
+            _RULES[type(statement)](self, statement)
+
+    def mark(self, line: int) -> None:
+        """What follows belongs to this source line; inlined code belongs to the line of its call."""
+        if line and line != self.line_now and not self.inlined:
+            self.line_now = line
+            self.code.line(self.file, line)
+
+    # --- locals ----------------------------------------------------------------------------------------------------
+
+    def new_local(self, t: isa.ValueType, name: str) -> int:
+        """Return the index of a new local."""
+        self.types.append(t)
+        self.names.append(name)
+        return self.param_count + len(self.types) - 1
+
+    def local(self, local: Local) -> int:
+        """Return the index of a variable."""
+        index = self.indices.get(local)
+        if index is None:
+            t = value_type(type_of(local))
+            assert t is not None, f"{local.name} has no values"
+            index = self.indices[local] = self.take(t) if self.inlined else self.new_local(t, local.name)
+        return index
+
+    def flag(self, local: Local) -> int:
+        """Return the index of the local that says whether a variable is bound."""
+        index = self.flags.get(local)
+        if index is None:
+            index = self.flags[local] = self.new_local(isa.I32, f"{local.name} is bound")
+        return index
+
+    def take(self, t: isa.ValueType) -> int:
+        """Return the index of a local that nobody uses, until `leave` gives it back."""
+        unused = self.free.get(t)
+        return unused.pop() if unused else self.new_local(t, "$")
+
+    def leave(self, indices: Iterable[int]) -> None:
+        """Give back what `take` returned: nothing reads it any more before it is set again."""
+        for index in indices:
+            self.free.setdefault(self.types[index - self.param_count], []).append(index)
+
+    # --- blocks ----------------------------------------------------------------------------------------------------
+
+    def open(self, name: str, kind: isa.ValueType | None = None) -> int:
+        """Begin a block and return its depth, for branches to it."""
+        self.code(name, kind)
+        self.depth += 1
+        return self.depth
+
+    def close(self) -> None:
+        """End a block."""
+        self.code("end")
+        self.depth -= 1
+
+    def branch(self, name: str, depth: int) -> None:
+        """Branch to the block of a depth."""
+        self.code(name, self.depth - depth)
+
+
+def type_of(local: Local) -> Type:
+    """Return the type of a checked function's local."""
+    assert local.type is not None, local.name
+    return local.type

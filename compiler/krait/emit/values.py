@@ -1,0 +1,306 @@
+"""Expressions: constants, variables, instructions, fields, objects.
+
+In: expressions of the typed tree. Out: code that pushes their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from krait.check import hir
+from krait.check.types import NEVER, U32, ClassType, Type, resolve
+from krait.emit.emitter import BodyEmitter, emits, type_of
+from krait.emit.layout import DESCRIPTOR, load_instruction, size_of, value_type
+from krait.emit.shared import OVERFLOW_TAG
+from svm import isa
+
+_NAME_IN_DESCRIPTOR = 8
+
+
+@emits(hir.Const)
+def const(out: BodyEmitter, node: hir.Const) -> None:
+    """Push a number."""
+    t = value_type(node.type)
+    if t is isa.I64:
+        out.code("i64.const", node.value or 0)
+    elif t is isa.F64 or t is isa.F32:
+        out.code(f"{t}.const", float(node.value) if node.value is not None else 0.0)
+    elif t is isa.I32:
+        out.code("i32.const", int(node.value or 0))
+
+
+@emits(hir.Text)
+def text(out: BodyEmitter, node: hir.Text) -> None:
+    """Push the address of a literal."""
+    out.code("i32.const", out.shared.statics.text(node.value))
+
+
+@emits(hir.Data)
+def data(out: BodyEmitter, node: hir.Data) -> None:
+    """Push the address of static bytes."""
+    out.code("i32.const", out.shared.statics.data(node.value))
+
+
+@emits(hir.LocalGet)
+def local_get(out: BodyEmitter, node: hir.LocalGet) -> None:
+    """Push a local, or what stands for it."""
+    if node.checked:
+        out.code("local.get", out.flag(node.local))
+        message = f"cannot access local variable '{node.local.name}' where it is not associated with a value"
+        _unless(out, "UnboundLocalError", node.line, message)
+    given = out.given.get(node.local)
+    if given is not None:
+        out.expr(given)
+    elif value_type(type_of(node.local)) is not None:
+        out.code("local.get", out.local(node.local))
+
+
+@emits(hir.GlobalGet)
+def global_get(out: BodyEmitter, node: hir.GlobalGet) -> None:
+    """Push a module's variable."""
+    if node.checked:
+        out.code("global.get", out.shared.flag_index(node.var))
+        _unless(out, "NameError", node.line, f"name '{node.var.name}' is not defined")
+    if value_type(node.type) is not None:
+        out.code("global.get", out.shared.global_index(node.var))
+
+
+def _unless(out: BodyEmitter, exception: str, line: int, message: str) -> None:
+    """Raise an exception if the bool on the stack is false."""
+    out.code("i32.eqz")
+    out.open("if")
+    out.code("i32.const", out.shared.statics.text(message))
+    out.mark(line)
+    out.code("call", out.shared.raiser_index(exception))
+    out.code("unreachable")
+    out.close()
+
+
+# --- instructions --------------------------------------------------------------------------------------------------
+
+
+def operands(out: BodyEmitter, args: Sequence[hir.Expr]) -> None:
+    """Push several values, evaluated from left to right.
+
+    Constants and locals before one whose code opens blocks are pushed after it, which nothing but speed can tell.
+    """
+    facts = out.shared.facts
+    last = max((at for at, arg in enumerate(args) if facts.of(arg).blocks), default=0)
+    first = next((at for at in range(last) if is_stable(out, args[at], args[at + 1 :])), last)
+    for arg in args[:first]:
+        out.expr(arg)
+    held: list[tuple[hir.Expr, int | None]] = []
+    for at in range(first, last + 1 if first < last else first):
+        index = None
+        if not is_stable(out, args[at], args[at + 1 :]):
+            t = value_type(args[at].type)
+            out.expr(args[at])
+            if t is not None:
+                index = out.take(t)
+                out.code("local.set", index)
+        held.append((args[at], index))
+    for arg, index in held:
+        if index is None:
+            out.expr(arg)
+        else:
+            out.code("local.get", index)
+    out.leave(index for _, index in held if index is not None)
+    for arg in args[first + len(held) :]:
+        out.expr(arg)
+
+
+def is_stable(out: BodyEmitter, value: hir.Expr, others: Sequence[hir.Expr | hir.Stmt]) -> bool:
+    """Return whether a value is the same, and free of effects, if it is evaluated after others."""
+    if isinstance(value, hir.LocalGet) and not value.checked:
+        value = out.given.get(value.local, value)
+    if isinstance(value, hir.LocalGet):
+        return not value.checked and not any(value.local in out.shared.facts.of(other).sets for other in others)
+    return isinstance(value, hir.Const | hir.Text)
+
+
+@emits(hir.Op)
+def op(out: BodyEmitter, node: hir.Op) -> None:
+    """Push the result of an instruction."""
+    name, args = node.op, node.args
+    value = _constant(out, node)
+    if value is not None:
+        out.code(f"{name[:3]}.const", value)
+        return
+    if name in ("i32.mul", "i32.add") and (factor := _constant(out, args[1])) is not None:
+        if _add_or_multiply(out, name, args[0], factor):
+            return
+    if name == "i64.extend_i32_u" and _load_extended(out, args[0]):
+        return
+    operands(out, args)
+    if name.endswith("_throw"):
+        out.code(name, OVERFLOW_TAG)
+    else:
+        out.code(name)
+
+
+def _add_or_multiply(out: BodyEmitter, name: str, value: hir.Expr, constant: int) -> bool:
+    """Emit `value + constant` or `value * constant` if there is a shorter way; return whether."""
+    if name == "i32.mul" and constant > 0 == constant & (constant - 1):
+        out.expr(value)
+        if constant > 1:
+            out.code("i32.const", constant.bit_length() - 1)
+            out.code("i32.shl")
+        return True
+    if name == "i32.add" and constant == 0:
+        out.expr(value)
+        return True
+    return False
+
+
+def _constant(out: BodyEmitter, node: hir.Expr) -> int | None:
+    """Return the value of an int that is known now, None for others."""
+    if isinstance(node, hir.LocalGet) and node.local in out.given:
+        node = out.given[node.local]
+    match node:
+        case hir.Const(value=int(value)) if value_type(node.type) is not None:
+            return int(value)
+        case hir.SizeOf(of=t):
+            return size_of(t)
+        case hir.Cast(value=inner):
+            return _constant(out, inner)
+        case hir.Op(op=name, args=args) if name in _FOLDED:
+            known = [found for arg in args if (found := _constant(out, arg)) is not None]
+            return _FOLDED[name](*known) if len(known) == len(args) else None
+        case _:
+            return None
+
+
+def _signed32(value: int) -> int:
+    return (value + 2**31) % 2**32 - 2**31
+
+
+_FOLDED: dict[str, Callable[..., int]] = {
+    "i32.wrap_i64": _signed32,
+    "i32.mul": lambda a, b: _signed32(a * b),
+    "i32.add": lambda a, b: _signed32(a + b),
+    "i64.extend_i32_u": lambda a: a % 2**32,
+}
+"""Instructions whose value the emitter itself finds where the operands are known: what element accesses are made of."""
+
+
+def _load_extended(out: BodyEmitter, value: hir.Expr) -> bool:
+    """Emit the load of a u32 as an i64 in one instruction, if a load is what is to be extended; return whether."""
+    if isinstance(value, hir.FieldGet) and resolve(value.type) is U32:
+        offset, _ = field(out, value.object, value.name)
+        out.expr(value.object)
+    elif isinstance(value, hir.Load) and resolve(value.type) is U32:
+        offset = value.offset
+        out.expr(value.address)
+    else:
+        return False
+    out.code("i64.load32_u", 2, offset)
+    return True
+
+
+@emits(hir.Let)
+def let(out: BodyEmitter, node: hir.Let) -> None:
+    """Run statements, then push a value."""
+    out.block(node.body, node.value)
+    out.expr(node.value)
+
+
+@emits(hir.Cast)
+def cast(out: BodyEmitter, node: hir.Cast) -> None:
+    """Push the same bits."""
+    out.expr(node.value)
+    if resolve(node.value.type) is NEVER:
+        out.code("unreachable")
+
+
+@emits(hir.Load)
+def load(out: BodyEmitter, node: hir.Load) -> None:
+    """Push what is in memory."""
+    out.expr(node.address)
+    name, align = load_instruction(node.type)
+    out.code(name, align, node.offset)
+
+
+@emits(hir.SizeOf)
+def size(out: BodyEmitter, node: hir.SizeOf) -> None:
+    """Push the bytes of an element."""
+    out.code("i32.const", size_of(node.of))
+
+
+@emits(hir.RunsAsProgram)
+def runs_as_program(out: BodyEmitter, node: hir.RunsAsProgram) -> None:
+    """Push whether the module runs as a program."""
+    out.code("global.get", out.shared.program_index)
+
+
+@emits(hir.HeapBase)
+def heap_base(out: BodyEmitter, node: hir.HeapBase) -> None:
+    """Push the first address after static data."""
+    out.code("global.get", out.shared.heap_base_index)
+
+
+# --- objects -------------------------------------------------------------------------------------------------------
+
+
+def field(out: BodyEmitter, owner: hir.Expr, name: str) -> tuple[int, Type]:
+    """Return the offset and type of a field of what ``owner`` gives."""
+    cls = resolve(owner.type)
+    assert isinstance(cls, ClassType)
+    layout = out.shared.layout(cls)
+    return layout.offsets[name], layout.types[name]
+
+
+@emits(hir.FieldGet)
+def field_get(out: BodyEmitter, node: hir.FieldGet) -> None:
+    """Push a field."""
+    offset, t = field(out, node.object, node.name)
+    out.expr(node.object)
+    name, align = load_instruction(t)
+    out.code(name, align, offset)
+
+
+@emits(hir.New)
+def new(out: BodyEmitter, node: hir.New) -> None:
+    """Push a new object."""
+    cls = resolve(node.type)
+    assert isinstance(cls, ClassType)
+    out.code("i32.const", out.shared.layout(cls).size)
+    if node.extra is not None:
+        out.expr(node.extra)
+        out.code("i32.add")
+    line = out.line_now
+    out.mark(node.line)
+    out.code("call", out.shared.function_index(out.shared.program.support.allocate))
+    out.mark(line)
+    made = out.take(isa.I32)
+    out.code("local.tee", made)
+    out.code("i32.const", out.shared.ids.of(cls))
+    out.code("i32.store", 2, 0)
+    out.code("local.get", made)
+    out.leave([made])
+
+
+@emits(hir.IsInstance)
+def is_instance(out: BodyEmitter, node: hir.IsInstance) -> None:
+    """Push whether an object is of a class: a range of type ids."""
+    out.expr(node.object)
+    out.code("i32.load", 2, 0)
+    cls = resolve(node.cls)
+    assert isinstance(cls, ClassType)
+    first, count = out.shared.ids.range_of(cls)
+    out.code("i32.const", first)
+    if count == 1:
+        out.code("i32.eq")
+        return
+    out.code("i32.sub")
+    out.code("i32.const", count)
+    out.code("i32.lt_u")
+
+
+@emits(hir.TypeName)
+def type_name(out: BodyEmitter, node: hir.TypeName) -> None:
+    """Push the name of an object's class, which its descriptor has."""
+    out.expr(node.object)
+    out.code("i32.load", 2, 0)
+    out.code("i32.const", DESCRIPTOR)
+    out.code("i32.mul")
+    out.code("i32.load", 2, out.shared.statics.descriptors + _NAME_IN_DESCRIPTOR)
