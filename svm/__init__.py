@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from svm.lazy import lazily
 
 if TYPE_CHECKING:
     from svm.devices import Console
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     )
     from svm.limits import Limits
     from svm.runtime import Exited, Finished, Guest, HostFunction, Outcome, Paused, Task, Trapped
+else:
+    __getattr__ = lazily(__name__, {
+        "svm.devices": ("Console",),
+        "svm.embed": ("ENGINES", "Module", "compile", "load"),
+        "svm.errors": (
+            "Error", "ExhaustionError", "ExitError", "GuestError", "InvalidError", "LimitError", "LinkError",
+            "MalformedError", "ModuleError", "TrapError", "UncaughtError", "UsageError",
+        ),
+        "svm.limits": ("Limits",),
+        "svm.runtime": ("Exited", "Finished", "Guest", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),
+    })  # fmt: skip
 
 __all__ = [
     "ENGINES",
@@ -57,20 +69,3 @@ __all__ = [
     "compile",
     "load",
 ]
-
-_HOMES = {
-    "svm.devices": ("Console",),
-    "svm.embed": ("ENGINES", "Module", "compile", "load"),
-    "svm.limits": ("Limits",),
-    "svm.runtime": ("Exited", "Finished", "Guest", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that a command pays for what it uses."""
-    if name not in __all__:
-        raise AttributeError(f"module 'svm' has no attribute {name!r}")
-    value = getattr(import_module(_HOME.get(name, "svm.errors")), name)
-    globals()[name] = value
-    return value

@@ -1,4 +1,4 @@
-"""Records: classes as `dataclasses.dataclass(slots=True)` makes them, at a fifth of the time.
+"""Records: classes as `dataclasses.dataclass(slots=True)` makes them, at a small part of the time.
 
 In: a class whose annotations are its fields. Out: the class with slots, `__init__`, equality, hash and `repr`, frozen
 unless asked otherwise. Invariant: whoever looks finds a dataclass (`replace`, `fields` and `asdict` work on it), but
@@ -92,6 +92,24 @@ def record(cls: Any = None, /, *, frozen: bool = True, eq: bool = True) -> Any:
     return _made(cls, frozen, eq)
 
 
+class _Method:
+    """A method made of source when it is first looked up, for of most records a run makes no object."""
+
+    def __init__(self, source: Callable[[], str], scope: dict[str, Any]) -> None:
+        self.source = source
+        self.scope = scope
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.owner = owner
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        exec(self.source(), self.scope)
+        method = self.scope[self.name]
+        setattr(self.owner, self.name, method)
+        return method.__get__(instance, owner)
+
+
 def _made(cls: type[Any], frozen: bool, eq: bool) -> type[Any]:
     own = {name: value for name, value in cls.__dict__.items() if name not in ("__dict__", "__weakref__")}
     fields: dict[str, _Field] = {}
@@ -99,18 +117,13 @@ def _made(cls: type[Any], frozen: bool, eq: bool) -> type[Any]:
         given = own.pop(name, _MISSING)
         fields[name] = given if isinstance(given, _Field) else _Field(given, None, True, True)
     scope: dict[str, Any] = {"_set": object.__setattr__, "_missing": _MISSING}
-    exec(_source(fields, scope, frozen, "__post_init__" in own), scope)
-    own["__init__"] = scope["__init__"]
+    then = "__post_init__" in own
+    own["__init__"] = _Method(lambda: _init_source(fields, scope, frozen, then), scope)
     if eq:
-        own.setdefault("__eq__", scope["__eq__"])
+        own.setdefault("__eq__", _Method(lambda: _eq_source(fields), scope))
         if own.get("__hash__") is None:  # a class with an `__eq__` of its own has None there
-            own["__hash__"] = scope["__hash__"] if frozen else None
-    shown = tuple(name for name, item in fields.items() if item.repr)
-
-    def __repr__(self: Any) -> str:
-        return f"{cls.__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
-
-    own.setdefault("__repr__", __repr__)
+            own["__hash__"] = _Method(lambda: _hash_source(fields), scope) if frozen else None
+    own.setdefault("__repr__", _repr(cls.__qualname__, fields))
     own |= {"__slots__": tuple(fields), "__match_args__": tuple(fields), "__dataclass_fields__": _Fields(fields)}
     if frozen:
         own |= {"__setattr__": _refuse_set, "__delattr__": _refuse_delete}
@@ -119,9 +132,17 @@ def _made(cls: type[Any], frozen: bool, eq: bool) -> type[Any]:
     return made
 
 
-def _source(fields: dict[str, _Field], scope: dict[str, Any], frozen: bool, then: bool) -> str:
-    """Source of `__init__`, `__eq__` and `__hash__`; their defaults go into the scope."""
-    params, lines = [], []
+def _repr(title: str, fields: dict[str, _Field]) -> Callable[[Any], str]:
+    def __repr__(self: Any) -> str:
+        shown = (name for name, item in fields.items() if item.repr)
+        return f"{title}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    return __repr__
+
+
+def _init_source(fields: dict[str, _Field], scope: dict[str, Any], frozen: bool, then: bool) -> str:
+    """Source of `__init__`; defaults go into the scope.  then: it ends with `__post_init__`."""
+    params, lines = ["self"], []
     for name, item in fields.items():
         value = name
         if item.factory is not None:
@@ -132,13 +153,17 @@ def _source(fields: dict[str, _Field], scope: dict[str, Any], frozen: bool, then
         params.append(f"{name}=_default_{name}" if optional else name)
         lines.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
     lines += [" self.__post_init__()"] if then else []
-    mine, others = (
-        "".join(f"{who}.{name}, " for name, item in fields.items() if item.compare) for who in ("self", "other")
-    )
-    return "\n".join((
-        f"def __init__({', '.join(['self', *params])}):",
-        *(lines or [" pass"]),
-        "def __eq__(self, other):",
-        f" return ({mine}) == ({others}) if other.__class__ is self.__class__ else NotImplemented",
-        f"def __hash__(self): return hash(({mine}))",
-    ))  # fmt: skip
+    return "\n".join((f"def __init__({', '.join(params)}):", *(lines or [" pass"])))
+
+
+def _eq_source(fields: dict[str, _Field]) -> str:
+    same = f"{_compared(fields, 'self')} == {_compared(fields, 'other')}"
+    return f"def __eq__(self, other): return {same} if other.__class__ is self.__class__ else NotImplemented"
+
+
+def _hash_source(fields: dict[str, _Field]) -> str:
+    return f"def __hash__(self): return hash({_compared(fields, 'self')})"
+
+
+def _compared(fields: dict[str, _Field], who: str) -> str:
+    return f"({''.join(f'{who}.{name}, ' for name, item in fields.items() if item.compare)})"

@@ -15,8 +15,7 @@ from enum import IntEnum
 from typing import Any, NoReturn, Protocol
 
 from svm.errors import ExitError
-from svm.isa import I32, I64, FuncType, ValueType
-from svm.isa.numeric import Memory
+from svm.isa import I32, I64, FuncType, Memory, ValueType
 from svm.runtime import HostFunction, Instance
 
 __all__ = ["MAX_TRANSFER", "MAX_VECTORS", "Errno", "Streams", "functions"]

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from svm.isa.op import Form, Immediate, Op, TrapKind
+from svm.isa.op import Form, Immediate, Op
 from svm.isa.rows import control, conversion, floating, integer, memory
-from svm.isa.table import CHAPTERS, OPS, RESERVED, VERSION
+from svm.isa.table import CHAPTERS, OPS, RESERVED
+from svm.isa.trap import TrapKind
+from svm.isa.version import VERSION
 
 __all__ = ["render", "write"]
 

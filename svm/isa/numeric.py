@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from mmap import mmap
 from struct import Struct
 
-from svm.isa.op import Forbidden, TrapKind
+from svm.isa.trap import Forbidden, TrapKind
+from svm.isa.types import Memory
 
 __all__ = [
     "CANONICAL_F32",
@@ -57,7 +57,6 @@ M64 = 0xFFFF_FFFF_FFFF_FFFF
 CANONICAL_F32 = 0x7FC0_0000
 CANONICAL_F64 = 0x7FF8_0000_0000_0000
 
-Memory = bytearray | mmap
 """Bytes that a BULK row's meaning works on."""
 
 _F32, _U32, _F64, _U64 = Struct("<f"), Struct("<I"), Struct("<d"), Struct("<Q")

@@ -17,49 +17,14 @@ operand.  A line `trap_if %x, KIND` traps where the i1 %x holds.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from enum import Enum
-from textwrap import dedent
 from typing import Any
 
 from svm.isa.types import ValueType
 from svm.record import record
 
-__all__ = ["Forbidden", "Form", "Immediate", "Op", "TrapKind", "row"]
-
-
-class TrapKind(Enum):
-    """Why a guest trapped: the code that native tiers report, and WebAssembly's words for it."""
-
-    UNREACHABLE = (1, "unreachable")
-    OUT_OF_BOUNDS_MEMORY = (2, "out of bounds memory access")
-    DIVIDE_BY_ZERO = (3, "integer divide by zero")
-    INTEGER_OVERFLOW = (4, "integer overflow")
-    INVALID_CONVERSION = (5, "invalid conversion to integer")
-    OUT_OF_BOUNDS_TABLE = (6, "out of bounds table access")
-    UNDEFINED_ELEMENT = (7, "undefined element")
-    UNINITIALIZED_ELEMENT = (8, "uninitialized element")
-    INDIRECT_CALL_TYPE_MISMATCH = (9, "indirect call type mismatch")
-    CALL_STACK_EXHAUSTED = (10, "call stack exhausted")
-
-    @property
-    def code(self) -> int:
-        """Number of the kind, from 1."""
-        return self.value[0]
-
-    @property
-    def message(self) -> str:
-        """WebAssembly's words."""
-        return self.value[1]
-
-
-class Forbidden(Exception):
-    """Raised by a row's Python meaning where the instruction traps; the engine makes it a trap with its place."""
-
-    def __init__(self, kind: TrapKind) -> None:
-        self.kind = kind
-        super().__init__(kind.message)
+__all__ = ["Form", "Immediate", "Op", "row"]
 
 
 class Form(Enum):
@@ -130,7 +95,8 @@ class Op:
     @property
     def yields(self) -> tuple[str, ...]:
         """Names that the LLVM column defines for the results: of `r` and `c`."""
-        return tuple(name for name in ("r", "c") if re.search(rf"^\s*%{name} =", self.llvm, re.MULTILINE))
+        lines = self.llvm.splitlines()
+        return tuple(name for name in ("r", "c") if any(line.startswith(f"%{name} =") for line in lines))
 
     def __repr__(self) -> str:
         return f"<Op {self.name} {self.code:#x}>"
@@ -162,4 +128,5 @@ def row(
         left, _, right = signature.partition("->")
         params, results = _types(left), _types(right)
     kinds = tuple(_IMMEDIATES[word] for word in immediates.split())
-    return Op(code, name, form, kinds, params, results, python, dedent(llvm).strip(), doc, size, cost)
+    lines = [line.strip() for line in llvm.strip().splitlines()]
+    return Op(code, name, form, kinds, params, results, python, "\n".join(lines), doc, size, cost)

@@ -14,10 +14,7 @@ from svm.isa.rows.floating import FLOATING
 from svm.isa.rows.integer import INTEGER
 from svm.isa.rows.memory import MEMORY
 
-__all__ = ["BY_CODE", "CHAPTERS", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED", "VERSION"]
-
-VERSION = 1
-"""Version of the instruction set; a module says which it was made for."""
+__all__ = ["BY_CODE", "CHAPTERS", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED"]
 
 CHAPTERS: dict[str, tuple[Op, ...]] = {
     "Control": CONTROL,

@@ -1,8 +1,9 @@
-"""The types of values and functions, with the codes that WebAssembly's binary format gives them."""
+"""The types of values and functions, with the codes that WebAssembly's binary format gives them; what memory is."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from mmap import mmap
 
 from svm.record import record
 
@@ -16,6 +17,7 @@ __all__ = [
     "NUMBER_TYPES",
     "REFERENCE_TYPES",
     "FuncType",
+    "Memory",
     "ValueType",
 ]
 
@@ -43,6 +45,10 @@ I32, I64, F32, F64 = ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64
 FUNCREF, EXTERNREF = ValueType.FUNCREF, ValueType.EXTERNREF
 NUMBER_TYPES = frozenset((I32, I64, F32, F64))
 REFERENCE_TYPES = frozenset((FUNCREF, EXTERNREF))
+
+
+Memory = bytearray | mmap
+"""A linear memory as Python sees it."""
 
 
 @record

@@ -40,8 +40,7 @@ from svm.engines.reference.steps import (
     code_of,
 )
 from svm.engines.state import run_bulk, run_state
-from svm.isa import Forbidden, FuncType, TrapKind
-from svm.isa.numeric import Memory
+from svm.isa import Forbidden, FuncType, Memory, TrapKind
 from svm.lower import SLOT_BYTES, FrameLayout, Header
 from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
