@@ -17,6 +17,7 @@ from svm.isa.types import (
     I64,
     NUMBER_TYPES,
     REFERENCE_TYPES,
+    RESERVED_TYPES,
     FuncType,
     Memory,
     ValueType,
@@ -26,16 +27,17 @@ from svm.lazy import lazily
 
 if TYPE_CHECKING:
     from svm.isa.op import Form, Immediate, Op, row
-    from svm.isa.table import BY_CODE, CHAPTERS, NAMED, NAN_MAKERS, OPS, PREFIXES, RESERVED
+    from svm.isa.table import BY_CODE, CHAPTERS, EXTENSION, NAMED, NAN_MAKERS, OPS, PREFIXES, RESERVED
 else:
     __getattr__ = lazily(__name__, {
         "svm.isa.op": ("Form", "Immediate", "Op", "row"),
-        "svm.isa.table": ("BY_CODE", "CHAPTERS", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED"),
+        "svm.isa.table": ("BY_CODE", "CHAPTERS", "EXTENSION", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED"),
     })  # fmt: skip
 
 __all__ = [
     "BY_CODE",
     "CHAPTERS",
+    "EXTENSION",
     "EXTERNREF",
     "F32",
     "F64",
@@ -49,6 +51,7 @@ __all__ = [
     "PREFIXES",
     "REFERENCE_TYPES",
     "RESERVED",
+    "RESERVED_TYPES",
     "VERSION",
     "Forbidden",
     "Form",

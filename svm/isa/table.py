@@ -14,7 +14,7 @@ from svm.isa.rows.floating import FLOATING
 from svm.isa.rows.integer import INTEGER
 from svm.isa.rows.memory import MEMORY
 
-__all__ = ["BY_CODE", "CHAPTERS", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED"]
+__all__ = ["BY_CODE", "CHAPTERS", "EXTENSION", "NAMED", "NAN_MAKERS", "OPS", "PREFIXES", "RESERVED"]
 
 CHAPTERS: dict[str, tuple[Op, ...]] = {
     "Control": CONTROL,
@@ -29,6 +29,9 @@ CHAPTERS: dict[str, tuple[Op, ...]] = {
 
 OPS: dict[str, Op] = {op.name: op for chapter in CHAPTERS.values() for op in chapter}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
+EXTENSION = 0xE0
+"""The prefix of svm's own instructions."""
+
 PREFIXES = frozenset(op.code >> 8 for op in OPS.values() if op.code > 0xFF)
 NAMED = frozenset(op.name for op in OPS.values() if op.form is Form.NAMED)
 """The closed set of instructions that every engine handles by name."""

@@ -16,6 +16,7 @@ __all__ = [
     "I64",
     "NUMBER_TYPES",
     "REFERENCE_TYPES",
+    "RESERVED_TYPES",
     "FuncType",
     "Memory",
     "ValueType",
@@ -45,6 +46,15 @@ I32, I64, F32, F64 = ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64
 FUNCREF, EXTERNREF = ValueType.FUNCREF, ValueType.EXTERNREF
 NUMBER_TYPES = frozenset((I32, I64, F32, F64))
 REFERENCE_TYPES = frozenset((FUNCREF, EXTERNREF))
+
+RESERVED_TYPES: dict[int, str] = {
+    0x7B: "SIMD (v128)",
+    **dict.fromkeys((0x64, 0x63), "typed function references (ref)"),
+    **dict.fromkeys((0x74, 0x69), "exception references (exnref)"),
+    **dict.fromkeys((0x73, 0x72, 0x71, *range(0x6A, 0x6F)), "garbage collection"),
+    **dict.fromkeys((0x75, 0x68), "stack switching (contref)"),
+}
+"""Codes that WebAssembly gives to types of proposals that svm does not have: refused by the feature's name."""
 
 
 Memory = bytearray | mmap

@@ -27,6 +27,7 @@ from svm.module.model import (
     Module,
     NameKind,
     Names,
+    Origin,
     TableType,
     Tag,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Module",
     "NameKind",
     "Names",
+    "Origin",
     "TableType",
     "Tag",
     "ValidFunction",

@@ -11,11 +11,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from svm.errors import MalformedError, Place, UsageError
-from svm.isa import BY_CODE, OPS, PREFIXES, REFERENCE_TYPES, RESERVED, Form, Immediate, Op, ValueType
+from svm.isa import BY_CODE, EXTENSION, OPS, PREFIXES, REFERENCE_TYPES, RESERVED, Form, Immediate, Op, ValueType
 from svm.isa.numeric import f32_bits
 from svm.module.leb import read_s32, read_s33, read_s64, read_u32, signed, unsigned
+from svm.module.reader import value_type
 
-__all__ = ["CodeBuilder", "Instruction", "constant", "decode_body", "encode_body", "encode_instruction"]
+__all__ = [
+    "CodeBuilder",
+    "Instruction",
+    "constant",
+    "decode_body",
+    "encode_body",
+    "encode_instruction",
+    "expression_end",
+]
 
 
 class Instruction(NamedTuple):
@@ -33,17 +42,14 @@ _EMPTY_BLOCK = 0x40
 
 
 def _read_value_type(data: bytes, at: int) -> tuple[ValueType, int]:
-    kind = _VALUE_TYPES.get(data[at])
-    if kind is None:
-        raise MalformedError(f"{data[at]:#04x} is no value type", Place(offset=at))
-    return kind, at + 1
+    return value_type(data[at], at), at + 1
 
 
 def _read_reference_type(data: bytes, at: int) -> tuple[ValueType, int]:
-    kind, end = _read_value_type(data, at)
+    kind = value_type(data[at], at)
     if kind not in REFERENCE_TYPES:
-        raise MalformedError(f"{kind} is no reference type", Place(offset=at))
-    return kind, end
+        raise MalformedError(f"malformed reference type: {kind}", Place(offset=at))
+    return kind, at + 1
 
 
 def _read_block(data: bytes, at: int) -> tuple[ValueType | int | None, int]:
@@ -136,6 +142,7 @@ def _decoder(op: Op) -> tuple[Op, int, tuple[Callable[[bytes, int], tuple[Any, i
     return op, shapes.get(readers, _OTHER), readers
 
 
+_DEPTHS = {"block": 1, "loop": 1, "if": 1, "try_table": 1, "end": -1}  # of the blocks that are open
 _DECODERS = {code: _decoder(op) for code, op in BY_CODE.items()}
 
 
@@ -148,10 +155,13 @@ def _unknown(code: int, at: int) -> MalformedError:
     return MalformedError(f"illegal opcode {code:#04x}", Place(offset=at))
 
 
-def _prefixed(body: bytes, start: int) -> tuple[tuple[Op, int, Any], int]:
-    """The decoder of an instruction of more than one byte, and where its immediates begin."""
+def _prefixed(body: bytes, start: int, extensions: bool) -> tuple[tuple[Op, int, Any], int]:
+    """The decoder of an instruction of more than one byte, and where its immediates begin.
+
+    extensions: whether svm's own instructions may be there.
+    """
     code, at = body[start], start + 1
-    if code in PREFIXES:
+    if code in PREFIXES and (extensions or code != EXTENSION):
         number, at = read_u32(body, at)
         code = code << 8 | number if number < 0x100 else -1
     found = _DECODERS.get(code)
@@ -175,7 +185,7 @@ def decode_body(body: bytes) -> list[Instruction]:
             at += 1
             found = decoders.get(code)
             if found is None:
-                found, at = _prefixed(body, start)
+                found, at = _prefixed(body, start, extensions=True)
             op, shape, readers = found
             args: tuple[Any, ...] = ()
             if shape == _OTHER:
@@ -200,6 +210,28 @@ def decode_body(body: bytes) -> list[Instruction]:
             raise MalformedError(error.message, Place(instruction=op.name, offset=error.place.offset)) from None
         raise
     return out
+
+
+def expression_end(data: bytes, at: int) -> int:
+    """Where the expression that begins at `at` ends, behind its last `end`.
+
+    Raises MalformedError, with the offset in `data`, for bytes that are no instructions of WebAssembly.
+    """
+    depth, start = 1, at
+    try:
+        while depth:
+            start = at
+            found = _DECODERS.get(data[at])
+            at += 1
+            if found is None:
+                found, at = _prefixed(data, start, extensions=False)
+            op, _, readers = found
+            for read in readers:
+                _, at = read(data, at)
+            depth += _DEPTHS.get(op.name, 0)
+    except (IndexError, struct.error):
+        raise MalformedError("unexpected end of an expression", Place(offset=start)) from None
+    return at
 
 
 def _write_u32(arg: int) -> bytes:

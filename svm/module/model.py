@@ -7,6 +7,7 @@ Nothing here is checked; `validate` does that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from svm.isa import FUNCREF, VERSION, FuncType, ValueType
@@ -31,6 +32,7 @@ __all__ = [
     "Module",
     "NameKind",
     "Names",
+    "Origin",
     "TableType",
     "Tag",
 ]
@@ -237,8 +239,23 @@ class Lines:
 
 
 @record
+class Origin:
+    """What a module from a `.wasm` keeps of its file besides.  Its bodies may not use svm's own instructions.
+
+    data_count: whether the data segments are counted before the code; otherwise no body may name one.  lines: gives
+    the line table of the debug information, which is only read when it is asked for.
+    """
+
+    data_count: bool
+    lines: Callable[[], Lines] | None = None
+
+
+@record
 class Module:
-    """A whole module.  digest: SHA-256 of the file that it was read from, in hexadecimal, if it was."""
+    """A whole module.  digest: SHA-256 of the file that it was read from, in hexadecimal, if it was.
+
+    origin: of a module from a `.wasm`.
+    """
 
     types: tuple[FuncType, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -257,6 +274,7 @@ class Module:
     customs: tuple[Custom, ...] = ()
     version: int = VERSION
     digest: str | None = field(default=None, compare=False, repr=False)
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     def imported(self, kind: ExternKind) -> tuple[Import, ...]:
         """The imports of a kind, in order of their index."""

@@ -7,9 +7,10 @@ imported when it is first asked for: to run a file no writer is needed.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from svm.wasm.reader import read
     from svm.wasm.writer import write
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'svm.wasm' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module({"write": "svm.wasm.writer"}[name]), name)
+    return getattr(import_module({"read": "svm.wasm.reader", "write": "svm.wasm.writer"}[name]), name)
