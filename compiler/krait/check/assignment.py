@@ -18,6 +18,7 @@ from krait.check.displays import make_tuple
 from krait.check.flow import Variable
 from krait.check.globals import prepare_global
 from krait.check.invoke import find_method, invoke, present, try_invoke
+from krait.check.items import leaves_lists, list_item_type, place, read_item, write_item
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
 from krait.check.scopes import member_of_module, module_named, read_name
@@ -212,7 +213,7 @@ def _check_count(ctx: Context, value: hir.Expr, count: int, span: Span) -> None:
 def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, value_span: Span) -> None:
     if module_named(ctx, target.value) is not None:
         raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
-    before, kept = _before_target(ctx, target.value, None, value)
+    before, kept = _before_target(ctx, target.value, value)
     for part in before:
         ctx.emit(part)
     ctx.attribute_base = target.value
@@ -255,16 +256,12 @@ def _field(ctx: Context, owner: hir.Expr, target: tree.Attribute) -> Type:
 def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_span: Span) -> None:
     if isinstance(target.slice, tree.Slice):
         raise ctx.later(target.span, "assignment to a slice", "build a new list")
-    before, kept = _before_target(ctx, target.value, target.slice, value)
+    before, kept = ctx.hold(value)
     for part in before:
         ctx.emit(part)
     owner = _item_owner(ctx, target)
     index = ctx.expr(target.slice)
-    ctx.emit(
-        hir.Evaluate(
-            ctx.line, invoke(ctx, owner, "__setitem__", [(index, target.slice.span), (kept, value_span)], target.span)
-        )
-    )
+    write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
 
 
 def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
@@ -295,13 +292,9 @@ def _item_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
     return owner
 
 
-def _before_target(
-    ctx: Context, owner: tree.expr, index: tree.expr | None, value: hir.Expr
-) -> tuple[hir.Block, hir.Expr]:
+def _before_target(ctx: Context, owner: tree.expr, value: hir.Expr) -> tuple[hir.Block, hir.Expr]:
     """Have the value evaluated before the target, unless nothing can tell the difference."""
-    if all(_is_still(ctx, part) for part in (owner, index) if part is not None):
-        return [], value
-    return ctx.hold(value)
+    return ([], value) if _is_still(ctx, owner) else ctx.hold(value)
 
 
 def _is_still(ctx: Context, node: tree.expr) -> bool:
@@ -462,13 +455,24 @@ def _augment_item(ctx: Context, node: tree.AugAssign, target: tree.Subscript) ->
     for part in (*held, *held_index):
         ctx.emit(part)
     where = target.slice.span
-    result = _augmented(ctx, invoke(ctx, owner, "__getitem__", [(index, where)], target.span), node)
-    if result is not None:
-        ctx.emit(
-            hir.Evaluate(
-                ctx.line, invoke(ctx, owner, "__setitem__", [(index, where), (result, node.span)], target.span)
-            )
-        )
+    item = list_item_type(ctx, owner.type)
+    address = ctx.temp(U32)
+    if item is None:
+        present_value = read_item(ctx, owner, index, where, target.span)
+    else:
+        ctx.emit(hir.Assign(ctx.line, address, place(ctx, owner, index, where, target.span)))
+        present_value = hir.Load(item, hir.LocalGet(U32, address))
+    result = _augmented(ctx, present_value, node)
+    if result is None:
+        return
+    if item is not None and leaves_lists(ctx, result):  # so the address is still right
+        fitted = coerce(ctx, result, item, node.span)
+        ctx.emit(hir.Store(ctx.line, item, hir.LocalGet(U32, address), fitted))
+        return
+    held, kept = ctx.hold(result)
+    for part in held:
+        ctx.emit(part)
+    write_item(ctx, owner, index, kept, where, node.span, target.span)
 
 
 def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr | None:

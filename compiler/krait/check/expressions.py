@@ -12,6 +12,7 @@ from krait.check.constants import INT_MAX, literal_int
 from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
 from krait.check.invoke import find_method, invoke
+from krait.check.items import read_item
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.scopes import read_name
@@ -160,7 +161,7 @@ def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.
         return _tuple_item(ctx, value, t, node)
     if find_method(ctx, t, "__getitem__") is None:
         raise ctx.refuse(node.span, f"a `{t}` has no items", label="cannot be indexed")
-    return invoke(ctx, value, "__getitem__", [(ctx.expr(node.slice), node.slice.span)], node.span)
+    return read_item(ctx, value, ctx.expr(node.slice), node.slice.span, node.span)
 
 
 def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscript) -> hir.Expr:

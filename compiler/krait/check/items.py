@@ -1,0 +1,78 @@
+"""Items of lists and of whatever else has them: `xs[i]`, `xs[i] = v`, `xs[i] += v`.
+
+In: an owner and an index that are already checked. Out: for a list, the address of the element (`list._place` checks
+the index) and a load or store there; for others, calls of their methods.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import coerce
+from krait.check.context import Context
+from krait.check.invoke import invoke
+from krait.check.types import INT, U32, ClassType, Primitive, Type, prune
+from krait.diagnostics import Span
+
+_FARTHEST = 0x7FFFFFFF
+_READ = "list index out of range"
+_WRITE = "list assignment index out of range"
+
+
+def list_item_type(ctx: Context, t: Type) -> Type | None:
+    """Return the type of a list's items, None if the type is not a list's."""
+    t = prune(t)
+    return t.args[0] if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl else None
+
+
+def read_item(ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span) -> hir.Expr:
+    """Return ``owner[index]``."""
+    item = list_item_type(ctx, owner.type)
+    if item is None:
+        return invoke(ctx, owner, "__getitem__", [(index, where)], span)
+    return hir.Load(item, place(ctx, owner, index, where, span))
+
+
+def write_item(
+    ctx: Context, owner: hir.Expr, index: hir.Expr, value: hir.Expr, where: Span, value_span: Span, span: Span
+) -> None:
+    """Emit ``owner[index] = value``. Of a list's item, the value has been evaluated already."""
+    item = list_item_type(ctx, owner.type)
+    if item is None:
+        made = invoke(ctx, owner, "__setitem__", [(index, where), (value, value_span)], span)
+        ctx.emit(hir.Evaluate(ctx.line, made))
+        return
+    address = place(ctx, owner, index, where, span, _WRITE)
+    ctx.emit(hir.Store(ctx.line, item, address, coerce(ctx, value, item, value_span)))
+
+
+def place(
+    ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span, message: str = _READ
+) -> hir.Expr:
+    """Return the address of a list's item; IndexError with the message is raised where there is none."""
+    text = (hir.Text(ctx.world.str_type, message), span)
+    if isinstance(index, hir.Const) and isinstance(index.value, int) and -_FARTHEST <= index.value < 0:
+        return invoke(ctx, owner, "_place_back", [(hir.Const(U32, -index.value), where), text], span)
+    return invoke(ctx, owner, "_place", [(index, where), text], span)
+
+
+def leaves_lists(ctx: Context, value: hir.Expr) -> bool:
+    """Return whether the evaluation of an expression certainly changes no list.
+
+    The library's functions of numbers and texts change none, nor do the methods that look at a list.
+    """
+    for node in hir.walk([value]):
+        if isinstance(node, hir.Call):
+            decl = node.callee.decl
+            looks = decl.name in _LOOKING and decl.owner is not None and decl.owner is ctx.world.list_type(INT).decl
+            numbers = all(_is_value(ctx, arg.type) for arg in node.args)
+            if not decl.module.library or not (looks or numbers):
+                return False
+    return True
+
+
+_LOOKING = frozenset(("_place", "_place_back", "__getitem__", "__len__"))
+
+
+def _is_value(ctx: Context, t: Type) -> bool:
+    t = prune(t)
+    return isinstance(t, Primitive) or t == ctx.world.str_type
