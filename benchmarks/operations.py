@@ -140,11 +140,11 @@ def _slices(module: svm.Module, rounds: int, count: int) -> Iterator[Operation]:
         race("slice of a task, `task.run(fuel=1)`", {"svm": per_call(count, lambda: task.run(fuel=1))}, rounds),
         "µs", "≤ 2 µs",
     )  # fmt: skip
-    engine, store, stack = guest.engine, guest.store, guest.stack
+    engine, stack = guest.engine, guest.store.stack
 
     def resume() -> None:
         stack.fuel = 0
-        engine.resume(store, stack)
+        engine.resume(stack)
 
     yield Operation(race("the engine's part of it, `resume`", {"svm": per_call(count, resume)}, rounds), "µs", "")
     guest.close()

@@ -1,7 +1,8 @@
 """svm: a process virtual machine for Python hosts.
 
 `load` or `compile` gives a `Module`, `Module.spawn` a `Guest` with limits of its own, `Guest.call` a result;
-`Guest.start` gives a `Task` that runs in slices.  Whatever goes wrong is an `Error`.
+`Guest.start` gives a `Task` that runs in slices.  Guests that are to be linked live in one `Store`.  Whatever goes
+wrong is an `Error`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from svm.lazy import lazily
 
 if TYPE_CHECKING:
     from svm.devices import Console
-    from svm.embed import ENGINES, Module, compile, load
+    from svm.embed import ENGINES, Module, Store, compile, load
     from svm.errors import (
         Error,
         ExhaustionError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(__name__, {
         "svm.devices": ("Console",),
-        "svm.embed": ("ENGINES", "Module", "compile", "load"),
+        "svm.embed": ("ENGINES", "Module", "Store", "compile", "load"),
         "svm.errors": (
             "Error", "ExhaustionError", "ExitError", "GuestError", "InvalidError", "LimitError", "LinkError",
             "MalformedError", "ModuleError", "TrapError", "UncaughtError", "UsageError",
@@ -61,6 +62,7 @@ __all__ = [
     "ModuleError",
     "Outcome",
     "Paused",
+    "Store",
     "Task",
     "TrapError",
     "Trapped",

@@ -1,4 +1,4 @@
-"""The face for hosts: from a file or a source to a module, from a module to a guest."""
+"""The face for hosts: from a file or a source to a module, from modules to guests in a store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from os import PathLike
 from typing import Any, Protocol
 
 from svm.devices import NoConsole
-from svm.errors import UsageError
+from svm.errors import LinkError, UsageError
 from svm.files import read_model
 from svm.limits import Limits
 from svm.module import Capability, Export, Import, ValidModule, decode, encode, validate
 from svm.module import Module as Model
-from svm.runtime import Engine, Guest, HostFunction, Imports, Instance
+from svm.runtime import Engine, Extern, Guest, HostFunction
+from svm.runtime import Store as RuntimeStore
 
-__all__ = ["ENGINES", "Device", "Module", "compile", "load"]
+__all__ = ["ENGINES", "Device", "Imports", "Module", "Store", "compile", "load"]
+
+Imports = Mapping[str, "Guest | Mapping[str, Extern | HostFunction | Callable[..., Any]]"]
+"""What fills imports, by module name: things by name, or a guest of the same store, which gives its exports."""
 
 
 def _reference() -> Engine:
@@ -88,24 +92,14 @@ class Module:
         host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
         imports: Imports | None = None,
     ) -> Guest:
-        """A guest of its own store.
-
-        host: functions for the imports of module "host", by name.  imports: whatever fills imports, by module and name.
-        devices: what it is granted of the outside world; without any, what it would do to a console is refused to it.
-        Raises LinkError where something is missing or does not fit, LimitError where a limit has no room for the
-        module.
-        """
-        filled: dict[str, dict[str, Any]] = {}
-        for device in (NoConsole(), *devices):
-            for space, functions in device.imports().items():
-                filled.setdefault(space, {}).update(functions)
-        if host:
-            filled.setdefault("host", {}).update(host)
-        for space, given in (imports or {}).items():
-            if not isinstance(given, Mapping | Instance):
-                raise UsageError(f"imports of {space!r}: names with what fills them, or an instance, not {given!r:.80}")
-            filled.setdefault(space, {}).update(given if isinstance(given, Mapping) else given.exports)
-        return Guest(self.valid, _engine(engine), limits or Limits(), filled)
+        """A guest in a store of its own; the store's options are as for `Store`, the others as for `Store.spawn`."""
+        store = Store(engine=engine, limits=limits)
+        try:
+            return Guest(store, self.valid, _filled(store, devices, host, imports), alone=True)
+        except BaseException:
+            if store.task is None:  # else the start function is paused and can go on
+                store.close()
+            raise
 
     def to_bytes(self) -> bytes:
         """The module as a `.svmb` file."""
@@ -128,6 +122,59 @@ class Module:
 
     def __repr__(self) -> str:
         return f"<Module {self.name or '?'}: {len(self.exports)} exports>"
+
+
+class Store(RuntimeStore):
+    """A place for guests that are linked together: they share its limits, fuel, stack, engine and thread."""
+
+    def __init__(self, *, engine: str = "auto", limits: Limits | None = None) -> None:
+        """An empty store.  engine: a name in `ENGINES`, or "auto".  Raises UsageError for any other name."""
+        super().__init__(_engine(engine), limits or Limits())
+
+    def spawn(
+        self,
+        module: Module,
+        *,
+        devices: Sequence[Device] = (),
+        host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
+        imports: Imports | None = None,
+    ) -> Guest:
+        """A guest of this store.
+
+        host: functions for the imports of module "host", by name.  imports: whatever fills imports, by module name: a
+        guest of this store gives its exports.  devices: what it is granted of the outside world; without any, what it
+        would do to a console is refused to it.
+
+        Raises LinkError where something is missing, does not fit or belongs to another store, and LimitError where a
+        limit has no room for the module; then nothing has changed.  Raises GuestError where a segment does not fit or
+        the start function fails: what was written before stays.  Where the start function meets a limit it is paused:
+        `LimitError.guest` is the guest, whose `task` can go on.
+        """
+        return Guest(self, module.valid, _filled(self, devices, host, imports))
+
+
+def _filled(
+    store: Store,
+    devices: Sequence[Device],
+    host: Mapping[str, Callable[..., Any] | HostFunction] | None,
+    imports: Imports | None,
+) -> dict[str, dict[str, Any]]:
+    """All that fills imports, by module and name; what is given last wins."""
+    filled: dict[str, dict[str, Any]] = {}
+    for device in (NoConsole(), *devices):
+        for space, functions in device.imports().items():
+            filled.setdefault(space, {}).update(functions)
+    if host:
+        filled.setdefault("host", {}).update(host)
+    for space, given in (imports or {}).items():
+        if isinstance(given, Guest):
+            if given.store is not store:
+                raise LinkError(f"imports of {space!r}: {given!r} belongs to another store")
+            given = given.exports
+        elif not isinstance(given, Mapping):
+            raise UsageError(f"imports of {space!r}: names with what fills them, or a guest, not {given!r:.80}")
+        filled.setdefault(space, {}).update(given)
+    return filled
 
 
 def _engine(name: str) -> Engine:

@@ -8,6 +8,7 @@ its value.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from svm.record import field, record
 
@@ -202,7 +203,8 @@ class LimitError(GuestError):
 
     If the limit has no room for what the module begins with, there is no guest yet; then raise it and spawn anew.
 
-    limit: its name in `svm.Limits`.  value: what it was set to, in that limit's unit.
+    limit: its name in `svm.Limits`.  value: what it was set to, in that limit's unit.  guest: the `svm.Guest` that is
+    paused; where that is in its module's start function, spawning it raises this, and it is found nowhere else.
     """
 
     def __init__(
@@ -210,6 +212,7 @@ class LimitError(GuestError):
     ) -> None:
         self.limit = limit
         self.value = value
+        self.guest: Any = None
         super().__init__(message, traceback, fuel_used)
 
 

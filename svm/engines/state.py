@@ -14,7 +14,7 @@ from svm.isa import OPS, Forbidden, Op, TrapKind
 from svm.isa.numeric import M32
 from svm.limits import PAGE
 from svm.lower import BULK_CHUNK, bulk_charge
-from svm.runtime.store import Instance
+from svm.runtime.arenas import Instance
 
 __all__ = ["run_bulk", "run_state"]
 

@@ -1,25 +1,27 @@
 """Running: stores, instances, guests and their calls, host functions, and what an engine is.
 
-In come a `ValidModule`, imports and limits; out comes a `Guest`.  All of a guest's state lies in its store and its
-stack.
+In come a `ValidModule`, imports and a `Store` with limits; out comes a `Guest`.  All state of a store's guests lies in
+its arenas and its stack.
 """
 
-from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status
-from svm.runtime.guest import Exited, Finished, Guest, Outcome, Paused, Task, Trapped
-from svm.runtime.link import Imports
-from svm.runtime.store import (
+from svm.runtime.arenas import (
+    Arenas,
     Extern,
     FunctionInstance,
     GlobalInstance,
     HostFunction,
     Instance,
     MemoryInstance,
-    Store,
     TableInstance,
     TagInstance,
 )
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status
+from svm.runtime.guest import Guest
+from svm.runtime.link import Imports
+from svm.runtime.store import Exited, Finished, Outcome, Paused, Store, Task, Trapped
 
 __all__ = [
+    "Arenas",
     "Engine",
     "Exited",
     "Extern",

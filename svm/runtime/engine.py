@@ -1,7 +1,7 @@
 """What an engine is to the rest: it runs the frames of a guest's stack until they end, pause or fail.
 
-All of a guest's state lies in its `Store` and its `GuestStack`, never in an engine, so that any engine can go on where
-another left off.
+All state of guests lies in their store's `Arenas` and `GuestStack`, never in an engine, so that any engine can go on
+where another left off.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from svm.errors import Traceback, TracebackFrame
 from svm.isa import TrapKind
 from svm.record import record
-from svm.runtime.store import FunctionInstance, Store, TagInstance
+from svm.runtime.arenas import Arenas, FunctionInstance, TagInstance
 
 __all__ = ["Engine", "FramePlace", "GuestStack", "GuestThrow", "GuestTrap", "Record", "Status", "traceback"]
 
@@ -40,7 +40,7 @@ class FramePlace(NamedTuple):
 
 
 class GuestStack(ABC):
-    """A guest's frames in the form in which its engine runs them, and the fuel of its slice.
+    """The frames of a store's guests in the form in which their engine runs them, and the fuel of a slice.
 
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
     and before it calls the host.  in_host: how many calls to the host are under way.  position: where the running
@@ -48,7 +48,8 @@ class GuestStack(ABC):
     puts it back. Slots above the running frame's operands are pushed and popped by who calls or is called.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
+        self.arenas = arenas
         self.limit_bytes = limit_bytes
         self.fuel = 0
         self.in_host = 0
@@ -112,35 +113,35 @@ class Engine(Protocol):
     def name(self) -> str:
         """Its name, as `--engine` takes it."""
 
-    def new_stack(self, store: Store, limit_bytes: int) -> GuestStack:
-        """An empty stack for a guest."""
+    def new_stack(self, arenas: Arenas, limit_bytes: int) -> GuestStack:
+        """An empty stack for the guests of a store."""
 
-    def adopt(self, store: Store, limit_bytes: int, record: Record) -> GuestStack:
+    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> GuestStack:
         """A stack that goes on from the frames that another, of this or another engine, left at a safepoint."""
 
-    def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
+    def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """Call a function of a module, whose arguments lie on the stack, from the host."""
 
-    def close(self, store: Store) -> None:
-        """Give up what the engine keeps for a guest."""
+    def close(self, arenas: Arenas) -> None:
+        """Give up what the engine keeps for a store."""
 
-    def resume(self, store: Store, stack: GuestStack) -> Status:
+    def resume(self, stack: GuestStack) -> Status:
         """Go on from the safepoint at which the stack is paused."""
 
 
-def traceback(store: Store, stack: GuestStack) -> Traceback:
+def traceback(stack: GuestStack) -> Traceback:
     """The frames of the call that runs, outermost first; the middle of a deep stack is left out."""
     places = list(stack.frames())
     # The innermost frame stands at its instruction; the others stand after their call.
-    frames = [_frame(store, place, after=at > 0) for at, place in enumerate(places[:_SHOWN_LAST])]
+    frames = [_frame(stack.arenas, place, after=at > 0) for at, place in enumerate(places[:_SHOWN_LAST])]
     rest = places[_SHOWN_LAST:]
-    frames += [_frame(store, place, after=True) for place in rest[-_SHOWN_FIRST:]]
+    frames += [_frame(stack.arenas, place, after=True) for place in rest[-_SHOWN_FIRST:]]
     return Traceback(tuple(reversed(frames)), max(len(rest) - _SHOWN_FIRST, 0), _SHOWN_FIRST)
 
 
-def _frame(store: Store, place: FramePlace, *, after: bool) -> TracebackFrame:
+def _frame(arenas: Arenas, place: FramePlace, *, after: bool) -> TracebackFrame:
     number, function, offset = place
-    module = store.instances[number].module
+    module = arenas.instances[number].module
     if after:
         code = module.function(function).code
         offset = code[bisect_left(code, offset, key=lambda item: item.offset) - 1].offset

@@ -6,18 +6,18 @@ through to the host that runs the guest: a guest cannot catch it.
 
 from __future__ import annotations
 
+from svm.runtime.arenas import FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
-from svm.runtime.store import FunctionInstance, Instance, Store
 from svm.runtime.values import host_results, values_of
 
 __all__ = ["call_host"]
 
 
-def call_host(store: Store, stack: GuestStack, caller: Instance | None, function: FunctionInstance) -> None:
+def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInstance) -> None:
     """Call a host function with the arguments on the stack.  Raises UsageError where what it returns does not fit."""
     host, type_ = function.host, function.type
     assert host is not None
-    values = values_of(store, type_.params, stack.pop(len(type_.params)))
+    values = values_of(stack.arenas, type_.params, stack.pop(len(type_.params)))
     position = stack.position
     stack.in_host += 1
     try:
@@ -25,4 +25,4 @@ def call_host(store: Store, stack: GuestStack, caller: Instance | None, function
     finally:
         stack.in_host -= 1
         stack.position = position
-    stack.push(host_results(store, type_, result, function.name))
+    stack.push(host_results(stack.arenas, type_, result, function.name))

@@ -1,7 +1,8 @@
 """Instantiation: a checked module and what its imports ask for, to an `Instance` (WebAssembly core 2.0, section 4.5.4).
 
-Raises LinkError where an import is missing or does not fit, TrapError where a segment does not fit its table or
-memory; as the specification has it, what was written before stays written.
+Raises LinkError where an import is missing or does not fit, LimitError where a limit has no room for the module; then
+nothing has changed.  Raises TrapError where a segment does not fit its table or memory; as the specification has it,
+what was written before stays written, and functions of the instance that stand in tables can be called.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from svm.errors import LinkError, TrapError
 from svm.isa import FuncType, TrapKind
+from svm.limits import PAGE
 from svm.module import (
     ExternKind,
     GlobalType,
@@ -23,99 +25,90 @@ from svm.module import (
     ValidModule,
     decode_body,
 )
-from svm.runtime.store import (
+from svm.runtime.arenas import (
+    Arenas,
     Extern,
     FunctionInstance,
     GlobalInstance,
     HostFunction,
     Instance,
     MemoryInstance,
-    Store,
     TableInstance,
     TagInstance,
 )
 
 __all__ = ["Imports", "instantiate"]
 
-Imports = Mapping[str, "Mapping[str, Extern | HostFunction | Callable[..., Any]] | Instance"]
-"""What fills imports: by module name, then by name; an instance gives its exports."""
+Imports = Mapping[str, Mapping[str, "Extern | HostFunction | Callable[..., Any]"]]
+"""What fills imports: by module name, then by name."""
+
+_KINDS: dict[ExternKind, type[Any]] = {
+    ExternKind.TABLE: TableInstance,
+    ExternKind.MEMORY: MemoryInstance,
+    ExternKind.GLOBAL: GlobalInstance,
+    ExternKind.TAG: TagInstance,
+}
 
 
-def instantiate(store: Store, module: ValidModule, imports: Imports) -> Instance:
-    """A new instance in the store, its segments in place; its start function has not run yet."""
-    given = [_find(imports, item) for item in module.module.imports]
-    instance = Instance(store, module)
-    for item, value in zip(module.module.imports, given, strict=True):
+def instantiate(arenas: Arenas, module: ValidModule, imports: Imports) -> Instance:
+    """A new instance, its segments in place; its start function has not run yet."""
+    model = module.module
+    given = [_fitting(arenas, module, item, imports) for item in model.imports]
+    arenas.require(sum(item.minimum for item in model.memories) * PAGE, sum(item.minimum for item in model.tables))
+    memories = [MemoryInstance(arenas, item) for item in model.memories]
+    instance = Instance(arenas, module)
+    for item, value in zip(model.imports, given, strict=True):
         _add_import(instance, item, value)
+    instance.memories += memories
     _add_own(instance)
     instance.elements = [
-        array("Q", [evaluate(instance, expression) for expression in segment.items])
-        for segment in module.module.elements
+        array("Q", [evaluate(instance, expression) for expression in segment.items]) for segment in model.elements
     ]
-    instance.data = [segment.data for segment in module.module.data]
+    instance.data = [segment.data for segment in model.data]
     _initialise(instance)
     return instance
 
 
-def _find(imports: Imports, item: Import) -> Any:
-    space: Any = imports.get(item.module, {})
-    found = (space.exports if isinstance(space, Instance) else space).get(item.name)
-    if found is None:
-        raise LinkError(f"import {item.module!r} {item.name!r} ({item.kind}) is missing")
-    return found
-
-
-def _add_import(instance: Instance, item: Import, value: Any) -> None:
-    store = instance.store
+def _fitting(arenas: Arenas, module: ValidModule, item: Import, imports: Imports) -> Any:
+    """What is given for an import, if it may be.  Raises LinkError."""
+    value: Any = imports.get(item.module, {}).get(item.name)
+    if value is None:
+        raise LinkError(f"unknown import: import {item.module!r} {item.name!r} ({item.kind}) is missing")
     expected: Any = item.type
     if item.kind in (ExternKind.FUNC, ExternKind.TAG):
-        expected = instance.module.module.types[expected]
+        expected = module.module.types[expected]
     if item.kind is ExternKind.FUNC:
-        instance.functions.append(_function(store, item, expected, value))
-        return
-    kinds: dict[ExternKind, tuple[type[Any], list[Any]]] = {
-        ExternKind.TABLE: (TableInstance, instance.tables),
-        ExternKind.MEMORY: (MemoryInstance, instance.memories),
-        ExternKind.GLOBAL: (GlobalInstance, instance.globals),
-        ExternKind.TAG: (TagInstance, instance.tags),
-    }
-    kind, space = kinds[item.kind]
-    if not isinstance(value, kind):
+        return _fitting_function(arenas, item, expected, value)
+    if not isinstance(value, _KINDS[item.kind]):
         raise _misfit(item, f"a {item.kind} is asked for, {type(value).__name__} given")
     if not _fits(expected, value):
         raise _misfit(item, f"{expected} is asked for, {value.type} given")
-    if isinstance(value, GlobalInstance) and value.store is None:
-        value.join(store, value.value)
-    if not isinstance(value, TagInstance) and value.store is not store:
-        raise _misfit(item, "it belongs to another guest")
-    space.append(value)
+    if value.arenas not in (None, arenas):
+        raise _misfit(item, "it belongs to another store")
+    return value
+
+
+def _fitting_function(arenas: Arenas, item: Import, expected: FuncType, value: Any) -> FunctionInstance | HostFunction:
+    if isinstance(value, FunctionInstance):
+        if not arenas.owns(value):
+            raise _misfit(item, "it belongs to another store")
+    elif not isinstance(value, HostFunction):
+        if not callable(value):
+            raise _misfit(item, f"a function is asked for, {type(value).__name__} given")
+        value = HostFunction(value)
+    given: FunctionInstance | HostFunction = value
+    if given.type not in (None, expected):
+        raise _misfit(item, f"{expected} is asked for, {given.type} given")
+    return given
 
 
 def _misfit(item: Import, why: str) -> LinkError:
     return LinkError(f"incompatible import type: import {item.module!r} {item.name!r}: {why}")
 
 
-def _function(store: Store, item: Import, expected: FuncType, value: Any) -> FunctionInstance:
-    if isinstance(value, FunctionInstance):
-        if store.functions[value.number : value.number + 1] != [value]:
-            raise _misfit(item, "it belongs to another guest")
-        if value.type != expected:
-            raise _misfit(item, f"{expected} is asked for, {value.type} given")
-        return value
-    if not isinstance(value, HostFunction):
-        if not callable(value):
-            raise _misfit(item, f"a function is asked for, {type(value).__name__} given")
-        value = HostFunction(value)
-    if value.type not in (None, expected):
-        raise _misfit(item, f"{expected} is asked for, {value.type} given")
-    return store.add_function(expected, item.name, host=value)
-
-
 def _fits(expected: Any, value: Any) -> bool:
     """Whether what is there may be imported as what is asked for (section 4.5.3: limits may be tighter)."""
-    if isinstance(expected, GlobalType):
-        return bool(value.type == expected)
-    if isinstance(expected, FuncType):
+    if isinstance(expected, GlobalType | FuncType):
         return bool(value.type == expected)
     if isinstance(expected, TableType):
         if value.type.element is not expected.element:
@@ -128,22 +121,31 @@ def _fits(expected: Any, value: Any) -> bool:
     return size >= expected.minimum and (expected.maximum is None or (most is not None and most <= expected.maximum))
 
 
+def _add_import(instance: Instance, item: Import, value: Any) -> None:
+    arenas = instance.arenas
+    if isinstance(value, HostFunction):
+        type_ = instance.module.module.types[item.type]  # type: ignore[index]  # a function's is an index
+        value = arenas.add_function(type_, item.name, host=value)
+    if isinstance(value, GlobalInstance) and value.arenas is None:
+        value.join(arenas, value.value)
+    instance.space(item.kind).append(value)
+
+
 def _add_own(instance: Instance) -> None:
-    store, module = instance.store, instance.module
+    arenas, module = instance.arenas, instance.module
     model = module.module
     first = module.imported_functions
     for at in range(first, len(module.context.functions)):
         type_ = module.context.functions[at]
-        instance.functions.append(store.add_function(type_, module.function_name(at), instance=instance, index=at))
-    instance.tables += [TableInstance(store, item) for item in model.tables]
-    instance.memories += [MemoryInstance(store, item) for item in model.memories]
+        instance.functions.append(arenas.add_function(type_, module.function_name(at), instance=instance, index=at))
+    instance.tables += [TableInstance(arenas, item) for item in model.tables]
     names = model.names.of(NameKind.TAG)
     names.update((item.index, item.name) for item in model.exports if item.kind is ExternKind.TAG)
     for tag in model.tags:
         number = len(instance.tags)
-        instance.tags.append(TagInstance(model.types[tag.type], names.get(number, f"tag[{number}]")))
+        instance.tags.append(TagInstance(model.types[tag.type], names.get(number, f"tag[{number}]"), instance))
     for item in model.globals:
-        instance.globals.append(GlobalInstance(item.type, evaluate(instance, item.init), store))
+        instance.globals.append(GlobalInstance(item.type, evaluate(instance, item.init), arenas))
 
 
 def evaluate(instance: Instance, expression: bytes) -> int:

@@ -1,291 +1,506 @@
-"""What a guest is made of: memories, tables, globals, tags, functions and instances, in one store.
+"""A store, where guests live together, and the calls into them.
 
-A store is a guest's own: everything in it shares limits and fuel, and nothing in it is reachable from another guest.
-References in slots are indices into the store's arenas, with 0 for null, so that they mean the same on every engine
-and in a snapshot.
+A call is a `Task`: it runs in slices, and whatever stops it but an error of its own (fuel, time, Ctrl-C) leaves it
+paused, to be inspected and gone on with.  All guests of a store share its limits, its fuel, its stack and its thread:
+one thread drives a store at a time, and a call that is paused goes on before another begins.
 """
 
 from __future__ import annotations
 
-import mmap
-from array import array
-from collections.abc import Callable, Mapping
-from typing import Any
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
-from svm.errors import LimitError, LinkError
-from svm.isa import FuncType
-from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
-from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
-from svm.record import record
-from svm.runtime.mapping import address_of, grown_mapping, new_mapping
+from svm.errors import (
+    ExhaustionError,
+    ExitError,
+    GuestError,
+    LimitError,
+    Traceback,
+    TrapError,
+    UncaughtError,
+    UsageError,
+)
+from svm.isa import I32, FuncType, TrapKind
+from svm.limits import Limits
+from svm.record import field, record
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
+from svm.runtime.fuel import FuelMeter
+from svm.runtime.host import call_host
+from svm.runtime.interrupt import InterruptWatch
+from svm.runtime.values import from_slot, from_slots, to_slots
 
-__all__ = [
-    "Extern",
-    "FunctionInstance",
-    "GlobalInstance",
-    "HostFunction",
-    "Instance",
-    "MemoryInstance",
-    "Store",
-    "TableInstance",
-    "TagInstance",
-]
+__all__ = ["Exited", "Finished", "Outcome", "Paused", "Store", "Task", "Trapped"]
 
-
-class MemoryInstance:
-    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address."""
-
-    def __init__(self, store: Store, type_: MemoryType) -> None:
-        self.type = type_
-        self.store = store
-        self.size = type_.minimum * PAGE
-        store.take_memory(self.size)
-        try:
-            self.data = new_mapping(self.size)
-        except OSError:
-            raise LinkError(f"the machine has no {self.size} bytes for the module's memory") from None
-        self.address = address_of(self.data)
-
-    @property
-    def pages(self) -> int:
-        """Size now, in pages."""
-        return self.size // PAGE
-
-    def grow(self, pages: int) -> int:
-        """Grow by pages: the size before, or -1 where the type, the guest's limit or the machine refuses."""
-        before = self.pages
-        most = MAX_PAGES if self.type.maximum is None else self.type.maximum
-        if before + pages > most or not self.store.may_take_memory(pages * PAGE):
-            return -1
-        if pages:
-            try:
-                self.data = grown_mapping(self.data, self.size + pages * PAGE)
-            except (OSError, BufferError, ValueError):
-                return -1
-            self.store.take_memory(pages * PAGE)
-            self.size += pages * PAGE
-            self.address = address_of(self.data)
-        return before
-
-    def __repr__(self) -> str:
-        return f"<memory of {self.pages} pages>"
-
-
-class TableInstance:
-    """A table: `elements` holds references as slots."""
-
-    def __init__(self, store: Store, type_: TableType) -> None:
-        self.type = type_
-        self.store = store
-        store.take_elements(type_.minimum)
-        self.elements = array("Q", bytes(8 * type_.minimum))
-
-    def grow(self, count: int, value: int) -> int:
-        """Grow by elements of a value: the size before, or -1 where the type or the guest's limit refuses."""
-        before = len(self.elements)
-        most = MAX_TABLE_ELEMENTS if self.type.maximum is None else self.type.maximum
-        if before + count > most or not self.store.may_take_elements(count):
-            return -1
-        self.store.take_elements(count)
-        self.elements += array("Q", (value,)) * count
-        return before
-
-    def __repr__(self) -> str:
-        return f"<table of {len(self.elements)} {self.type.element}>"
-
-
-class GlobalInstance:
-    """A global; its value lies in its store's array of globals, where native code finds it too.
-
-    One that a host makes belongs to no store until it is imported.
-    """
-
-    __slots__ = ("_cells", "number", "store", "type")
-
-    def __init__(self, type_: GlobalType, value: int, store: Store | None = None) -> None:
-        self.type = type_
-        self.join(store, value)
-
-    def join(self, store: Store | None, value: int) -> None:
-        """Belong to a store."""
-        self.store = store
-        self._cells = store.globals if store is not None else array("Q")
-        self.number = len(self._cells)
-        self._cells.append(value)
-
-    @property
-    def value(self) -> int:
-        """Its slot."""
-        return self._cells[self.number]
-
-    @value.setter
-    def value(self, slot: int) -> None:
-        self._cells[self.number] = slot
-
-
-@record(eq=False)
-class TagInstance:
-    """An exception tag: two are the same only if they are one object."""
-
-    type: FuncType
-    name: str
+_FIRST_SLICE = 20_000
+_SLICE_SECONDS = 0.010
+_MOST_NESTED = 40  # calls into a store from its own host functions, each of which takes some of Python's stack
+_DESCRIBE = "krait:describe_utf8"
+_ASIDE_FUEL = 1_000_000
+_DESCRIBE_BYTES = 65_536
 
 
 @record
-class HostFunction:
-    """A Python function as an import.
+class Finished:
+    """The call returned: `value` is None, a scalar, or a tuple of them."""
 
-    function: called with the arguments as Python numbers (references as `Reference` or None); returns None, one
-    value, or a tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
-    type: the only type that modules may import it as; None takes whatever they say.
-    """
-
-    function: Callable[..., Any]
-    caller: bool = False
-    type: FuncType | None = None
+    value: Any = None
+    fuel_used: int = 0
 
 
-@record(frozen=False, eq=False)
-class FunctionInstance:
-    """A function in a store: either `host`, or body `index` of `instance`'s module.
+@record
+class Paused:
+    """The call stopped between two instructions and can go on.  reason: "fuel", "seconds" or "interrupt"."""
 
-    number: its place in the store, and so its reference.  code: what the engine made of it, made at its first call.
-    """
-
-    number: int
-    type: FuncType
-    name: str
-    instance: Instance | None = None
-    index: int = 0
-    host: HostFunction | None = None
-    code: Any = None
-
-
-Extern = FunctionInstance | TableInstance | MemoryInstance | GlobalInstance | TagInstance
-
-
-class Instance:
-    """A module in a store, with its imports filled."""
-
-    def __init__(self, store: Store, module: ValidModule) -> None:
-        self.store = store
-        self.module = module
-        self.number = len(store.instances)
-        self.functions: list[FunctionInstance] = []
-        self.tables: list[TableInstance] = []
-        self.memories: list[MemoryInstance] = []
-        self.globals: list[GlobalInstance] = []
-        self.tags: list[TagInstance] = []
-        self.data: list[bytes] = []
-        self.elements: list[array[int]] = []
-        self._exports: dict[str, Extern] | None = None
-        store.instances.append(self)
+    reason: str
+    fuel_used: int
+    _traceback: Traceback | Task = field(repr=False, compare=False)
 
     @property
-    def exports(self) -> Mapping[str, Extern]:
-        """What the module exports, by name."""
-        if self._exports is None:
-            self._exports = {item.name: self.extern(item.kind, item.index) for item in self.module.module.exports}
-        return self._exports
+    def traceback(self) -> Traceback:
+        """The guest's call stack here; none once the call went on, for a pause costs nothing that nobody asks for."""
+        if isinstance(self._traceback, Traceback):
+            return self._traceback
+        return self._traceback.traceback() if self._traceback.outcome is self else Traceback()
 
-    def extern(self, kind: ExternKind, index: int) -> Extern:
-        """A thing of the instance by kind and index."""
-        spaces: dict[ExternKind, list[Any]] = {
-            ExternKind.FUNC: self.functions,
-            ExternKind.TABLE: self.tables,
-            ExternKind.MEMORY: self.memories,
-            ExternKind.GLOBAL: self.globals,
-            ExternKind.TAG: self.tags,
-        }
-        found: Extern = spaces[kind][index]
-        return found
 
-    @property
-    def memory(self) -> mmap.mmap:
-        """Bytes of the first memory, for host functions.  Raises LinkError where the module has none."""
-        if not self.memories:
-            raise LinkError(f"module {self.module.module.names.module!r} has no memory")
-        return self.memories[0].data
+@record
+class Trapped:
+    """The call ended in an error: a `TrapError` or an `UncaughtError`."""
 
-    def __repr__(self) -> str:
-        return f"<instance {self.number} of {self.module!r}>"
+    error: GuestError
+    fuel_used: int = 0
+
+
+@record
+class Exited:
+    """The guest asked to end, with an exit status."""
+
+    code: int
+    fuel_used: int = 0
+
+
+Outcome = Finished | Paused | Trapped | Exited
 
 
 class Store:
-    """The arenas of one guest, and what it has used of its limits.
+    """What guests that are linked together share: limits, fuel, stack, engine, thread."""
 
-    globals: values of all globals.  native: what the native engine keeps for the store.
-    """
-
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        """An empty store."""
         self.limits = limits
-        self.instances: list[Instance] = []
-        self.functions: list[FunctionInstance | None] = [None]
-        self.globals = array("Q")
-        self.types: dict[FuncType, int] = {}
-        self.native: Any = None
-        self._externs: list[Any] = [None]
-        self._memory_used = 0
-        self._elements_used = 0
-        self.memory_refused = False
+        self.arenas = Arenas(limits)
+        self._engine = engine
+        self.stack: GuestStack = engine.new_stack(self.arenas, limits.stack_bytes)
+        self.meter = FuelMeter(self.stack, limits.fuel)
+        self.closed = False
+        self._owner: int | None = None
+        self._lock = threading.Lock()
+        self._tasks: list[Task] = []
 
-    # Limits
+    # Calls
 
-    def may_take_memory(self, size: int) -> bool:
-        """Whether the memory limit allows so many bytes more; a refusal is remembered, to be told with what follows
-        from it.
+    def call(self, function: FunctionInstance, *args: Any) -> Any:
+        """Call a function of the store and return its result: None, one value, or a tuple of values.
+
+        Such a function is what a guest exports, and what a funcref is to the host.  Raises as `Guest.call` does.
         """
-        limit = self.limits.memory_bytes
-        allowed = limit is None or self._memory_used + size <= limit
-        self.memory_refused |= not allowed
-        return allowed
+        task = self.start(function, *args)
+        return task.finish(task.run())
 
-    def take_memory(self, size: int) -> None:
-        """Count bytes of memory.  Raises LimitError over the limit."""
-        if not self.may_take_memory(size):
-            limit = self.limits.memory_bytes or 0
-            needed = self._memory_used + size
-            raise LimitError(f"the module's memory needs {needed} bytes, the limit is {limit}", "memory", limit)
-        self._memory_used += size
+    def start(self, function: FunctionInstance, *args: Any) -> Task:
+        """Prepare a call of a function of the store; `Task.run` runs it.  Raises UsageError for a function that is
+        none of its own, and for wrong arguments.
+        """
+        self.check_open()
+        if not isinstance(function, FunctionInstance) or not self.arenas.owns(function):
+            raise UsageError(f"a function of this store is expected, not {function!r:.80}")
+        return Task(self, function, args)
 
-    def may_take_elements(self, count: int) -> bool:
-        """Whether the limit allows so many table elements more."""
-        return self._elements_used + count <= self.limits.table_elements
+    @property
+    def task(self) -> Task | None:
+        """The call that is paused, if there is one."""
+        return self._tasks[-1] if self._tasks else None
 
-    def take_elements(self, count: int) -> None:
-        """Count elements of tables.  Raises LimitError over the limit."""
-        if not self.may_take_elements(count):
-            name, limit, needed = "table_elements", self.limits.table_elements, self._elements_used + count
-            raise LimitError(f"the module's tables need {needed} elements, the limit is {limit}", name, limit)
-        self._elements_used += count
+    @property
+    def running(self) -> bool:
+        """Whether some thread drives it just now."""
+        return self._owner is not None
 
-    # Arenas
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the guests.  Setting it moves them, paused calls and all, to another."""
+        return self._engine
 
-    def add_function(
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        self.check_open()
+        if self.running:
+            raise UsageError("the guest is running: only a paused guest can move to another engine")
+        old = self.stack
+        record = old.record()
+        self._engine.close(self.arenas)  # first, for what it gives up may be what the other makes anew
+        stack = engine.adopt(self.arenas, self.limits.stack_bytes, record)
+        stack.fuel = old.fuel
+        self._engine, self.stack = engine, stack
+        self.meter.move(stack)
+
+    @property
+    def fuel(self) -> int | None:
+        """Fuel that is left; None without a limit."""
+        return max(self.meter.left, 0) if self.meter.limited else None
+
+    @property
+    def fuel_used(self) -> int:
+        """Fuel used so far, by all guests."""
+        return self.meter.used
+
+    def add_fuel(self, amount: int) -> None:
+        """Grant more fuel."""
+        self.meter.add(_portion(amount))
+
+    def close(self) -> None:
+        """Give up all guests: their memory is freed, calls are refused.  May be called more than once."""
+        if self.running:
+            raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
+        self.closed = True
+        self._tasks.clear()
+        self.stack.cut(0)
+        self._engine.close(self.arenas)
+        self.arenas.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Within the runtime
+
+    def check_open(self) -> None:
+        """Raise UsageError once it is closed."""
+        if self.closed:
+            raise UsageError("the guest is closed, and so is its store")
+
+    def check_free(self) -> None:
+        """Raise UsageError while a call is paused, for it must end before another begins."""
+        if self._tasks and not self.stack.in_host:
+            raise UsageError(
+                "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
+            )
+
+    def acquire(self) -> bool:
+        """Hold the store for this thread; whether it was not held before, and so is to be released.
+
+        Raises UsageError where another thread has it.
+        """
+        me = threading.get_ident()
+        if self._owner == me:
+            if self.stack.in_host >= _MOST_NESTED:
+                raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
+            return False
+        if not self._lock.acquire(blocking=False):
+            raise UsageError("the guest is driven by another thread; a guest belongs to one thread at a time")
+        self._owner = me
+        return True
+
+    def release(self) -> None:
+        """Let other threads have the store."""
+        self._owner = None
+        self._lock.release()
+
+    def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
+        """What the language that made an exception says of it, where it exports a way to ask."""
+        if tag.instance is None or tag.type.params not in ((), (I32,)):
+            return None
+        type_ = FuncType((I32,), (I32, I32))
+        found = self.call_aside(tag.instance, _DESCRIBE, type_, (values[0] if values else 0,))
+        if found is None:
+            return None
+        start, length = found
+        return tag.instance.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
+
+    def call_aside(
+        self, instance: Instance, name: str, type_: FuncType, args: tuple[int, ...]
+    ) -> Sequence[int] | None:
+        """Call an export that serves the host, above whatever is on the stack and beside the guests' fuel.
+
+        None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends
+        the guest in `describe`): that must not hide what it is called about.
+        """
+        found = instance.exports.get(name)
+        if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
+            return None
+        stack = self.stack
+        height, position, fuel = stack.height, stack.position, stack.fuel
+        stack.push(args)
+        stack.fuel = _ASIDE_FUEL
+        try:
+            done = self.engine.call(stack, found) is Status.DONE
+            return stack.pop(len(type_.results)) if done else None
+        except ExitError:
+            raise
+        except Exception:
+            return None
+        finally:
+            stack.cut(height)
+            stack.position, stack.fuel = position, fuel
+
+
+class Task:
+    """One call into a store."""
+
+    def __init__(
         self,
-        type_: FuncType,
-        name: str,
+        store: Store,
+        function: FunctionInstance,
+        args: tuple[Any, ...],
+        caller: Instance | None = None,
         *,
-        instance: Instance | None = None,
-        index: int = 0,
-        host: HostFunction | None = None,
-    ) -> FunctionInstance:
-        """A new function of the store."""
-        function = FunctionInstance(len(self.functions), type_, name, instance, index, host)
-        self.functions.append(function)
-        return function
+        slots: bool = False,
+    ) -> None:
+        """Prepare a call.  caller: the instance by whose export a host function is called.  slots: the arguments are
+        slots, as many as there are parameters, and the call's value is a tuple of slots: Python's floats cannot carry
+        the bits of every NaN.  Raises UsageError for arguments that do not fit.
+        """
+        self._store = store
+        self._caller = caller
+        self._function = function
+        self._slots = slots
+        what = f"arguments of {function.name!r}"
+        self._args = list(args) if slots else to_slots(store.arenas, function.type.params, args, what)
+        self._started = self._entered = False
+        self._running = False
+        self._given_up = False
+        self._base = 0
+        self._nested = False
+        self._seconds: float | None = None
+        self._deadline: float | None = None
+        self.outcome: Outcome | None = None
 
-    def type_number(self, type_: FuncType) -> int:
-        """Number of a function type, the same for equal types."""
-        return self.types.setdefault(type_, len(self.types))
+    @property
+    def done(self) -> bool:
+        """Whether the call has ended: with a result, with an error, or given up."""
+        return self._given_up or (self.outcome is not None and not isinstance(self.outcome, Paused))
 
-    def hold(self, value: Any) -> int:
-        """Reference to a host object, for an externref slot."""
-        if value is None:
-            return 0
-        self._externs.append(value)
-        return len(self._externs) - 1
+    def run(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
+        """Run until the call ends, or has used so much fuel, or has run so long, or meets one of the guest's limits.
 
-    def held(self, reference: int) -> Any:
-        """The host object of an externref slot."""
-        return self._externs[reference]
+        What a host function raises comes through, and ends the call; so does KeyboardInterrupt, but it leaves the call
+        paused.  A call made from inside a host function of the guest cannot be kept: where it would pause, it is given
+        up.
+        """
+        store = self._store
+        store.check_open()
+        mine = store.acquire()
+        try:
+            if self._running:
+                raise UsageError("the call is running already")
+            if self.done:
+                raise UsageError("the call has ended")
+            portion = store.meter.left if fuel is None else _portion(fuel)
+            if seconds is not None and not isinstance(seconds, int | float):
+                raise UsageError(f"seconds are a number, not {seconds!r}")
+            if not self._started:
+                self._start()
+            elif store.task is not self:
+                raise UsageError("another call of the guest is under way; it must go on first")
+            self._set_deadline(seconds)
+            floor = max(store.meter.left - portion, 0)
+            self._running = True
+            try:
+                with InterruptWatch(store.stack) as watch:
+                    self.outcome = self._drive(floor, watch)
+            finally:
+                self._running = False
+            return self.outcome
+        finally:
+            if mine:
+                store.release()
+
+    def cancel(self) -> None:
+        """Give up a paused call: its frames are dropped, and the guest can be called again."""
+        store = self._store
+        mine = store.acquire()
+        try:
+            if self._running:
+                raise UsageError("the call is running: only a paused call can be given up")
+            if self.done:
+                return
+            if self._started:
+                if store.task is not self:
+                    raise UsageError("another call of the guest is under way; it must end first")
+                self._drop()
+            self._given_up = True
+        finally:
+            if mine:
+                store.release()
+
+    def finish(self, outcome: Outcome) -> Any:
+        """The value of an outcome, or its error raised."""
+        match outcome:
+            case Finished(value):
+                return value
+            case Trapped(error):
+                raise error
+            case Exited(code):
+                raise ExitError(code, None, outcome.fuel_used)
+        raise self._limit(outcome)
+
+    def __repr__(self) -> str:
+        return f"<Task {self._function.name}: {self.outcome or 'ready'}>"
+
+    # Within the runtime
+
+    def _start(self) -> None:
+        store, stack = self._store, self._store.stack
+        self._nested = stack.in_host > 0
+        store.check_free()
+        self._started = True
+        self._base, self._position = stack.height, stack.position if self._nested else None
+        self._slice, self._used = stack.fuel, store.meter.used
+        stack.push(self._args)
+        store._tasks.append(self)
+        self._next: Callable[[], Status] = self._first
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        """Decide when the run must stop: no later than the call that it is nested in."""
+        seconds = self._store.limits.seconds if seconds is None else seconds
+        self._seconds, self._deadline = seconds, None if seconds is None else time.monotonic() + seconds
+        if self._nested and len(self._store._tasks) > 1:
+            outer = self._store._tasks[-2]
+            if outer._deadline is not None and (self._deadline is None or outer._deadline < self._deadline):
+                self._seconds, self._deadline = outer._seconds, outer._deadline
+
+    def _first(self) -> Status:
+        store = self._store
+        if self._function.host is not None:
+            call_host(store.stack, self._caller, self._function)
+            return Status.DONE
+        self._entered = True
+        return store.engine.call(store.stack, self._function)
+
+    def traceback(self) -> Traceback:
+        """The call's frames, outermost first; none before it has begun or after it has ended."""
+        store = self._store
+        return traceback(store.stack) if self in store._tasks and self._entered else Traceback()
+
+    def _drive(self, floor: int, watch: InterruptWatch) -> Outcome:
+        meter = self._store.meter
+        size = _FIRST_SLICE
+        while True:
+            if not meter.hand_out(size, floor):
+                return self._pause("fuel")
+            begun = time.monotonic()
+            try:
+                status = self._next()
+            except (GuestTrap, GuestThrow) as failure:
+                return self._fail(failure)
+            except ExitError as end:
+                self._drop()
+                return Exited(end.code, meter.used)
+            except BaseException as error:
+                frames = self.traceback()
+                self._drop()
+                self._given_up = True
+                if isinstance(error, GuestError) and not error.traceback.frames:
+                    error.traceback, error.fuel_used = frames, meter.used
+                elif frames.frames:
+                    error.add_note(f"The guest's traceback (most recent call last):\n{frames}")
+                raise
+            if status is Status.DONE:
+                return self._finish()
+            self._next = self._resume
+            now = time.monotonic()
+            size = _next_size(size, now - begun)
+            if watch.noted:
+                self.outcome = self._pause("interrupt")
+                watch.check()
+            if self._deadline is not None and now >= self._deadline and meter.left >= floor:
+                return self._pause("seconds")
+
+    def _resume(self) -> Status:
+        store = self._store
+        return store.engine.resume(store.stack)
+
+    def _finish(self) -> Finished:
+        store, stack = self._store, self._store.stack
+        types = self._function.type.results
+        found = stack.pop(len(types))
+        value = tuple(found) if self._slots else from_slots(store.arenas, types, found)
+        self._drop()
+        return Finished(value, store.meter.used)
+
+    def _pause(self, reason: str) -> Outcome:
+        store = self._store
+        store.meter.gather()
+        if not self._nested:
+            return Paused(reason, store.meter.used, self)
+        frames = self.traceback()  # the host function that called cannot be gone back to
+        self._drop()
+        self._given_up = True
+        return Paused(reason, store.meter.used, frames)
+
+    def _drop(self) -> None:
+        """Drop the call's frames."""
+        store = self._store
+        store.stack.cut(self._base)
+        store.stack.position = self._position
+        store._tasks.remove(self)
+        if self._nested:  # what it used was taken from the slice of the call that it is nested in
+            store.meter.go_on(self._slice - (store.meter.used - self._used))
+        else:
+            store.meter.gather()
+
+    def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped | Exited:
+        store = self._store
+        frames = self.traceback()
+        self._drop()
+        used = store.meter.used
+        if isinstance(failure, GuestThrow):
+            try:
+                return Trapped(self._uncaught(failure, frames, used), used)
+            except ExitError as end:
+                return Exited(end.code, used)
+        kind = failure.kind
+        if kind is TrapKind.CALL_STACK_EXHAUSTED:
+            limit = store.limits.stack_bytes
+            message = f"{kind.message}: the guest's stack limit is {limit} bytes"
+            return Trapped(ExhaustionError(message, limit, frames, used), used)
+        return Trapped(TrapError(kind.name.lower(), kind.message, frames, used), used)
+
+    def _uncaught(self, failure: GuestThrow, frames: Traceback, used: int) -> UncaughtError:
+        store, tag = self._store, failure.tag
+        types = FuncType(tag.type.params).params
+        values = tuple(from_slot(store.arenas, kind, slot) for kind, slot in zip(types, failure.values, strict=True))
+        text = store.describe(tag, failure.values)
+        error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
+        if store.arenas.memory_refused:
+            error.add_note(f"the guest's memory limit of {store.limits.memory_bytes} bytes refused it more memory")
+        return error
+
+    def _limit(self, outcome: Paused) -> LimitError:
+        meter = self._store.meter
+        if outcome.reason == "fuel":
+            value = float(meter.granted if meter.limited else 0)
+            message = f"out of fuel: the limit is {meter.granted}" if meter.limited else "out of the fuel of this run"
+        else:
+            value = self._seconds or 0.0
+            message = f"out of time: the limit is {value:g} s"
+        return LimitError(message, outcome.reason, value, outcome.traceback, outcome.fuel_used)
+
+
+def _portion(fuel: int) -> int:
+    """Check an amount of fuel that the host gave."""
+    if not isinstance(fuel, int) or fuel < 0:
+        raise UsageError(f"fuel is a whole number from 0, not {fuel!r}")
+    return fuel
+
+
+def _next_size(size: int, seconds: float) -> int:
+    """Size of the next slice, so that it takes about `_SLICE_SECONDS`."""
+    factor = _SLICE_SECONDS / seconds if seconds > 1e-6 else 4.0
+    size = int(size * (4.0 if factor > 4.0 else 0.25 if factor < 0.25 else factor))
+    return 1_000 if size < 1_000 else min(size, 1 << 32)

@@ -23,7 +23,7 @@ def contents(guest: Guest) -> tuple[Any, ...]:
     return (
         guest.fuel_used,
         bytes(instance.memories[0].data[: instance.memories[0].size]),
-        tuple(guest.store.globals),
+        tuple(guest.store.arenas.globals),
         tuple(tuple(table.elements) for table in instance.tables),
     )
 
@@ -31,7 +31,7 @@ def contents(guest: Guest) -> tuple[Any, ...]:
 def ended(guest: Guest, name: str, args: tuple[int, ...], portion: int | None) -> tuple[Any, ...]:
     """How a call of an export ends, run whole or in portions of fuel. Out of fuel: how it stands there."""
     task = guest.start(name, *args)
-    while isinstance(outcome := task.run(fuel=portion), Paused) and guest.meter.left >= 0:
+    while isinstance(outcome := task.run(fuel=portion), Paused) and guest.store.meter.left >= 0:
         pass
     match outcome:
         case Finished(value):
@@ -42,7 +42,7 @@ def ended(guest: Guest, name: str, args: tuple[int, ...], portion: int | None) -
             return type(error).__name__, str(error), shown, error.traceback
         case Exited():
             return ("exited",)
-    found = "out of fuel", outcome.traceback, guest.stack.record()
+    found = "out of fuel", outcome.traceback, guest.store.stack.record()
     task.cancel()
     return found
 

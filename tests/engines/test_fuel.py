@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import svm.runtime.guest
+import svm.runtime.store
 from svm import ENGINES, Finished, Guest, LimitError, Limits, Paused
 from svm.limits import PAGE
 from svm.lower import BULK_CHUNK
@@ -24,7 +24,7 @@ def state(guest: Guest) -> tuple[Any, ...]:
     instance = guest.instance
     return (
         guest.fuel_used,
-        guest.stack.record() if guest.task else None,
+        guest.store.stack.record() if guest.task else None,
         tuple(memory.data[: memory.size] for memory in instance.memories),
         tuple(tuple(table.elements) for table in instance.tables),
         tuple(item.value for item in instance.globals),
@@ -83,8 +83,8 @@ def test_slices_are_invisible(spawn: Spawn, name: str, monkeypatch: pytest.Monke
     program = PROGRAMS[name]
     expected = run(spawn(program.text), program, 61)
     for size in (1, 2, 3, 7, 20, 61, 62, 500):
-        monkeypatch.setattr(svm.runtime.guest, "_FIRST_SLICE", size)
-        monkeypatch.setattr(svm.runtime.guest, "_next_size", lambda before, seconds, size=size: size)
+        monkeypatch.setattr(svm.runtime.store, "_FIRST_SLICE", size)
+        monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, size=size: size)
         assert run(spawn(program.text), program, 61) == expected
 
 

@@ -89,7 +89,7 @@ def survive(spawn: Spawn, seed: int) -> int:
         except Error:
             if guest.task is not None:
                 guest.task.cancel()
-    assert guest.stack.height == 0 and guest.task is None
+    assert guest.store.stack.height == 0 and guest.task is None
     return 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import svm.runtime.guest
+import svm.runtime.store
 from svm import (
     ExitError,
     Finished,
@@ -96,8 +96,8 @@ def test_nan_and_objects_that_are_integers(spawn: Spawn) -> None:
         pytest.param("f64", 10**400, "an integer of 1329 bits does not fit f64", id="f64-long"),
         pytest.param("i64", -(10**5000), "an integer of 16610 bits does not fit i64", id="i64-long"),
         ("f32", 1e39, r"1e\+39 does not fit f32"),
-        ("funcref", 5, "funcref expected: a function of the same guest, or None, not 5"),
-        ("funcref", len, "funcref expected: a function of the same guest, or None, not <built-in function len>"),
+        ("funcref", 5, "funcref expected: a function of the same store, or None, not 5"),
+        ("funcref", len, "funcref expected: a function of the same store, or None, not <built-in function len>"),
     ],
 )
 def test_values_that_do_not_fit_are_refused_both_ways(spawn: Spawn, kind: str, value: Any, message: str) -> None:
@@ -108,7 +108,7 @@ def test_values_that_do_not_fit_are_refused_both_ways(spawn: Spawn, kind: str, v
     with pytest.raises(UsageError, match=f"result of host function 'f', value 1: .*{message}") as error:
         guest.call("call", fitting)
     assert "in call" in error.value.__notes__[0]
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_functions_of_the_guest_pass_as_references(spawn: Spawn) -> None:
 def test_a_function_of_another_guest_is_refused(spawn: Spawn) -> None:
     text = through("funcref")
     one, two = (spawn(text, host={"f": lambda reference: reference}) for _ in range(2))
-    with pytest.raises(UsageError, match="a function of the same guest"):
+    with pytest.raises(UsageError, match="a function of the same store"):
         one.call("call", two.exports["call"])
 
 
@@ -290,7 +290,7 @@ def test_what_a_host_function_raises_comes_through_with_the_guests_traceback(spa
         '  File "x.kr", line 9, in f\n'
         '  File "x.kr", line 3, in inner'
     ]
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
     assert guest.call("g") == 1
     task = guest.start("f")
     with pytest.raises(Special):
@@ -387,7 +387,7 @@ def nested(spawn: Spawn, back: Any, **options: Any) -> Guest:
 def test_a_host_function_calls_the_guest(spawn: Spawn) -> None:
     guest = nested(spawn, lambda guest, value: guest.call("work", value))
     assert guest.call("outer", 10) == 1055
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
 
 
 def test_calls_nest(spawn: Spawn) -> None:
@@ -399,7 +399,7 @@ def test_calls_nest(spawn: Spawn) -> None:
     assert guest.call("outer", 20) == 21_000
     with pytest.raises(UsageError, match="host functions call into the guest more than 40 deep"):
         guest.call("outer", 100)
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
     assert guest.call("outer", 3) == 4_000
 
 
@@ -430,8 +430,8 @@ def test_a_run_in_portions_pauses_at_the_same_places_with_nested_calls(
     expected = run()
     assert expected[1].value == sum(n * (n + 1) // 2 for n in range(31))
     assert len(expected[0]) > 5
-    monkeypatch.setattr(svm.runtime.guest, "_FIRST_SLICE", size)
-    monkeypatch.setattr(svm.runtime.guest, "_next_size", lambda before, seconds: size)
+    monkeypatch.setattr(svm.runtime.store, "_FIRST_SLICE", size)
+    monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds: size)
     assert run() == expected
 
 
@@ -456,7 +456,7 @@ def test_a_limit_in_a_nested_call_that_is_not_caught_ends_the_outer_call(spawn: 
     guest = nested(spawn, lambda guest, value: guest.call("work", value), limits=Limits(fuel=1000))
     with pytest.raises(LimitError) as error:
         guest.call("outer", 10_000)
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
     assert "in outer" in error.value.__notes__[0]
 
 
@@ -527,7 +527,7 @@ def test_exit_in_a_nested_call_ends_the_outer_call(spawn: Spawn) -> None:
     with pytest.raises(ExitError) as error:
         guest.call("outer", 1)
     assert error.value.code == 9
-    assert guest.task is None and guest.stack.height == 0
+    assert guest.task is None and guest.store.stack.height == 0
 
 
 def test_the_call_around_can_be_neither_run_nor_given_up_from_inside(spawn: Spawn) -> None:
@@ -554,7 +554,7 @@ def test_the_stack_limit_holds_for_nested_calls_together(spawn: Spawn) -> None:
     assert guest.call("outer", 3) == 4000
     with pytest.raises(TrapError, match="call stack exhausted"):
         guest.call("outer", 10)
-    assert guest.stack.height == 0
+    assert guest.store.stack.height == 0
 
 
 def test_memory_that_grows_in_a_nested_call_is_seen_at_once(spawn: Spawn) -> None:

@@ -151,7 +151,7 @@ def test_cancel_drops_a_paused_call(spawn: Spawn) -> None:
     task.cancel()
     task.cancel()
     assert task.done and guest.task is None
-    assert guest.stack.height == 0
+    assert guest.store.stack.height == 0
     with pytest.raises(UsageError, match="the call has ended"):
         task.run()
     assert guest.call("f", 9) == 34
@@ -378,7 +378,7 @@ def test_a_stack_without_room_for_the_first_frame(spawn: Spawn) -> None:
     with pytest.raises(TrapError, match="the guest's stack limit is 64 bytes") as error:
         guest.call("f", 5, 6, 7, 8, 9)
     assert error.value.traceback.frames == ()
-    assert guest.stack.height == 0
+    assert guest.store.stack.height == 0
 
 
 def test_memory_limit_at_instantiation(spawn: Spawn) -> None:
@@ -491,13 +491,13 @@ def test_the_guest_describes_its_exceptions(spawn: Spawn) -> None:
 def test_a_description_that_fails_does_not_hide_the_exception(
     spawn: Spawn, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("svm.runtime.guest._ASIDE_FUEL", 10_000)
+    monkeypatch.setattr("svm.runtime.store._ASIDE_FUEL", 10_000)
     guest = spawn(DESCRIBED.format(function))
     with pytest.raises(UncaughtError) as error:
         guest.call("throw", 7)
     assert error.value.description is None
     assert str(error.value) == "uncaught exception e(7,)"
-    assert guest.stack.height == 0
+    assert guest.store.stack.height == 0
     assert guest.fuel_used == 2
 
 

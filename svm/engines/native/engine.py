@@ -17,9 +17,9 @@ from svm.engines.state import run_bulk, run_state
 from svm.isa import OPS, Forbidden, TrapKind
 from svm.lower import SLOT_BYTES, operand_counts
 from svm.module.body import FUNCTION
+from svm.runtime.arenas import Arenas, FunctionInstance
 from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
-from svm.runtime.store import FunctionInstance, Store
 
 __all__ = ["NativeEngine"]
 
@@ -43,30 +43,27 @@ class NativeEngine:
         self.blob: Blob = get_blob(say)
         self.keys = _keys(self.blob)
 
-    def program(self, store: Store) -> Program:
-        """The store's code."""
-        if store.native is None:
-            store.native = Program(store, self.blob, self.keys)
-        program: Program = store.native
+    def program(self, arenas: Arenas) -> Program:
+        """The code of a store."""
+        if arenas.native is None:
+            arenas.native = Program(arenas, self.blob, self.keys)
+        program: Program = arenas.native
         return program
 
-    def new_stack(self, store: Store, limit_bytes: int) -> NativeStack:
+    def new_stack(self, arenas: Arenas, limit_bytes: int) -> NativeStack:
         """See `svm.runtime.engine.Engine`."""
-        return NativeStack(self.program(store), limit_bytes)
+        return NativeStack(self.program(arenas), limit_bytes)
 
-    def adopt(self, store: Store, limit_bytes: int, record: Record) -> NativeStack:
+    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> NativeStack:
         """See `svm.runtime.engine.Engine`."""
-        stack = self.new_stack(store, limit_bytes)
-        program = self.program(store)
-        program.refresh()
-        program.instance = None  # another engine may have moved its memory
+        stack = self.new_stack(arenas, limit_bytes)
         stack.restore(record)
         return stack
 
-    def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
+    def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, NativeStack)
-        run = _Run(store, stack)
+        run = _Run(stack)
         linked = run.program.code_of(function)
         frame, charges = linked.code.layout, linked.code.charges
         fp = stack.height - frame.params
@@ -79,16 +76,16 @@ class NativeEngine:
             return Status.PAUSED
         return run.run()
 
-    def close(self, store: Store) -> None:
+    def close(self, arenas: Arenas) -> None:
         """See `svm.runtime.engine.Engine`."""
-        if store.native is not None:
-            self.program(store).close()
-            store.native = None
+        if arenas.native is not None:
+            self.program(arenas).close()
+            arenas.native = None
 
-    def resume(self, store: Store, stack: GuestStack) -> Status:
+    def resume(self, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, NativeStack)
-        return _Run(store, stack).run()
+        return _Run(stack).run()
 
 
 _key_sets: dict[int, KeySet] = {}
@@ -103,11 +100,10 @@ def _keys(blob: Blob) -> KeySet:
 class _Run:
     """One run, from a safepoint to the next exit to the host that drives the guest."""
 
-    def __init__(self, store: Store, stack: NativeStack) -> None:
-        self.store = store
+    def __init__(self, stack: NativeStack) -> None:
+        self.arenas = stack.arenas
         self.stack = stack
         self.program: Program = stack.program
-        self.program.refresh()
 
     def run(self) -> Status:
         """Run until the call from the host is done, or a test finds no fuel."""
@@ -117,6 +113,8 @@ class _Run:
         instance = program.code_at(self.pc).instance
         if program.instance is not instance:
             program.enter_instance(instance)
+        if program.seen != self.arenas.changes:
+            program.refresh()
         context, address, enter = program.context, program.context_address, program.blob.enter
         context[_STACK] = stack.address
         context[_STACK_END] = stack.address + stack.limit_bytes
@@ -146,7 +144,7 @@ class _Run:
             return Status.DONE
         if status == Exit.FAR_RETURN:
             _, number, self.pc = self.stack.far.pop()
-            self.program.enter_instance(self.store.instances[number])
+            self.program.enter_instance(self.arenas.instances[number])
             return None
         if status in _TRAPS:
             raise self.trap(linked.code.place(self.pc - linked.start, aux), _TRAPS[status])
@@ -154,7 +152,7 @@ class _Run:
             return self.throw(linked, aux)
         if status == Exit.STATE:
             return self.state(linked)
-        function = self.store.functions[aux]
+        function = self.arenas.functions[aux]
         assert function is not None
         return self.call(linked, function)
 
@@ -183,10 +181,11 @@ class _Run:
         if function.host is not None:
             stack.position = (self.pc, self.fp, self.results, site.offset)
             stack.cut(self.fp + first + len(function.type.params))
-            call_host(self.store, stack, linked.instance, function)
-            program.refresh()
+            call_host(stack, linked.instance, function)
             if program.instance is not linked.instance:
                 program.enter_instance(linked.instance)
+            if program.seen != self.arenas.changes:
+                program.refresh()
             self.pc += site.size
             return None
         callee = program.code_of(function)
@@ -228,7 +227,8 @@ class _Run:
             words[at] = slot
         self.stack.fuel -= charge
         self.pc += site.size if done else 0
-        self.program.refresh_instance()
+        if self.program.seen != self.arenas.changes:
+            self.program.refresh()
         return self.pause(linked) if charge and self.stack.fuel < 0 else None
 
     # Exceptions

@@ -1,4 +1,4 @@
-"""The code of one guest: its stream, the tables beside it, and the context that native code runs in.
+"""The code of one store: its stream, the tables beside it, and the context that native code runs in.
 
 A function is lowered and encoded when it is first called.  The stream may move when it grows, so everything refers to
 it by offset; offset 0 holds `halt`, to which the first frame of a call from the host returns.
@@ -18,8 +18,8 @@ from svm.engines.native.kept import KeptCode
 from svm.engines.native.keys import layout
 from svm.lower import SLOT_BYTES, Handlers, charges_of, layout_of, slot_code, tries_of
 from svm.module import ValidFunction, ValidModule
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.mapping import address_of, grown_mapping, new_mapping
-from svm.runtime.store import FunctionInstance, Instance, Store
 
 __all__ = ["FAR_RETURN", "HALT", "LinkedCode", "Program"]
 
@@ -60,8 +60,8 @@ class LinkedCode:
 class Program:
     """See the module's docstring."""
 
-    def __init__(self, store: Store, blob: Blob, keys: KeySet) -> None:
-        self.store = store
+    def __init__(self, arenas: Arenas, blob: Blob, keys: KeySet) -> None:
+        self.arenas = arenas
         self.blob = blob
         self.keys = keys
         self.addresses = blob.addresses
@@ -77,12 +77,11 @@ class Program:
         self.by_number: dict[int, LinkedCode] = {}
         self.functions = new_mapping(FUNCTION_ENTRY)
         self.known = 0
-        self.globals = -1
+        self.seen = -1
         self.kept: dict[ValidModule, KeptCode] = {}
         self.tables: dict[int, array[int]] = {}
         self.instance: Instance | None = None
         self.set_context(Field.CODE, address_of(self.stream))
-        self.refresh()
 
     # The stream
 
@@ -144,7 +143,7 @@ class Program:
         words.release()
         types = instance.module.context.types
         for at in code.types:
-            number = self.store.type_number(types[struct.unpack_from("<I", stream, at)[0]])
+            number = self.arenas.type_number(types[struct.unpack_from("<I", stream, at)[0]])
             struct.pack_into("<I", stream, at, number)
         for at in code.globals:
             number = instance.globals[struct.unpack_from("<I", stream, at)[0]].number
@@ -153,7 +152,8 @@ class Program:
         done = LinkedCode(code, instance, function.index, start)
         self.codes.append(done)
         self.starts.append(start)
-        self.register(function, done)
+        if function.number < self.known:  # else it has no entry yet, and `refresh` makes it
+            self.register(function, done)
         return done
 
     def patch_call(self, position: int, first: int, callee: LinkedCode) -> None:
@@ -174,26 +174,27 @@ class Program:
     # Tables beside the stream
 
     def refresh(self) -> None:
-        """Tell native code where the store's functions and globals are, if any were added."""
-        store = self.store
-        if self.globals != len(store.globals):
-            self.globals = len(store.globals)
-            self.set_context(Field.GLOBALS, store.globals.buffer_info()[0])
-        if self.known < len(store.functions):
-            if len(self.functions) < len(store.functions) * FUNCTION_ENTRY:
-                self.functions = grown_mapping(self.functions, len(store.functions) * FUNCTION_ENTRY * 2)
-            for function in store.functions[max(self.known, 1) :]:
+        """Tell native code where everything is now; needed when the arenas count changes that were not `seen`."""
+        arenas = self.arenas
+        self.set_context(Field.GLOBALS, arenas.globals.buffer_info()[0])
+        if self.known < len(arenas.functions):
+            if len(self.functions) < len(arenas.functions) * FUNCTION_ENTRY:
+                self.functions = grown_mapping(self.functions, len(arenas.functions) * FUNCTION_ENTRY * 2)
+            for function in arenas.functions[max(self.known, 1) :]:
                 assert function is not None
                 self.register(function, self.by_number.get(function.number))
-            self.known = len(store.functions)
+            self.known = len(arenas.functions)
             self.set_context(Field.FUNCTIONS, address_of(self.functions))
+        if self.instance is not None:
+            self.enter_instance(self.instance)
+        self.seen = arenas.changes
 
     def register(self, function: FunctionInstance, linked: LinkedCode | None) -> None:
         """Write a function's entry in the table that indirect calls use."""
         at = function.number * FUNCTION_ENTRY
         number = function.instance.number if function.instance is not None else _FOREIGN
         fields = {
-            FunctionField.TYPE: self.store.type_number(function.type),
+            FunctionField.TYPE: self.arenas.type_number(function.type),
             FunctionField.INSTANCE: number,
         }
         start = 0
@@ -210,15 +211,9 @@ class Program:
             struct.pack_into("<I", self.functions, at + field, value)
 
     def enter_instance(self, instance: Instance) -> None:
-        """Make an instance the running one."""
+        """Make an instance the running one, and tell native code where its memory and tables are."""
         self.instance = instance
         self.set_context(Field.INSTANCE, instance.number)
-        self.refresh_instance()
-
-    def refresh_instance(self) -> None:
-        """Tell native code where the running instance's memory and tables are now."""
-        instance = self.instance
-        assert instance is not None
         if instance.memories:
             self.set_context(Field.MEMORY, instance.memories[0].address)
             self.set_context(Field.MEMORY_SIZE, instance.memories[0].size)

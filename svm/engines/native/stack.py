@@ -46,7 +46,7 @@ class NativeStack(GuestStack):
     position: Position | None
 
     def __init__(self, program: Program, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
+        super().__init__(program.arenas, limit_bytes)
         self.program = program
         self.mapping = new_mapping(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
         self.address = address_of(self.mapping)
@@ -133,7 +133,7 @@ class NativeStack(GuestStack):
             return
         places: list[tuple[LinkedCode, int, int]] = []  # code, first slot, offset: innermost first
         while True:
-            instance = self.program.store.instances[slots[base + Header.INSTANCE]]
+            instance = self.arenas.instances[slots[base + Header.INSTANCE]]
             linked = self.program.code_of(instance.functions[slots[base + Header.FUNCTION]])
             places.append((linked, base - linked.code.layout.params, slots[base + Header.OFFSET]))
             if not slots[base + Header.CALLER]:

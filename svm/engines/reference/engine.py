@@ -42,9 +42,9 @@ from svm.engines.reference.steps import (
 from svm.engines.state import run_bulk, run_state
 from svm.isa import Forbidden, FuncType, Memory, TrapKind
 from svm.lower import SLOT_BYTES, FrameLayout, Header
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
 from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
-from svm.runtime.store import FunctionInstance, Instance, Store, TagInstance
 
 __all__ = ["ReferenceEngine"]
 
@@ -52,8 +52,8 @@ __all__ = ["ReferenceEngine"]
 class RecordStack(GuestStack):
     """A stack that is always the frames of record.  fp: index of the running frame's header; no frame runs below 0."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
+    def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
+        super().__init__(arenas, limit_bytes)
         self.slots: list[int] = []
         self.position = None
 
@@ -115,18 +115,18 @@ class ReferenceEngine:
 
     name = "reference"
 
-    def new_stack(self, store: Store, limit_bytes: int) -> RecordStack:
+    def new_stack(self, arenas: Arenas, limit_bytes: int) -> RecordStack:
         """See `svm.runtime.engine.Engine`."""
-        return RecordStack(limit_bytes)
+        return RecordStack(arenas, limit_bytes)
 
-    def adopt(self, store: Store, limit_bytes: int, record: Record) -> RecordStack:
+    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> RecordStack:
         """See `svm.runtime.engine.Engine`."""
-        stack = RecordStack(limit_bytes)
+        stack = RecordStack(arenas, limit_bytes)
         stack.slots += record.slots
         stack.position = record.fp if record.fp >= 0 else None
         return stack
 
-    def call(self, store: Store, stack: GuestStack, function: FunctionInstance) -> Status:
+    def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, RecordStack)
         code = code_of(function)
@@ -134,29 +134,29 @@ class ReferenceEngine:
         stack.fuel -= code.charges.entry
         if code.charges.entry_test and stack.fuel < 0:
             return Status.PAUSED
-        return _Run(store, stack).run()
+        return _Run(stack).run()
 
-    def close(self, store: Store) -> None:
+    def close(self, arenas: Arenas) -> None:
         """See `svm.runtime.engine.Engine`."""
 
-    def resume(self, store: Store, stack: GuestStack) -> Status:
+    def resume(self, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, RecordStack)
-        return _Run(store, stack).run()
+        return _Run(stack).run()
 
 
 class _Run:
     """One run, from a safepoint to the next exit.  `code` and `pc` are the frame's while other methods look at them."""
 
-    def __init__(self, store: Store, stack: RecordStack) -> None:
-        self.store = store
+    def __init__(self, stack: RecordStack) -> None:
+        self.arenas = stack.arenas
         self.stack = stack
         self.enter_frame()
 
     def enter_frame(self) -> None:
         """Take up the frame on top of the stack."""
         slots, fp = self.stack.slots, self.stack.fp
-        self.instance: Instance = self.store.instances[slots[fp + Header.INSTANCE]]
+        self.instance: Instance = self.arenas.instances[slots[fp + Header.INSTANCE]]
         self.code: Code = code_of(self.instance.functions[slots[fp + Header.FUNCTION]])
         self.pc: int = self.code.at[slots[fp + Header.OFFSET]]
 
@@ -171,7 +171,7 @@ class _Run:
         stack = self.stack
         if function.host is not None:
             self.leave(pc - 1)
-            call_host(self.store, stack, self.instance, function)
+            call_host(stack, self.instance, function)
             self.pc = pc
             return False
         self.leave(pc - 1)  # where the caller stands if the stack has no room
@@ -189,7 +189,7 @@ class _Run:
         index = self.stack.slots.pop()
         if index >= len(elements):
             raise Forbidden(TrapKind.UNDEFINED_ELEMENT)
-        function = self.store.functions[elements[index]]
+        function = self.arenas.functions[elements[index]]
         if function is None:
             raise Forbidden(TrapKind.UNINITIALIZED_ELEMENT)
         if function.type != type_:
@@ -226,7 +226,7 @@ class _Run:
             if not caller:
                 raise GuestThrow(tag, tuple(values))
             fp -= caller
-            instance = self.store.instances[slots[fp + Header.INSTANCE]]
+            instance = self.arenas.instances[slots[fp + Header.INSTANCE]]
             code = code_of(instance.functions[slots[fp + Header.FUNCTION]])
             at = code.at[slots[fp + Header.OFFSET]] - 1
         branch = code.catches[target]

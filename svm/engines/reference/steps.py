@@ -14,7 +14,7 @@ from svm.lower import Charges, FrameLayout, Handlers, charges_of, layout_of, tri
 from svm.module import Instruction, ValidFunction
 from svm.module.body import FUNCTION
 from svm.record import record
-from svm.runtime.store import FunctionInstance
+from svm.runtime.arenas import FunctionInstance
 
 __all__ = [
     "BINARY",

@@ -22,7 +22,7 @@ from svm.engines.native.keys import CONTROL, all_keys, base_keys, layout, operan
 from svm.isa import F32, F64, I32, I64, OPS, Form, Op, TrapKind, ValueType
 from svm.limits import Limits
 from svm.module import from_text
-from svm.runtime import Guest
+from svm.runtime import Guest, Store
 
 pytestmark = pytest.mark.skipif(blobs.supported() is None, reason="the native engine does not run here")
 
@@ -174,7 +174,7 @@ def test_an_operation_with_every_kind_of_operand(op: Op, base: bool) -> None:
     assert isinstance(engine, NativeEngine)
     if base:
         engine.keys = KeySet(base_keys())
-    guest = Guest(module.valid, engine, Limits(), {})
+    guest = Guest(Store(engine, Limits()), module.valid, {})
     assert calls(guest, len(bodies), args) == calls(module.spawn(engine="reference"), len(bodies), args)
 
 

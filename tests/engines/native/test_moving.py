@@ -60,17 +60,17 @@ class Run:
         outcome = self.task.run()
         assert isinstance(outcome, Finished)
         memory = tuple(memory.data[: memory.size] for memory in self.guest.instance.memories)
-        return outcome, self.out.getvalue(), memory, tuple(self.guest.store.globals)
+        return outcome, self.out.getvalue(), memory, tuple(self.guest.store.arenas.globals)
 
     def move(self, engine: str) -> None:
         """Go on on an engine, with memory, stack and code at new addresses."""
         guest = self.guest
-        stack, program = guest.stack, guest.store.native
+        stack, program = guest.store.stack, guest.store.arenas.native
         before = addresses(guest)
         kept = [relocate(memory) for memory in guest.instance.memories]
         guest.engine = ENGINES[engine]()
         if engine == NATIVE:
-            guest.engine.program(guest.store).code_of(guest.instance.functions[-1])
+            guest.engine.program(guest.store.arenas).code_of(guest.instance.functions[-1])
             assert not before & addresses(guest)
         del kept, stack, program  # only now may their addresses be given to others
 
@@ -87,9 +87,9 @@ def relocate(memory: Any) -> Any:
 def addresses(guest: Guest) -> set[int]:
     """Where the memory, the stack, the code and the context of a guest are."""
     found = {memory.address for memory in guest.instance.memories}
-    if isinstance(guest.stack, NativeStack):
-        program = guest.stack.program
-        found |= {guest.stack.address, address_of(program.stream), program.context_address}
+    if isinstance(guest.store.stack, NativeStack):
+        program = guest.store.stack.program
+        found |= {guest.store.stack.address, address_of(program.stream), program.context_address}
     return found
 
 
@@ -143,7 +143,7 @@ def test_both_engines_pause_at_the_same_places_with_the_same_frames(name: str) -
         assert outcomes[0] == outcomes[1]
         if isinstance(outcomes[0], Finished):
             break
-        assert runs[0].guest.stack.record() == runs[1].guest.stack.record(), outcomes[0].fuel_used
+        assert runs[0].guest.store.stack.record() == runs[1].guest.store.stack.record(), outcomes[0].fuel_used
 
 
 def move_in_turn(name: str, first: str, places: tuple[int, ...]) -> None:

@@ -72,7 +72,7 @@ def test_runaway_recursion(spawn: Spawn, stack: Any) -> None:
         for _ in range(2):
             with pytest.raises(ExhaustionError):
                 guest.call(name, *args)
-    assert guest.stack.height == 0
+    assert guest.store.stack.height == 0
 
 
 def test_an_endless_loop_under_a_deadline(spawn: Spawn) -> None:

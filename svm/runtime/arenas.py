@@ -1,0 +1,322 @@
+"""What guests are made of: memories, tables, globals, tags, functions and instances, in the arenas of one store.
+
+Everything in one store's arenas may refer to everything else there, and to nothing of another's.  References in slots
+are indices into the arenas, with 0 for null, so that they mean the same on every engine and in a snapshot.
+"""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from svm.errors import LimitError, LinkError
+from svm.isa import FuncType
+from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
+from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
+from svm.record import record
+from svm.runtime.mapping import address_of, grown_mapping, new_mapping
+
+__all__ = [
+    "Arenas",
+    "Extern",
+    "FunctionInstance",
+    "GlobalInstance",
+    "HostFunction",
+    "Instance",
+    "MemoryInstance",
+    "TableInstance",
+    "TagInstance",
+]
+
+
+class MemoryInstance:
+    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address."""
+
+    def __init__(self, arenas: Arenas, type_: MemoryType) -> None:
+        self.type = type_
+        self.arenas = arenas
+        self.size = type_.minimum * PAGE
+        try:
+            self.data = new_mapping(self.size)
+        except OSError:
+            raise LinkError(f"the machine has no {self.size} bytes for the module's memory") from None
+        self.address = address_of(self.data)
+        arenas.memory_used += self.size
+
+    @property
+    def pages(self) -> int:
+        """Size now, in pages."""
+        return self.size // PAGE
+
+    def grow(self, pages: int) -> int:
+        """Grow by pages: the size before, or -1 where the type, the store's limit or the machine refuses."""
+        before, arenas = self.pages, self.arenas
+        most = MAX_PAGES if self.type.maximum is None else self.type.maximum
+        if before + pages > most or not arenas.may_take_memory(pages * PAGE):
+            return -1
+        if pages:
+            try:
+                self.data = grown_mapping(self.data, self.size + pages * PAGE)
+            except (OSError, BufferError, ValueError):
+                return -1
+            self.size += pages * PAGE
+            self.address = address_of(self.data)
+            arenas.memory_used += pages * PAGE
+            arenas.changes += 1
+        return before
+
+    def __repr__(self) -> str:
+        return f"<memory of {self.pages} pages>"
+
+
+class TableInstance:
+    """A table: `elements` holds references as slots."""
+
+    def __init__(self, arenas: Arenas, type_: TableType) -> None:
+        self.type = type_
+        self.arenas = arenas
+        self.elements = array("Q", bytes(8 * type_.minimum))
+        arenas.elements_used += type_.minimum
+
+    def grow(self, count: int, value: int) -> int:
+        """Grow by elements of a value: the size before, or -1 where the type or the store's limit refuses."""
+        before, arenas = len(self.elements), self.arenas
+        most = MAX_TABLE_ELEMENTS if self.type.maximum is None else self.type.maximum
+        if before + count > most or not arenas.may_take_elements(count):
+            return -1
+        self.elements += array("Q", (value,)) * count
+        arenas.elements_used += count
+        arenas.changes += 1
+        return before
+
+    def __repr__(self) -> str:
+        return f"<table of {len(self.elements)} {self.type.element}>"
+
+
+class GlobalInstance:
+    """A global; its value lies in the arenas' array of globals, where native code finds it too.
+
+    One that a host makes belongs to no store until it is imported.
+    """
+
+    __slots__ = ("_cells", "arenas", "number", "type")
+
+    def __init__(self, type_: GlobalType, value: int, arenas: Arenas | None = None) -> None:
+        self.type = type_
+        self.join(arenas, value)
+
+    def join(self, arenas: Arenas | None, value: int) -> None:
+        """Belong to a store."""
+        self.arenas = arenas
+        self._cells = arenas.globals if arenas is not None else array("Q")
+        self.number = len(self._cells)
+        self._cells.append(value)
+        if arenas is not None:
+            arenas.changes += 1
+
+    @property
+    def value(self) -> int:
+        """Its slot."""
+        return self._cells[self.number]
+
+    @value.setter
+    def value(self, slot: int) -> None:
+        self._cells[self.number] = slot
+
+
+@record(eq=False)
+class TagInstance:
+    """An exception tag: two are the same only if they are one object.  instance: whose it is, None for a host's."""
+
+    type: FuncType
+    name: str
+    instance: Instance | None = None
+
+    @property
+    def arenas(self) -> Arenas | None:
+        """Of the store that it belongs to; a host's belongs to none."""
+        return None if self.instance is None else self.instance.arenas
+
+
+@record
+class HostFunction:
+    """A Python function as an import.
+
+    function: called with the arguments as Python values (see `svm.runtime.values`); returns None, one value, or a
+    tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
+    type: the only type that modules may import it as; None takes whatever they say.
+    """
+
+    function: Callable[..., Any]
+    caller: bool = False
+    type: FuncType | None = None
+
+
+@record(frozen=False, eq=False)
+class FunctionInstance:
+    """A function in a store: either `host`, or body `index` of `instance`'s module.
+
+    number: its place in the store, and so its reference.  code: what the engine made of it, made at its first call.
+    """
+
+    number: int
+    type: FuncType
+    name: str
+    instance: Instance | None = None
+    index: int = 0
+    host: HostFunction | None = None
+    code: Any = None
+
+    def __repr__(self) -> str:
+        return f"<function {self.name}: {self.type}>"
+
+
+Extern = FunctionInstance | TableInstance | MemoryInstance | GlobalInstance | TagInstance
+
+
+class Instance:
+    """A module in a store, with its imports filled."""
+
+    def __init__(self, arenas: Arenas, module: ValidModule) -> None:
+        self.arenas = arenas
+        self.module = module
+        self.number = len(arenas.instances)
+        self.functions: list[FunctionInstance] = []
+        self.tables: list[TableInstance] = []
+        self.memories: list[MemoryInstance] = []
+        self.globals: list[GlobalInstance] = []
+        self.tags: list[TagInstance] = []
+        self.data: list[bytes] = []
+        self.elements: list[array[int]] = []
+        self._exports: dict[str, Extern] | None = None
+        arenas.instances.append(self)
+
+    @property
+    def exports(self) -> Mapping[str, Extern]:
+        """What the module exports, by name."""
+        if self._exports is None:
+            self._exports = {item.name: self.space(item.kind)[item.index] for item in self.module.module.exports}
+        return self._exports
+
+    def space(self, kind: ExternKind) -> list[Any]:
+        """Things of one kind, by index; those that are imported come first."""
+        spaces: dict[ExternKind, list[Any]] = {
+            ExternKind.FUNC: self.functions,
+            ExternKind.TABLE: self.tables,
+            ExternKind.MEMORY: self.memories,
+            ExternKind.GLOBAL: self.globals,
+            ExternKind.TAG: self.tags,
+        }
+        return spaces[kind]
+
+    @property
+    def memory(self) -> mmap.mmap:
+        """Bytes of the first memory, for host functions.  Raises LinkError where the module has none."""
+        if not self.memories:
+            raise LinkError(f"module {self.module.module.names.module!r} has no memory")
+        return self.memories[0].data
+
+    def close(self) -> None:
+        """Give up memories and tables."""
+        self.memories.clear()
+        self.tables.clear()
+        self._exports = {}
+
+    def __repr__(self) -> str:
+        return f"<instance {self.number} of {self.module!r}>"
+
+
+class Arenas:
+    """All that the instances of one store are made of, and what they use of its limits.
+
+    globals: values of all globals.  native: what the native engine keeps for the store.  changes: counts what native
+    code must be told of before it goes on: a function or a global that was added, a memory or a table that grew.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.instances: list[Instance] = []
+        self.functions: list[FunctionInstance | None] = [None]
+        self.globals = array("Q")
+        self.types: dict[FuncType, int] = {}
+        self.native: Any = None
+        self.changes = 0
+        self.memory_used = 0
+        self.elements_used = 0
+        self.memory_refused = False
+        self._externs: list[Any] = [None]
+        self._handles: dict[int, int] = {}
+
+    # Limits
+
+    def may_take_memory(self, size: int) -> bool:
+        """Whether the memory limit allows so many bytes more; a refusal is remembered, to be told with what follows
+        from it.
+        """
+        limit = self.limits.memory_bytes
+        allowed = limit is None or self.memory_used + size <= limit
+        self.memory_refused |= not allowed
+        return allowed
+
+    def may_take_elements(self, count: int) -> bool:
+        """Whether the limit allows so many table elements more."""
+        return self.elements_used + count <= self.limits.table_elements
+
+    def require(self, memory: int, elements: int) -> None:
+        """Raise LimitError unless there is room for a module's bytes of memory and elements of tables."""
+        if not self.may_take_memory(memory):
+            limit, needed = self.limits.memory_bytes or 0, self.memory_used + memory
+            raise LimitError(f"the module's memory needs {needed} bytes, the limit is {limit}", "memory", limit)
+        if not self.may_take_elements(elements):
+            name, limit, needed = "table_elements", self.limits.table_elements, self.elements_used + elements
+            raise LimitError(f"the module's tables need {needed} elements, the limit is {limit}", name, limit)
+
+    # What slots refer to
+
+    def add_function(
+        self,
+        type_: FuncType,
+        name: str,
+        *,
+        instance: Instance | None = None,
+        index: int = 0,
+        host: HostFunction | None = None,
+    ) -> FunctionInstance:
+        """A new function."""
+        function = FunctionInstance(len(self.functions), type_, name, instance, index, host)
+        self.functions.append(function)
+        self.changes += 1
+        return function
+
+    def owns(self, function: FunctionInstance) -> bool:
+        """Whether a function is one of these."""
+        return self.functions[function.number : function.number + 1] == [function]
+
+    def type_number(self, type_: FuncType) -> int:
+        """Number of a function type, the same for equal types."""
+        return self.types.setdefault(type_, len(self.types))
+
+    def hold(self, value: Any) -> int:
+        """Reference to a host object, for an externref slot: the same for the same object.
+
+        The object is kept until the store is closed, for a guest may put its reference anywhere.
+        """
+        if value is None:
+            return 0
+        reference = self._handles.setdefault(id(value), len(self._externs))  # what is held keeps its id
+        if reference == len(self._externs):
+            self._externs.append(value)
+        return reference
+
+    def held(self, reference: int) -> Any:
+        """The host object of an externref slot."""
+        return self._externs[reference]
+
+    def close(self) -> None:
+        """Give up memories, tables and what is held, though somebody may still have an instance."""
+        for instance in self.instances:
+            instance.close()
+        self._externs.clear()
+        self._handles.clear()
