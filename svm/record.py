@@ -47,8 +47,15 @@ class _Fields:
 
     def __init__(self, fields: dict[str, _Field]) -> None:
         self.fields = fields
+        self.made: dict[str, Any] | None = None
 
     def __get__(self, instance: object, owner: type) -> dict[str, Any]:
+        if self.made is None:  # making a class takes milliseconds, and `replace` asks each time
+            self.made = self.make(owner)
+        return self.made
+
+    def make(self, owner: type) -> dict[str, Any]:
+        """The fields, as `dataclasses` makes them of a class that looks the same."""
         import dataclasses
 
         specs = []
