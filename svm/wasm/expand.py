@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from svm import limits
-from svm.errors import InvalidError, MalformedError, Place
+from svm.errors import InvalidError, ModuleError, Place
 from svm.isa import Form, FuncType, Op, ValueType
 from svm.module import (
     ExternKind,
@@ -114,7 +114,10 @@ class _Body:
                 continue
             end = code[at + 1].offset if at + 1 < len(code) else len(old)
             out += old[kept:offset]
-            out += self.replacement(op, args)
+            try:
+                out += self.replacement(op, args)
+            except InvalidError as error:
+                raise InvalidError(error.message, Place(instruction=op.name, offset=offset)) from None
             kept = end
             self.moves.append((end, len(out) - end))
         out += old[kept:]
@@ -122,18 +125,20 @@ class _Body:
 
     def replacement(self, op: Op, args: tuple[int, ...]) -> bytes:
         """Bytes in the place of one instruction."""
-        if op.form is Form.CHECKED:
-            report = self.inline(op.name.removesuffix("_throw") + "_overflow")
-            return report + _IF + encode_instruction("throw", args) + _END
+        name = op.name.removesuffix("_throw") + "_overflow" if op.form is Form.CHECKED else op.name
+        item = expansion(name)
+        if item is None:
+            raise InvalidError("WebAssembly has no such instruction, and svm no expansion for it")
         if op.form is Form.BULK:
-            _known(op.name)
-            return encode_instruction("call", (self.helpers.index(op.name),))
-        return self.inline(op.name)
+            return encode_instruction("call", (self.helpers.index(name),))
+        if op.form is Form.CHECKED:
+            return self.inline(item) + _IF + encode_instruction("throw", args) + _END
+        return self.inline(item)
 
-    def inline(self, name: str) -> bytes:
+    def inline(self, item: Expansion) -> bytes:
         """An expansion's code, after its operands went from the stack into temporaries."""
+        name = item.name
         if name not in self.inlined:
-            item = _known(name)
             places = self.places(item.locals)
             code = b"".join(encode_instruction("local.set", (at,)) for at in reversed(places[: len(item.type.params)]))
             self.inlined[name] = code + encode_body(_renumbered(item, places, self.helpers)[:-1])  # less its `end`
@@ -168,13 +173,6 @@ class _Body:
 
 _IF = encode_instruction("if", (None,))
 _END = encode_instruction("end")
-
-
-def _known(name: str) -> Expansion:
-    item = expansion(name)
-    if item is None:
-        raise InvalidError(f"WebAssembly has no instruction for {name}, and svm no expansion", Place("code"))
-    return item
 
 
 class _Expander:
@@ -212,9 +210,9 @@ class _Expander:
         body = _Body(len(self.module.types[function.type].params), function, self.helpers)
         try:
             made = body.run()
-        except MalformedError as error:
+        except ModuleError as error:
             inner = Place("code", index, place.name, error.place.instruction, error.place.offset)
-            raise MalformedError(error.message, inner) from None
+            raise type(error)(error.message, inner) from None
         if not body.moves:
             return function
         self.moved[index] = body

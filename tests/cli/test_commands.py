@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from svm import load
 from svm.cli.status import Status
 from svm.module import decode, from_text
 from tests.cli.conftest import Cli
@@ -33,6 +34,29 @@ def test_build_writes_beside_the_source(cli: Cli, hello: str) -> None:
 def test_build_writes_text_and_takes_standard_input(cli: Cli) -> None:
     assert cli("build", "-", "-o", "out.svmt", data=b'print("hello")\n') == (0, "", "")
     assert cli("run", "out.svmt") == (0, "hello\n", "")
+
+
+@pytest.mark.parametrize("source", ["hello.kr", "hello.svmt", "hello.svmb"])
+def test_build_writes_wasm(cli: Cli, hello: str, source: str) -> None:
+    if source != hello:
+        assert cli("build", hello, "-o", source) == (0, "", "")
+    assert cli("build", source, "-o", "hello.wasm") == (0, "", "")
+    assert Path("hello.wasm").read_bytes() == load(source).to_wasm()
+
+
+def test_build_reads_modules(cli: Cli) -> None:
+    assert cli("build", "demo.svmt", "-o", "again.svmb") == (0, "", "")
+    assert Path("again.svmb").read_bytes() == Path("demo.svmb").read_bytes()
+    assert cli("build", "demo.svmb").status == Status.USAGE  # its output would be itself
+
+
+def test_build_says_why_a_module_cannot_be_wasm(cli: Cli) -> None:
+    text = "func $wide (result i64 i32)\n  local i64 * 50000\n  i64.const 1\n  i64.const 2\n  i64.add_overflow\nend\n"
+    Path("wide.svmt").write_text(text, encoding="utf-8")
+    result = cli("build", "wide.svmt", "-o", "wide.wasm")
+    assert (result.status, result.out) == (Status.BAD_MODULE, "")
+    assert result.err.startswith("svm: wide.svmt: code section, function 0 (wide): with 3 temporaries")
+    assert not Path("wide.wasm").exists()
 
 
 def test_asm_and_dis_undo_each_other(cli: Cli) -> None:
