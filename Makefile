@@ -3,7 +3,7 @@
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow fuzz bench docs clean
+.PHONY: help setup demo test spec check slow fuzz bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,9 @@ demo: $(READY)  ## Compile examples/stats.kr and run it over a table of the Nile
 
 test: $(READY)  ## Run the tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+spec: $(READY)  ## Run the WebAssembly specification's tests on every engine, where they and wabt are at hand.
+	@$(BIN)/python -m tests.spec
 
 slow: $(READY)  ## Run the long tests: mutated modules, wide random programs.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow

@@ -16,6 +16,8 @@ class Status(IntEnum):
     OK = 0
     UNCAUGHT = 1
     """A guest's exception that no one caught."""
+    FAILED = 1
+    """What was to be tested failed its tests."""
     USAGE = 2
     """Wrong usage of the command."""
     BAD_MODULE = 65
