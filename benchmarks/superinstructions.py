@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import svm
-from svm.engines.native.encode import LONGEST, Encoder, KeySet, group_lengths, key_of, leaves
+from svm.engines.native.encode import LONGEST, Encoder, group_lengths, key_of, leaves
 from svm.engines.native.keys import base_keys
+from svm.engines.native.stream import KeySet
 from svm.engines.reference import steps
 from svm.lower import SlotOp, charges_of, layout_of, slot_code
 from svm.runtime import FunctionInstance

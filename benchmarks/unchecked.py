@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from svm.engines.native import NativeEngine
 from svm.engines.native.blob import Blob, assemble, get_blob
-from svm.engines.native.encode import KeySet
 from svm.engines.native.handlers import Handler, module_ir
+from svm.engines.native.stream import KeySet
 
 __all__ = ["UncheckedEngine"]
 

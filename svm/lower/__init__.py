@@ -1,13 +1,25 @@
 """Lowering: a checked body to the tables that every engine shares.
 
 In comes a `ValidFunction`; out come where each value lies in a frame (`FrameLayout`) and what fuel is charged and
-tested where (`Charges`).  An engine decides none of this, so that all of them pause, trap and count alike.
+tested where (`Charges`).  An engine decides none of this, so that all of them pause, trap and count alike.  What
+lowers is imported when it is first asked for: code that is lowered already runs without it.
 """
 
-from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, Charges, LoopCharge, bulk_charge, charges_of
-from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, FrameLayout, Header, layout_of
-from svm.lower.slots import SlotCode, SlotOp, operand_counts, slot_code
-from svm.lower.tries import Handlers, TryRange, tries_of
+from typing import TYPE_CHECKING
+
+from svm.lazy import lazily
+from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, Charges, FrameLayout, Header, LoopCharge, layout_of
+
+if TYPE_CHECKING:
+    from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, bulk_charge, charges_of
+    from svm.lower.slots import SlotCode, SlotOp, operand_counts, slot_code
+    from svm.lower.tries import Handlers, TryRange, tries_of
+else:
+    __getattr__ = lazily(__name__, {
+        "svm.lower.charges": ("BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"),
+        "svm.lower.slots": ("SlotCode", "SlotOp", "operand_counts", "slot_code"),
+        "svm.lower.tries": ("Handlers", "TryRange", "tries_of"),
+    })  # fmt: skip
 
 __all__ = [
     "BULK_CHUNK",
@@ -23,7 +35,6 @@ __all__ = [
     "SlotOp",
     "TryRange",
     "bulk_charge",
-
     "charges_of",
     "layout_of",
     "operand_counts",

@@ -23,12 +23,11 @@ from __future__ import annotations
 
 from svm.isa import Form, Op
 from svm.limits import MAX_CONSTANT_CHARGE
+from svm.lower.frame import Charges, LoopCharge
 from svm.lower.trips import trip_counts
-from svm.module import ValidFunction
-from svm.module.body import FUNCTION
-from svm.record import record
+from svm.module import FUNCTION, ValidFunction
 
-__all__ = ["BULK_CHUNK", "CHARGES_VERSION", "Charges", "LoopCharge", "bulk_charge", "charges_of"]
+__all__ = ["BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"]
 
 CHARGES_VERSION = 1
 """Version of these rules: a guest's fuel can be compared, and a paused guest resumed, under one version only."""
@@ -43,23 +42,6 @@ SHORT_LEAF = 100
 """Cost up to which a function that calls nothing is entered without a test."""
 
 _CALLS = frozenset(("call", "call_indirect"))
-
-
-@record
-class LoopCharge:
-    """Charge of a loop, on entry and at its latch, and whether the latch tests."""
-
-    cost: int
-    test: bool
-
-
-@record
-class Charges:
-    """Charges of one function; loops by the key of their block."""
-
-    entry: int
-    entry_test: bool
-    loops: dict[int, LoopCharge]
 
 
 def bulk_charge(op: Op, length: int) -> int:

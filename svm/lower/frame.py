@@ -6,6 +6,8 @@
 Each is one 64-bit slot.  The caller's topmost operands become the callee's parameters where they lie, and results are
 left in their place.  The frame pointer is the header's place, so that a stack can be walked without knowing its
 functions; everything is addressed by offsets, so that a stack can be copied anywhere.
+
+Beside it stands what a function's frames are charged: both are all that code which is lowered already needs to run.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from enum import IntEnum
 from svm.module import ValidFunction
 from svm.record import record
 
-__all__ = ["HEADER_SLOTS", "SLOT_BYTES", "FrameLayout", "Header", "layout_of"]
+__all__ = ["HEADER_SLOTS", "SLOT_BYTES", "Charges", "FrameLayout", "Header", "LoopCharge", "layout_of"]
 
 SLOT_BYTES = 8
 
@@ -64,3 +66,20 @@ def layout_of(function: ValidFunction) -> FrameLayout:
     """The layout of a checked function's frame."""
     params = len(function.type.params)
     return FrameLayout(params, len(function.locals) - params, function.max_height)
+
+
+@record
+class LoopCharge:
+    """Charge of a loop, on entry and at its latch, and whether the latch tests."""
+
+    cost: int
+    test: bool
+
+
+@record
+class Charges:
+    """Charges of one function (`svm.lower.charges`); loops by the key of their block."""
+
+    entry: int
+    entry_test: bool
+    loops: dict[int, LoopCharge]

@@ -15,10 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from svm.isa import I32, I64, Form, FuncType, Op, ValueType
-from svm.lower.charges import Charges
-from svm.lower.frame import HEADER_SLOTS, FrameLayout
-from svm.module import Block, Context, Instruction, ValidFunction
-from svm.module.body import FUNCTION
+from svm.lower.frame import HEADER_SLOTS, Charges, FrameLayout
+from svm.module import FUNCTION, Block, Context, Instruction, ValidFunction
 from svm.record import field, record
 
 __all__ = ["SlotCode", "SlotOp", "Source", "operand_counts", "slot_code"]

@@ -10,8 +10,7 @@ from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from svm.module import ValidFunction
-from svm.module.body import FUNCTION
+from svm.module import FUNCTION, ValidFunction
 
 __all__ = ["Handlers", "TryRange", "tries_of"]
 

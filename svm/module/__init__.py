@@ -1,14 +1,15 @@
 """Modules: the model, its binary and text formats, and validation.
 
 In come bytes or text, out comes a `Module`; `validate` makes it a `ValidModule`, the only thing that later stages take.
-The text format is imported when it is first asked for: running a `.svmb` has no use for it.
+What reads and writes bodies and text is imported when it is first asked for: running a `.svmb` whose code is kept has
+no use for either.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from svm.lazy import lazily
 from svm.module.binary import decode, encode
-from svm.module.body import Block, Context, ValidFunction
-from svm.module.code import CodeBuilder, Instruction, constant, decode_body, encode_body
+from svm.module.checked import FUNCTION, Block, Context, ValidFunction
 from svm.module.model import (
     Capability,
     Custom,
@@ -34,9 +35,16 @@ from svm.module.model import (
 from svm.module.validate import ValidModule, validate
 
 if TYPE_CHECKING:
+    from svm.module.code import CodeBuilder, Instruction, constant, decode_body, encode_body
     from svm.module.text import from_text, to_text
+else:
+    __getattr__ = lazily(__name__, {
+        "svm.module.code": ("CodeBuilder", "Instruction", "constant", "decode_body", "encode_body"),
+        "svm.module.text": ("from_text", "to_text"),
+    })  # fmt: skip
 
 __all__ = [
+    "FUNCTION",
     "Block",
     "Capability",
     "CodeBuilder",
@@ -72,11 +80,3 @@ __all__ = [
     "to_text",
     "validate",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in ("from_text", "to_text"):
-        raise AttributeError(f"module 'svm.module' has no attribute {name!r}")
-    from svm.module import text
-
-    return getattr(text, name)

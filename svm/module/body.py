@@ -15,80 +15,11 @@ from typing import Any, NoReturn
 from svm import limits
 from svm.errors import InvalidError, MalformedError, Place
 from svm.isa import FUNCREF, I32, NUMBER_TYPES, OPS, Form, FuncType, Op, ValueType
+from svm.module.checked import FUNCTION, Block, Context, ValidFunction
 from svm.module.code import Instruction, decode_body
-from svm.module.model import Function, GlobalType, MemoryType, TableType
-from svm.record import record
+from svm.module.model import Function, GlobalType
 
-__all__ = ["FUNCTION", "Block", "Context", "ValidFunction", "check_body", "check_constant"]
-
-FUNCTION = -1
-"""Key of the block that is the whole function, in `ValidFunction.blocks`; other blocks have the index of their start.
-"""
-
-
-@record
-class Context:
-    """The index spaces of a module, imports first.
-
-    declared: functions that `ref.func` may name, those that stand outside of bodies too.  constants: how many of the
-    globals (the imported ones) constant expressions may read.
-    """
-
-    types: tuple[FuncType, ...]
-    functions: tuple[FuncType, ...]
-    tables: tuple[TableType, ...]
-    memories: tuple[MemoryType, ...]
-    globals: tuple[GlobalType, ...]
-    tags: tuple[FuncType, ...]
-    elements: tuple[ValueType, ...]
-    data: int
-    declared: frozenset[int]
-    constants: int
-
-
-@record
-class Block:
-    """A structured block.  start, otherwise (its `else`), end: indices of instructions.  height: operands beneath its
-    parameters.
-
-    catches: (tag or None for all, key of the block branched to), for a `try_table`.  parent: key of the enclosing
-    block.
-    """
-
-    kind: str
-    start: int
-    otherwise: int | None
-    end: int
-    height: int
-    type: FuncType
-    parent: int
-    catches: tuple[tuple[int | None, int], ...] = ()
-
-    @property
-    def branch_types(self) -> tuple[ValueType, ...]:
-        """What a branch to the block carries."""
-        return self.type.params if self.kind == "loop" else self.type.results
-
-
-@record
-class ValidFunction:
-    """A checked body.
-
-    index: in the module's function space.  locals: types of all locals, parameters first.  blocks: by the index of
-    their first instruction, the function's own by `FUNCTION`.  targets: keys of the blocks that a branch may go to,
-    by the index of the branch.  heights: operands before each instruction, -1 where control never comes.  max_height:
-    the most there are.
-    """
-
-    index: int
-    type: FuncType
-    locals: Sequence[ValueType]
-    code: tuple[Instruction, ...]
-    blocks: dict[int, Block]
-    targets: dict[int, tuple[int, ...]]
-    heights: tuple[int, ...]
-    max_height: int
-
+__all__ = ["check_body", "refuse_constant"]
 
 class _Runs(Sequence[ValueType]):
     """Types of locals as runs: a few bytes of a module can declare 50,000 of them, in each of a million functions."""
@@ -596,34 +527,25 @@ def check_body(context: Context, index: int, name: str | None, function: Functio
     return _Checker(context, index, name, function).run()
 
 
-def check_constant(context: Context, expression: bytes, expect: ValueType, place: Place) -> None:
-    """Check that a constant expression gives one value of type `expect`."""
+def refuse_constant(context: Context, expression: bytes, expect: ValueType, place: Place) -> NoReturn:
+    """Say what is wrong with an expression that is no constant one of type `expect` (`svm.module.constants`)."""
     try:
         code = decode_body(expression)
     except MalformedError as error:
         inner = Place(place.section, place.item, None, error.place.instruction, error.place.offset)
         raise MalformedError(error.message, inner) from None
-    types: list[ValueType] = []
     if not code or code[-1].op.name != "end":
         raise MalformedError("the constant expression has no end", place)
+    types: list[ValueType] = []
     for op, args, offset in code[:-1]:
-        here = Place(place.section, place.item, None, op.name, offset)
-        if op.name == "global.get":
-            if args[0] >= context.constants:
-                raise InvalidError(f"unknown global {args[0]}: a constant may read imported globals only", here)
-            if context.globals[args[0]].mutable:
-                raise InvalidError("constant expression required: the global is mutable", here)
-            types.append(context.globals[args[0]].type)
-        elif op.name == "ref.func":
-            if args[0] >= len(context.functions):
-                raise InvalidError(f"unknown function {args[0]}", here)
-            types.append(FUNCREF)
-        elif op.name == "ref.null":
+        if op.name == "ref.null":
             types.append(args[0])
-        elif op.params == () and op.results and op.immediates and op.form is Form.PURE:
+        elif op.name == "global.get" and args[0] < len(context.globals):
+            types.append(context.globals[args[0]].type)
+        elif op.params == () and op.results and op.immediates:
             types.append(op.results[0])
         else:
+            here = Place(place.section, place.item, None, op.name, offset)
             raise InvalidError("constant expression required", here)
-    if types != [expect]:
-        found = " ".join(map(str, types)) or "nothing"
-        raise InvalidError(f"type mismatch: the constant expression must give {expect}, it gives {found}", place)
+    found = " ".join(map(str, types)) or "nothing"
+    raise InvalidError(f"type mismatch: the constant expression must give {expect}, it gives {found}", place)

@@ -6,16 +6,16 @@ Each rule stands here (for what is outside of bodies) or in `svm.module.body`, i
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 
 from svm import limits
-from svm.errors import InvalidError, MalformedError, Place
+from svm.errors import InvalidError, Place
 from svm.isa import I32, FuncType
+from svm.isa.constants import REF_FUNC
 from svm.module.binary import encode
-from svm.module.body import Context, ValidFunction, check_body, check_constant
-from svm.module.code import decode_body
+from svm.module.checked import Context, ValidFunction
+from svm.module.constants import check_constant, read_constant
 from svm.module.model import (
     ExternKind,
     GlobalType,
@@ -97,6 +97,8 @@ class ValidModule:
         self._bodies.pop(index, None)
 
     def _check(self, index: int) -> ValidFunction:
+        from svm.module.body import check_body  # here, for code that is kept was checked when it was lowered
+
         function = self.module.functions[index - self.imported_functions]
         return check_body(self.context, index, self.function_names.get(index), function)
 
@@ -187,9 +189,9 @@ def _declared(module: Module) -> frozenset[int]:
     for segment in module.elements:
         expressions.extend(segment.items)
     for expression in expressions:
-        if 0xD2 in expression:  # the code of ref.func: most expressions have none, and need not be decoded twice
-            with suppress(MalformedError):  # `check_constant` will say so, with the place
-                declared.update(args[0] for op, args, _ in decode_body(expression) if op.name == "ref.func")
+        found = read_constant(expression)
+        if found is not None and found[0] == REF_FUNC:
+            declared.add(found[1])
     return frozenset(declared)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from svm.errors import LinkError, TrapError
 from svm.isa import FuncType, TrapKind
+from svm.isa.constants import GLOBAL_GET, REF_FUNC, REF_NULL
 from svm.limits import PAGE
 from svm.module import (
     ExternKind,
@@ -23,8 +24,8 @@ from svm.module import (
     NameKind,
     TableType,
     ValidModule,
-    decode_body,
 )
+from svm.module.constants import read_constant
 from svm.runtime.arenas import (
     Arenas,
     Extern,
@@ -150,15 +151,14 @@ def _add_own(instance: Instance) -> None:
 
 def evaluate(instance: Instance, expression: bytes) -> int:
     """Slot that a checked constant expression gives."""
-    slot = 0
-    for op, args, _ in decode_body(expression):
-        if op.name == "global.get":
-            slot = instance.globals[args[0]].value
-        elif op.name == "ref.func":
-            slot = instance.functions[args[0]].number
-        elif op.python is not None:
-            slot = op.python(*args)
-    return slot
+    found = read_constant(expression)
+    assert found is not None
+    code, value = found
+    if code == GLOBAL_GET:
+        return instance.globals[value].value
+    if code == REF_FUNC:
+        return instance.functions[value].number
+    return 0 if code == REF_NULL else value
 
 
 def _initialise(instance: Instance) -> None:

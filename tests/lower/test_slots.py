@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from svm.engines.native.encode import Encoder, KeySet
+from svm.engines.native.encode import Encoder
 from svm.engines.native.keys import all_keys
+from svm.engines.native.stream import KeySet
 from svm.isa import I32, FuncType
 from svm.limits import MAX_FRAME_SLOTS
 from svm.lower import SlotOp, charges_of, layout_of, slot_code

@@ -52,7 +52,7 @@ def supported() -> str | None:
     return "x86-64-v2" if {"sse4_1", "sse4_2", "popcnt"} <= flags else None
 
 
-_OWN = ("handlers.py", "keys.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
+_OWN = ("handlers.py", "keys.py", "stream.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
 
 
 def _sources() -> list[str]:

@@ -9,80 +9,21 @@ from __future__ import annotations
 
 import itertools
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, NamedTuple
 
 from svm.engines.native.context import header
-from svm.engines.native.keys import BULK, CONTROL, FALLTHROUGH, layout, operand_types, result_type, split
+from svm.engines.native.keys import BULK, CONTROL, FALLTHROUGH, layout, operand_types, result_type
+from svm.engines.native.stream import FunctionCode, KeySet, Site
 from svm.isa import F32, F64, ValueType
-from svm.lower import SLOT_BYTES, Charges, FrameLayout, SlotCode, SlotOp
-from svm.module import ValidFunction
-from svm.record import field, record
+from svm.lower import SLOT_BYTES, Charges, FrameLayout, SlotCode, SlotOp, charges_of, layout_of, slot_code
+from svm.module import Context, ValidFunction
 
-__all__ = ["LONGEST", "Encoder", "FunctionCode", "KeySet", "Site", "group_lengths", "key_of", "leaves"]
+__all__ = ["LONGEST", "Encoder", "code_of", "group_lengths", "key_of", "leaves"]
 
 LONGEST = 4
 _CLASS = {F64: 1, F32: 2}
 _RETURNS = {F64: "return_f", F32: "return_s"}
 _SITES = frozenset(("call", "call_indirect", "state", "bulk", "throw"))
-
-
-class KeySet:
-    """The handlers there are: number by key, and which sequences of operations are worth trying as one."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self.numbers = {key: number for number, key in enumerate(keys)}
-
-    @cached_property
-    def sequences(self) -> frozenset[tuple[str, ...]]:
-        """Names of the operations of each fused handler; a run whose code is kept never asks for them."""
-        return frozenset(tuple(part[0] for part in split(key)) for key in self.numbers if ";" in key)
-
-
-class Site(NamedTuple):
-    """An instruction that native code may leave to the driver.
-
-    name: of its operation.  args: of its operation, with a row's name for the row.  offset: byte offset in the body.
-    size: bytes in the stream.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    offset: int
-    size: int
-
-
-@record(frozen=False)
-class FunctionCode:
-    """A function's stream, and what is known of it.  Positions are offsets in this stream.
-
-    The stream is complete but for what a guest decides (`Program.link`): it holds handlers by number, returns to its
-    own positions, and the module's own indices of types and globals.  resume: position by byte offset, for every
-    safepoint.
-    sites: by position.  returns: byte offset that a call goes on at, by position.  places: positions of all
-    instructions, ascending; offsets: byte offsets of each one's operations.  targets: position of each block's label,
-    by its key. headers, types, globals: positions of such fields.
-    """
-
-    layout: FrameLayout
-    charges: Charges
-    stream: bytes = b""
-    resume: dict[int, int] = field(default_factory=dict)
-    sites: dict[int, Site] = field(default_factory=dict)
-    returns: dict[int, int] = field(default_factory=dict)
-    places: list[int] = field(default_factory=list)
-    offsets: list[tuple[int, ...]] = field(default_factory=list)
-    targets: dict[int, int] = field(default_factory=dict)
-    headers: list[int] = field(default_factory=list)
-    types: list[int] = field(default_factory=list)
-    globals: list[int] = field(default_factory=list)
-
-    def place(self, position: int, part: int) -> int:
-        """Byte offset of an operation of the instruction at a position."""
-        offsets = self.offsets[bisect_right(self.places, position) - 1]
-        return offsets[min(part, len(offsets) - 1)]
 
 
 class _Group:
@@ -160,6 +101,12 @@ def group_lengths(keys: KeySet, run: Sequence[SlotOp]) -> list[int]:
         lengths.append(length[at])
         at += length[at]
     return lengths
+
+
+def code_of(keys: KeySet, context: Context, function: ValidFunction) -> FunctionCode:
+    """The code of a checked function, lowered and encoded."""
+    frame, charges = layout_of(function), charges_of(function)
+    return Encoder(keys, function).encode(slot_code(context, function, frame, charges), frame, charges)
 
 
 class Encoder:

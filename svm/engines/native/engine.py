@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 from svm.engines.native.blob import Blob, get_blob
 from svm.engines.native.context import Exit, Field, header
-from svm.engines.native.encode import KeySet, Site
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
 from svm.engines.native.stack import NativeStack
-from svm.engines.state import run_bulk, run_state
-from svm.isa import OPS, Forbidden, TrapKind
-from svm.lower import SLOT_BYTES, operand_counts
-from svm.module.body import FUNCTION
+from svm.engines.native.stream import KeySet, Site
+from svm.isa import Forbidden, TrapKind
+from svm.lower import SLOT_BYTES
+from svm.module import FUNCTION
 from svm.runtime.arenas import Arenas, FunctionInstance
 from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
@@ -215,6 +214,10 @@ class _Run:
 
     def state(self, linked: LinkedCode) -> Status | None:
         """Run an instruction on its operands in their slots."""
+        from svm.engines.state import run_bulk, run_state  # here, for they need the table, which most runs do not
+        from svm.isa import OPS
+        from svm.lower import operand_counts
+
         site = linked.code.sites[self.pc - linked.start]
         name, args, first = site.args
         words, base = self.stack.words, self.fp + first

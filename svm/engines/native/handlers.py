@@ -14,7 +14,8 @@ from collections.abc import Iterable
 
 from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField
 from svm.engines.native.expand import LLVM_TYPES, declarations, expand
-from svm.engines.native.keys import BULK, CONTROL, FIELD_BYTES, layout, operand_types, operation, split
+from svm.engines.native.keys import BULK, CONTROL, layout, operand_types, operation
+from svm.engines.native.stream import FIELD_BYTES, split
 from svm.isa import F32, F64, I32, I64, NAN_MAKERS, OPS, Form, Op, TrapKind, ValueType
 from svm.lower import BULK_CHUNK
 

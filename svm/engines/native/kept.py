@@ -16,7 +16,7 @@ from typing import Any
 import svm.lower
 from svm.cache import atomic_write, cache_folder, read
 from svm.engines.native.blob import MARSHAL
-from svm.engines.native.encode import FunctionCode, Site
+from svm.engines.native.stream import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
 
 __all__ = ["KeptCode"]
@@ -72,7 +72,7 @@ class KeptCode:
 def _version() -> str:
     """Names what makes code of a module, besides the interpreter's handlers: the source of this package's lowering."""
     own, lower = os.path.dirname(__file__), os.path.dirname(svm.lower.__file__)
-    paths = [os.path.join(own, "encode.py"), os.path.join(own, "kept.py")]
+    paths = [os.path.join(own, name) for name in ("encode.py", "kept.py", "stream.py")]
     paths += sorted(entry.path for entry in os.scandir(lower) if entry.name.endswith(".py"))
     digest = hashlib.sha256()
     for path in paths:

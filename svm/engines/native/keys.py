@@ -4,14 +4,14 @@
 
 A source is `s` (a slot, by a 16-bit index), `c` (a constant), `r` (the accumulator) or a digit (the result of that
 operation of the same handler); a target is `s`, `r`, `n` (nowhere: only the handler itself uses it) or `-` (there is
-none).  An instruction of the code stream is the address of its handler, then its operands, the widest first
-(`layout`).
+none).
 """
 
 from __future__ import annotations
 
 from functools import cache
 
+from svm.engines.native.stream import CALL_FIELDS, Layout, laid_out, split
 from svm.isa import F32, F64, I32, I64, OPS, Form, Op, ValueType
 from svm.record import record
 
@@ -19,19 +19,14 @@ __all__ = [
     "BULK",
     "CONTROL",
     "FALLTHROUGH",
-    "FIELD_BYTES",
-    "Layout",
     "all_keys",
     "base_keys",
     "layout",
     "operand_types",
     "operation",
     "result_type",
-    "split",
 ]
 
-FIELD_BYTES = {"u16": 2, "i32": 4, "i64": 8}
-_FIELD_CODE = {"u16": "H", "i32": "I", "i64": "Q"}
 _CONSTANT_FIELD = {I32: "i32", F32: "i32", I64: "i64", F64: "i64"}
 
 
@@ -46,7 +41,6 @@ class Control:
     leaves: bool = True
 
 
-_CALL_FIELDS = ("i32", "i64", "u16", "u16", "i32", "i32")
 CONTROL: dict[str, Control] = {
     "br": Control((), ("i32",)),
     "br_if": Control((I32,), ("i32",)),
@@ -58,10 +52,9 @@ CONTROL: dict[str, Control] = {
     "spin_if": Control((I32,), ("i32", "i32")),
     "spin_unless": Control((I32,), ("i32", "i32")),
     "br_table": Control((I32,), ("i32",)),  # count; a table of 32-bit distances follows
-    # distance, header, slots to the callee's frame, place of its header, bytes of its frame, charge
-    "call": Control((), _CALL_FIELDS),
-    "call_leaf": Control((), _CALL_FIELDS),
-    "call_slow": Control((), _CALL_FIELDS),  # function index, header, slots to its frame: becomes one of the others
+    "call": Control((), CALL_FIELDS),
+    "call_leaf": Control((), CALL_FIELDS),
+    "call_slow": Control((), CALL_FIELDS),  # function index, header, slots to its frame: becomes one of the others
     "call_indirect": Control((I32,), ("i64", "i32", "i32", "u16")),  # header, type, table, slots to the frame
     "return": Control((), ("u16",)),  # place of the header
     "return_i": Control((I64,), ("u16",)),
@@ -129,33 +122,6 @@ def _immediate_fields(name: str) -> tuple[str, ...]:
     return ()
 
 
-@record
-class Layout:
-    """How an instruction's operands lie in the stream.
-
-    format: for `struct`, with the handler's address first.  order: indices of the fields, in the order in which they
-    lie.
-    offsets: byte offset of each field, in natural order.  globals: indices of the fields that name globals.  size:
-    bytes.
-    """
-
-    format: str
-    order: tuple[int, ...]
-    offsets: tuple[int, ...]
-    fields: tuple[str, ...]
-    globals: tuple[int, ...]
-    size: int
-
-
-def split(key: str) -> list[tuple[str, str, str]]:
-    """(operation, sources, target) of each operation of a key."""
-    parts = []
-    for part in key.split(";"):
-        name, sources, target = part.split(":")
-        parts.append((name, sources, target))
-    return parts
-
-
 @cache
 def layout(key: str) -> Layout:
     """The layout of a key's instruction."""
@@ -172,16 +138,7 @@ def layout(key: str) -> Layout:
         fields += CONTROL[name].fields if name in CONTROL else _immediate_fields(name)
         if target == "s":
             fields.append("u16")
-    order = tuple(sorted(range(len(fields)), key=lambda index: -FIELD_BYTES[fields[index]]))
-    offsets, at, form = [0] * len(fields), 8, "<Q"
-    for index in order:
-        offsets[index] = at
-        at += FIELD_BYTES[fields[index]]
-        form += _FIELD_CODE[fields[index]]
-    padding = -at % 8
-    return Layout(
-        form + (f"{padding}x" if padding else ""), order, tuple(offsets), tuple(fields), tuple(cells), at + padding
-    )
+    return laid_out(fields, cells)
 
 
 _COMPARISONS = tuple(

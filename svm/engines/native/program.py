@@ -10,25 +10,29 @@ import struct
 from array import array
 from bisect import bisect_right
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, FunctionField, header
-from svm.engines.native.encode import Encoder, FunctionCode, KeySet
 from svm.engines.native.kept import KeptCode
-from svm.engines.native.keys import layout
-from svm.lower import SLOT_BYTES, Handlers, charges_of, layout_of, slot_code, tries_of
+from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
+from svm.lower import SLOT_BYTES
 from svm.module import ValidFunction, ValidModule
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.mapping import address_of, grown_mapping, new_mapping
 
+if TYPE_CHECKING:
+    from svm.lower import Handlers
+
 __all__ = ["FAR_RETURN", "HALT", "LinkedCode", "Program"]
 
 HALT = 0
-FAR_RETURN = layout("halt::").size
+_PLAIN = laid_out(())
+FAR_RETURN = _PLAIN.size
 """Offset of the code to which a function called from another instance returns."""
 
 _FIRST_BYTES = 1 << 16
-_CALL = layout("call::")
+_CALL = laid_out(CALL_FIELDS)
 _FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
 
 
@@ -49,6 +53,8 @@ class LinkedCode:
     @cached_property
     def handlers(self) -> Handlers:
         """What catches exceptions in it."""
+        from svm.lower import Handlers, tries_of  # here, for most runs throw nothing
+
         return Handlers(tries_of(self.checked), self.instance.tags)
 
     @cached_property
@@ -70,8 +76,8 @@ class Program:
         self.context_address = address_of(self.context_map)
         self.stream = new_mapping(_FIRST_BYTES)
         self.used = 0
-        self.append(struct.pack(layout("halt::").format, self.address("halt::")))
-        self.append(struct.pack(layout("far_return::").format, self.address("far_return::")))
+        self.append(struct.pack(_PLAIN.format, self.address("halt::")))
+        self.append(struct.pack(_PLAIN.format, self.address("far_return::")))
         self.codes: list[LinkedCode] = []
         self.starts: list[int] = []
         self.by_number: dict[int, LinkedCode] = {}
@@ -118,10 +124,9 @@ class Program:
             kept = self.kept[module] = KeptCode(module.fingerprint, self.blob.build)
         code = kept.get(index)
         if code is None:
-            checked = module.function(index)
-            frame, charges = layout_of(checked), charges_of(checked)
-            slots = slot_code(module.context, checked, frame, charges)
-            code = Encoder(self.keys, checked).encode(slots, frame, charges)
+            from svm.engines.native.encode import code_of  # here, for a run whose code is kept lowers nothing
+
+            code = code_of(self.keys, module.context, module.function(index))
             kept.put(index, code)
         return code
 

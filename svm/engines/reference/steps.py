@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from svm.isa import Form
 from svm.lower import Charges, FrameLayout, Handlers, charges_of, layout_of, tries_of
-from svm.module import Instruction, ValidFunction
-from svm.module.body import FUNCTION
+from svm.module import FUNCTION, Instruction, ValidFunction
 from svm.record import record
 from svm.runtime.arenas import FunctionInstance
 

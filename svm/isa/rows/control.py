@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from svm.isa.constants import (
+    END,
+    F32_CONST,
+    F64_CONST,
+    GLOBAL_GET,
+    I32_CONST,
+    I64_CONST,
+    REF_FUNC,
+    REF_NULL,
+)
 from svm.isa.numeric import M32, M64
 from svm.isa.op import Form, row
 
@@ -39,7 +49,7 @@ CONTROL = (
         "Throw an exception with the tag's parameters.",
         form=Form.NAMED, immediates="tag",
     ),
-    row(0x0B, "end", "…", None, "", "End a block, or the function.", form=Form.NAMED, cost=0),
+    row(END, "end", "…", None, "", "End a block, or the function.", form=Form.NAMED, cost=0),
     row(0x0C, "br", "…", None, "", "Branch to a label.", form=Form.NAMED, immediates="label"),
     row(
         0x0D, "br_if", "…",
@@ -94,17 +104,17 @@ CONTROL = (
 )
 
 CONSTANT = (
-    row(0x41, "i32.const", "-> i32", lambda i: i & M32, "%r = add i32 %i, 0", "A constant.", immediates="i32"),
-    row(0x42, "i64.const", "-> i64", lambda i: i & M64, "%r = add i64 %i, 0", "A constant.", immediates="i64"),
+    row(I32_CONST, "i32.const", "-> i32", lambda i: i & M32, "%r = add i32 %i, 0", "A constant.", immediates="i32"),
+    row(I64_CONST, "i64.const", "-> i64", lambda i: i & M64, "%r = add i64 %i, 0", "A constant.", immediates="i64"),
     row(
-        0x43, "f32.const", "-> f32",
+        F32_CONST, "f32.const", "-> f32",
         lambda i: i,
         "%r = bitcast i32 %i to float",
         "A constant, by its bits.",
         immediates="f32",
     ),
     row(
-        0x44, "f64.const", "-> f64",
+        F64_CONST, "f64.const", "-> f64",
         lambda i: i,
         "%r = bitcast i64 %i to double",
         "A constant, by its bits.",
@@ -116,16 +126,22 @@ VARIABLE = (
     row(0x20, "local.get", "…", None, "", "Value of a local.", form=Form.NAMED, immediates="local"),
     row(0x21, "local.set", "…", None, "", "Set a local.", form=Form.NAMED, immediates="local"),
     row(0x22, "local.tee", "…", None, "", "Set a local and keep the operand.", form=Form.NAMED, immediates="local"),
-    row(0x23, "global.get", "…", None, "", "Value of a global.", form=Form.NAMED, immediates="global"),
+    row(GLOBAL_GET, "global.get", "…", None, "", "Value of a global.", form=Form.NAMED, immediates="global"),
     row(0x24, "global.set", "…", None, "", "Set a mutable global.", form=Form.NAMED, immediates="global"),
 )
 
 REFERENCE = (
     row(0x25, "table.get", "…", None, "", "Element of a table.", form=Form.NAMED, immediates="table"),
     row(0x26, "table.set", "…", None, "", "Set an element of a table.", form=Form.NAMED, immediates="table"),
-    row(0xD0, "ref.null", "…", lambda i: 0, "%r = add i64 0, 0", "The null reference of a type.", immediates="reftype"),
+    row(
+        REF_NULL, "ref.null", "…",
+        lambda i: 0,
+        "%r = add i64 0, 0",
+        "The null reference of a type.",
+        immediates="reftype",
+    ),
     row(0xD1, "ref.is_null", "…", lambda a: int(a == 0), "%c = icmp eq i64 %a, 0", "1 if null."),
-    row(0xD2, "ref.func", "-> funcref", None, "", "Reference to a function.", form=Form.NAMED, immediates="func"),
+    row(REF_FUNC, "ref.func", "-> funcref", None, "", "Reference to a function.", form=Form.NAMED, immediates="func"),
     row(
         0xFC0C, "table.init", "i32 i32 i32 ->",
         None,

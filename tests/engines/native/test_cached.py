@@ -105,7 +105,7 @@ def result(name: str) -> tuple[object, int]:
 def test_results_are_the_same_with_kept_code(code: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = result(name)
     assert len(list(code.iterdir())) == 1
-    monkeypatch.setattr("svm.engines.native.program.slot_code", None)  # nothing is lowered again
+    monkeypatch.setattr("svm.engines.native.encode.slot_code", None)  # nothing is lowered again
     assert result(name) == first == (PROGRAMS[name].result, first[1])
 
 

@@ -16,9 +16,9 @@ import svm.engines.native.blob as blobs
 from svm import ENGINES, Module, TrapError, UncaughtError
 from svm.engines.native import NativeEngine
 from svm.engines.native.elf import link
-from svm.engines.native.encode import KeySet
 from svm.engines.native.expand import LLVM_TYPES, declarations, expand
-from svm.engines.native.keys import CONTROL, all_keys, base_keys, layout, operand_types, operation, split
+from svm.engines.native.keys import CONTROL, all_keys, base_keys, layout, operand_types, operation
+from svm.engines.native.stream import KeySet, split
 from svm.isa import F32, F64, I32, I64, OPS, Form, Op, TrapKind, ValueType
 from svm.limits import Limits
 from svm.module import from_text
