@@ -27,7 +27,9 @@ class Context:
     """The index spaces of a module, imports first.
 
     declared: functions that `ref.func` may name, those that stand outside of bodies too.  constants: how many of the
-    globals (the imported ones) constant expressions may read.
+    globals (the imported ones) constant expressions may read.  widest: the most operands that an instruction of two
+    bytes may give, at least 1.  extensions: whether svm's own instructions may be used.
+    data_count: whether bodies may name data segments, which a `.wasm` must have counted before.
     """
 
     types: tuple[FuncType, ...]
@@ -40,6 +42,9 @@ class Context:
     data: int
     declared: frozenset[int]
     constants: int
+    widest: int = 1
+    extensions: bool = True
+    data_count: bool = True
 
 
 @record

@@ -11,24 +11,43 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from svm.errors import MalformedError, Place, UsageError
-from svm.isa import BY_CODE, EXTENSION, OPS, PREFIXES, REFERENCE_TYPES, RESERVED, Form, Immediate, Op, ValueType
+from svm.isa import (
+    BY_CODE,
+    EXTENSION,
+    OPS,
+    PREFIXES,
+    REFERENCE_TYPES,
+    RESERVED,
+    RESERVED_TYPES,
+    Form,
+    Immediate,
+    Op,
+    ValueType,
+)
 from svm.isa.numeric import f32_bits
 from svm.module.leb import read_s32, read_s33, read_s64, read_u32, signed, unsigned
 from svm.module.reader import value_type
 
 __all__ = [
+    "NONE",
+    "OTHER",
+    "PAIR",
+    "SIGNED",
+    "UNSIGNED",
     "CodeBuilder",
     "Instruction",
     "constant",
     "decode_body",
+    "decoder_of",
     "encode_body",
     "encode_instruction",
     "expression_end",
+    "instruction_code",
 ]
 
 
 class Instruction(NamedTuple):
-    """One instruction: its row, its immediates (a MEMARG is two: alignment exponent, offset), its byte offset in the
+    """One instruction: its row, its immediates (a PAIR is two: alignment exponent, offset), its byte offset in the
     body.
     """
 
@@ -37,7 +56,7 @@ class Instruction(NamedTuple):
     offset: int = 0
 
 
-_VALUE_TYPES = {int(kind): kind for kind in ValueType}
+_VALUE_TYPES = frozenset(map(int, ValueType))
 _EMPTY_BLOCK = 0x40
 
 
@@ -56,11 +75,11 @@ def _read_block(data: bytes, at: int) -> tuple[ValueType | int | None, int]:
     byte = data[at]
     if byte == _EMPTY_BLOCK:
         return None, at + 1
-    if byte in _VALUE_TYPES:
-        return _VALUE_TYPES[byte], at + 1
+    if byte in _VALUE_TYPES or byte in RESERVED_TYPES:
+        return value_type(byte, at), at + 1
     index, end = read_s33(data, at)
     if index < 0:
-        raise MalformedError("bad block type", Place(offset=at))
+        raise MalformedError("malformed block type", Place(offset=at))
     return index, end
 
 
@@ -131,43 +150,50 @@ def _readers_of(op: Op) -> tuple[Callable[[bytes, int], tuple[Any, int]], ...]:
     return tuple(readers)
 
 
-# How a row's immediates are read: none, one unsigned or one signed integer (most are a byte, and are read in line), or
-# by readers.
-_NONE, _UNSIGNED, _SIGNED, _OTHER = range(4)
+NONE, UNSIGNED, SIGNED, PAIR, OTHER = range(5)
+"""How a row's immediates are read: there are none, one unsigned or one signed integer (most are a byte, and are read in
+line), two unsigned ones, or whatever its readers read.
+"""
+
+_Readers = tuple[Callable[[bytes, int], tuple[Any, int]], ...]
+_READINGS: dict[Any, int] = {
+    (): NONE,
+    (read_u32,): UNSIGNED,
+    (read_s32,): SIGNED,
+    (read_s64,): SIGNED,
+    (read_u32, read_u32): PAIR,
+}
 
 
-def _decoder(op: Op) -> tuple[Op, int, tuple[Callable[[bytes, int], tuple[Any, int]], ...]]:
+def decoder_of(op: Op) -> tuple[Op, int, _Readers]:
+    """A row, how its immediates are read, and the readers of each."""
     readers = _readers_of(op)
-    shapes: dict[Any, int] = {(): _NONE, (read_u32,): _UNSIGNED, (read_s32,): _SIGNED, (read_s64,): _SIGNED}
-    return op, shapes.get(readers, _OTHER), readers
+    return op, _READINGS.get(readers, OTHER), readers
 
 
 _DEPTHS = {"block": 1, "loop": 1, "if": 1, "try_table": 1, "end": -1}  # of the blocks that are open
-_DECODERS = {code: _decoder(op) for code, op in BY_CODE.items()}
+_DECODERS = {code: decoder_of(op) for code, op in BY_CODE.items()}
 
 
-def _unknown(code: int, at: int) -> MalformedError:
-    feature = RESERVED.get(code if code < 0x100 else code >> 8)
-    if feature:
-        return MalformedError(
-            f"opcode {code:#04x} belongs to a feature that is not supported: {feature}", Place(offset=at)
-        )
-    return MalformedError(f"illegal opcode {code:#04x}", Place(offset=at))
+def instruction_code(body: bytes, start: int, extensions: bool) -> tuple[int, int]:
+    """The code of the instruction at `start`, and where its immediates begin.
 
-
-def _prefixed(body: bytes, start: int, extensions: bool) -> tuple[tuple[Op, int, Any], int]:
-    """The decoder of an instruction of more than one byte, and where its immediates begin.
-
-    extensions: whether svm's own instructions may be there.
+    extensions: whether svm's own instructions may be there.  Raises MalformedError for a code that no row has.
     """
-    code, at = body[start], start + 1
-    if code in PREFIXES and (extensions or code != EXTENSION):
+    byte, at = body[start], start + 1
+    code = byte
+    if byte in PREFIXES and (extensions or byte != EXTENSION):
         number, at = read_u32(body, at)
-        code = code << 8 | number if number < 0x100 else -1
-    found = _DECODERS.get(code)
-    if found is None:
-        raise _unknown(code if code >= 0 else body[start], start)
-    return found, at
+        code = byte << 8 | number if number < 0x100 else -1
+    if code in BY_CODE:
+        return code, at
+    feature = RESERVED.get(byte)
+    shown = f"{code if code >= 0 else byte:#04x}"
+    if feature:
+        raise MalformedError(
+            f"opcode {shown} belongs to a feature that is not supported: {feature}", Place(offset=start)
+        )
+    raise MalformedError(f"illegal opcode {shown}", Place(offset=start))
 
 
 def decode_body(body: bytes) -> list[Instruction]:
@@ -181,25 +207,21 @@ def decode_body(body: bytes) -> list[Instruction]:
     decoders, new, append = _DECODERS, tuple.__new__, out.append
     try:
         while at < size:
-            start, code, op = at, body[at], None
+            start, op = at, None
+            found = decoders.get(body[at])
             at += 1
-            found = decoders.get(code)
             if found is None:
-                found, at = _prefixed(body, start, extensions=True)
-            op, shape, readers = found
+                code, at = instruction_code(body, start, extensions=True)
+                found = decoders[code]
+            op, reading, readers = found
             args: tuple[Any, ...] = ()
-            if shape == _OTHER:
+            if reading == UNSIGNED and body[at] < 0x80:
+                args = (body[at],)
+                at += 1
+            elif reading:
                 for read in readers:
                     arg, at = read(body, at)
                     args += (arg,)
-            elif shape != _NONE:
-                arg = body[at]
-                if arg < 0x80:
-                    args = (arg - 0x80 if shape == _SIGNED and arg & 0x40 else arg,)
-                    at += 1
-                else:
-                    arg, at = readers[0](body, at)
-                    args = (arg,)
             append(new(Instruction, (op, args, start)))
     except (IndexError, struct.error):
         raise MalformedError(
@@ -212,20 +234,18 @@ def decode_body(body: bytes) -> list[Instruction]:
     return out
 
 
-def expression_end(data: bytes, at: int) -> int:
+def expression_end(data: bytes, at: int, extensions: bool = False) -> int:
     """Where the expression that begins at `at` ends, behind its last `end`.
 
-    Raises MalformedError, with the offset in `data`, for bytes that are no instructions of WebAssembly.
+    extensions: whether svm's own instructions may be there.  Raises MalformedError, with the offset in `data`, for
+    bytes that are no instructions.
     """
     depth, start = 1, at
     try:
         while depth:
             start = at
-            found = _DECODERS.get(data[at])
-            at += 1
-            if found is None:
-                found, at = _prefixed(data, start, extensions=False)
-            op, _, readers = found
+            code, at = instruction_code(data, at, extensions)
+            op, _, readers = _DECODERS[code]
             for read in readers:
                 _, at = read(data, at)
             depth += _DEPTHS.get(op.name, 0)

@@ -1,6 +1,6 @@
 """`validate`: a module to a `ValidModule`, the only thing that later stages take.
 
-Each rule stands here (for what is outside of bodies) or in `svm.module.body`, in one place, and nowhere else.
+Each rule stands here (for what is outside of bodies), in `svm.module.body` or in `svm.module.rules`: in one place.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from svm.module.checked import Context, ValidFunction
 from svm.module.constants import check_constant, read_constant
 from svm.module.model import (
     ExternKind,
+    Function,
     GlobalType,
     MemoryType,
     Mode,
@@ -27,8 +28,6 @@ from svm.module.model import (
 )
 
 __all__ = ["ValidModule", "validate"]
-
-_KEEP_BYTES = 1 << 20  # Checked bodies are kept for the engines in a module of at most this many bytes of code.
 
 
 class ValidModule:
@@ -82,34 +81,31 @@ class ValidModule:
         return self.module.lines.files[file], line
 
     def function(self, index: int) -> ValidFunction:
-        """The checked body of one of the module's own functions, by its index in the function space.
+        """What engines need of one of the module's own functions, by its index in the function space: checked.
 
         Raises InvalidError or MalformedError the first time, if it is bad.
         """
         found = self._bodies.get(index)
         if found is None:
-            found = self._check(index)
+            from svm.module.body import examine_body  # here, for a run whose code is kept asks for none
+
+            found = examine_body(self.context, index, self.function_names.get(index), self._function(index))
             self._bodies[index] = found
         return found
 
     def release(self, index: int) -> None:
-        """Forget the checked body of a function, which its engine has no more use for."""
+        """Forget what was made for a function's engine, which has no more use for it."""
         self._bodies.pop(index, None)
 
-    def _check(self, index: int) -> ValidFunction:
-        from svm.module.body import check_body  # here, for code that is kept was checked when it was lowered
-
-        function = self.module.functions[index - self.imported_functions]
-        return check_body(self.context, index, self.function_names.get(index), function)
+    def _function(self, index: int) -> Function:
+        return self.module.functions[index - self.imported_functions]
 
     def check_bodies(self) -> None:
-        """Check all bodies."""
-        keep = sum(len(function.body) for function in self.module.functions) <= _KEEP_BYTES
+        """Check all bodies.  What engines need is made for those that are called."""
+        from svm.module.body import check_body
+
         for index in range(self.imported_functions, len(self.context.functions)):
-            if keep:
-                self.function(index)
-            else:
-                self._check(index)
+            check_body(self.context, index, self.function_names.get(index), self._function(index))
 
 
 def validate(module: Module, *, bodies: bool = True) -> ValidModule:
@@ -179,15 +175,18 @@ def _context(module: Module) -> Context:
         data=len(module.data),
         declared=_declared(module),
         constants=constants,
+        widest=max((len(side) for item in module.types for side in (item.params, item.results)), default=0) or 1,
+        extensions=module.origin is None,
+        data_count=module.origin is None or module.origin.data_count,
     )
 
 
 def _declared(module: Module) -> frozenset[int]:
     """Functions that stand outside of bodies: in exports, and by `ref.func` in globals and element segments."""
     declared = {item.index for item in module.exports if item.kind is ExternKind.FUNC}
-    expressions = [item.init for item in module.globals]
+    expressions = {item.init for item in module.globals}
     for segment in module.elements:
-        expressions.extend(segment.items)
+        expressions.update(segment.items)
     for expression in expressions:
         found = read_constant(expression)
         if found is not None and found[0] == REF_FUNC:
@@ -237,7 +236,7 @@ def _check_constants(module: Module, context: Context) -> None:
             if context.tables[segment.table].element is not segment.type:
                 raise InvalidError("type mismatch: the table holds another type", place)
             check_constant(context, segment.offset or b"", I32, place)
-        for expression in segment.items:
+        for expression in dict.fromkeys(segment.items):
             check_constant(context, expression, segment.type, place)
     for at, data in enumerate(module.data):
         if data.mode is Mode.DECLARATIVE:

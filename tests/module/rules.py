@@ -293,15 +293,19 @@ RULES: dict[str, tuple[str, str, str]] = {
     ),
     "after-end": (
         'func\nbytes "\\0b\\01"\nend',
-        f"{AT}, nop, byte offset 0x1: the body goes on after its last end",
+        f"{AT}, byte offset 0x1: the body goes on after its last end",
         'func\nbytes "\\01\\0b"\nend',
     ),
     "no-end": (
         'func\nbytes "\\01"\nend',
-        f"{AT}, nop, byte offset 0x0: the body ends before its last end",
+        f"{AT}, byte offset 0x1: unexpected end: the body ends before its last end",
         'func\nbytes "\\01\\0b"\nend',
     ),
-    "empty-body": ('func\nbytes ""\nend', f"{AT}: the body ends before its last end", "func\nend"),
+    "empty-body": (
+        'func\nbytes ""\nend',
+        f"{AT}, byte offset 0x0: unexpected end: the body ends before its last end",
+        "func\nend",
+    ),
     "nesting": (
         func(";".join(["block"] * DEEP + ["end"] * DEEP)),
         f"{AT}, block, byte offset {2 * (DEEP - 1):#x}: blocks are nested deeper than the limit of {DEEP}",

@@ -43,10 +43,13 @@ def messages(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["validate.py", "body.py"])
-def test_every_rule_has_a_test(name: str) -> None:
-    rules = messages(Path(svm.module.__file__).with_name(name))
-    assert len(rules) > 15
+OF_WASM = [re.escape("data count section required")]  # tests/wasm has a test of it, for only a `.wasm` can break it
+
+
+@pytest.mark.parametrize(("name", "some"), [("validate.py", 15), ("body.py", 7), ("rules.py", 15)])
+def test_every_rule_has_a_test(name: str, some: int) -> None:
+    rules = [rule for rule in messages(Path(svm.module.__file__).with_name(name)) if rule not in OF_WASM]
+    assert len(rules) > some
     assert [rule for rule in rules if not any(re.search(f"{rule}$", error) for _, error, _ in RULES.values())] == []
 
 
