@@ -9,6 +9,7 @@ changes while it is iterated over behaves as in CPython.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -17,7 +18,7 @@ from krait.check import hir
 from krait.check.assignment import Element, assign_element
 from krait.check.coerce import adapt, coerce, common_type, require
 from krait.check.conditions import condition
-from krait.check.constants import literal_int
+from krait.check.constants import INT_MAX, INT_MIN, literal_int
 from krait.check.context import Context, Loop
 from krait.check.displays import list_of
 from krait.check.flow import Flow, join
@@ -289,6 +290,8 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
         case tree.Call(func=tree.Name(id=name), args=call_args) if name in _WRAPPERS and name not in ctx.scope:
             if isinstance(ctx.lookup(name), Intrinsic):
                 return _WRAPPERS[name](ctx, node, call_args)
+        case tree.Tuple(elts=items) | tree.List(elts=items) if (numbers := _numbers(items)) is not None:
+            return _numbers_plan(ctx, numbers)
         case tree.Tuple():
             return _value_plan(ctx, ctx.expr(tree.List(node.elts, node.ctx, node.span)), node.span)
         case tree.GeneratorExp():
@@ -321,6 +324,29 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
     if isinstance(t, ClassType) and find_method(ctx, t, "__next__") is not None:
         return _iterator_plan(ctx, value, t, span)
     raise ctx.refuse(span, f"a `{t}` cannot be iterated over", label="not iterable")
+
+
+def _numbers(items: Sequence[tree.expr]) -> list[int] | None:
+    """Return the values of items that are all literals of ints."""
+    values = [value for item in items if (value := literal_int(item)) is not None and INT_MIN <= value <= INT_MAX]
+    return values if values and len(values) == len(items) else None
+
+
+def _numbers_plan(ctx: Context, values: list[int]) -> Plan:
+    """A display of constant ints, which nobody can change: static data instead of a list."""
+    address, end, current = ctx.temp(U32), ctx.temp(U32), ctx.temp(INT)
+    at = hir.LocalGet(U32, address)
+    size = struct.calcsize("<q")
+    setup = [
+        hir.Assign(ctx.line, address, hir.Data(U32, struct.pack(f"<{len(values)}q", *values))),
+        hir.Assign(ctx.line, end, hir.Op(U32, "i32.add", [at, hir.Const(U32, size * len(values))])),
+    ]
+    step = [
+        hir.Assign(ctx.line, current, hir.Load(INT, at)),
+        hir.Assign(ctx.line, address, hir.Op(U32, "i32.add", [at, hir.Const(U32, size)])),
+    ]
+    test = hir.Op(BOOL, "i32.ne", [at, hir.LocalGet(U32, end)])
+    return Plan(hir.LocalGet(INT, current), test, list[hir.Stmt](setup), list[hir.Stmt](step))
 
 
 def _indexed_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:

@@ -6,6 +6,8 @@ its end, so that a round takes one branch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from krait.check import hir
 from krait.check.types import BOOL, resolve
 from krait.emit.emitter import BodyEmitter, emits
@@ -120,10 +122,7 @@ def while_(out: BodyEmitter, node: hir.While) -> None:
     again = out.open("loop")
     if node.test is not None and not small:
         jump(out, node.test, exhausted, False)
-    proceed = out.open("block")
-    out.labels[node.label] = (leave, proceed)
-    out.block(node.body)
-    out.close()
+    run_round(out, node.label, leave, node.body)
     if node.test is not None and small:
         out.mark(node.line)
         jump(out, node.test, again, True)
@@ -131,6 +130,16 @@ def while_(out: BodyEmitter, node: hir.While) -> None:
         out.branch("br", again)
     out.close()
     finish_loop(out, node.orelse)
+
+
+def run_round(out: BodyEmitter, label: hir.LoopLabel, leave: int, body: Sequence[hir.Stmt]) -> None:
+    """Run the body of a loop, in a block that `continue` leaves if there is one."""
+    continued = any(isinstance(node, hir.Continue) and node.label is label for node in hir.walk(body))
+    proceed = out.open("block") if continued else leave
+    out.labels[label] = (leave, proceed)
+    out.block(body)
+    if continued:
+        out.close()
 
 
 def finish_loop(out: BodyEmitter, orelse: list[hir.Stmt]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from krait.check import hir
-from krait.emit.branches import finish_loop
+from krait.emit.branches import finish_loop, run_round
 from krait.emit.emitter import BodyEmitter, emits
 from krait.emit.values import is_stable
 from svm import isa
@@ -35,10 +35,7 @@ def for_range(out: BodyEmitter, node: hir.ForRange) -> None:
     step = _kept(out, node.step, node.body)
     end = _end(out, node, counter, stop, step, exhausted)
     again = out.open("loop")
-    proceed = out.open("block")
-    out.labels[node.label] = (leave, proceed)
-    out.block(body)
-    out.close()
+    run_round(out, node.label, leave, body)
     out.mark(node.line)
     out.code("local.get", counter)
     out.code(*step)

@@ -2,7 +2,8 @@
 
 In: the functions of a program. Out: the small ones among them. A body that stands in the place of its call has no
 frame, so a function of the program itself is only inlined if nothing in it can fail: a traceback would not show it.
-The library's functions are not shown anyway. What an inlined body calls only on some path stays a call.
+The library's functions are not shown anyway. What an inlined body calls only on some path stays a call, unless it is
+tiny.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from krait.check.types import NEVER, Instance, resolve
 
 _MOST_NODES = 30
 """Nodes of the tree that an inlined body may have, those inlined into it included."""
+_TINY = 4
 _DEEPEST = 8
 
 _NEVER = (hir.While, hir.ForRange, hir.Break, hir.Continue, hir.Handle, hir.Trap)
@@ -51,10 +53,13 @@ class Inliner:
 
         nested: the call stands in an inlined body.
         """
-        if self._is_open(call) or (nested and call in self._sometimes):
+        small = None if self._is_open(call) else self._small(call.callee.resolved())
+        if small is None or (nested and self._is_spared(call, small)):
             return None
-        callee = call.callee.resolved()
-        return self._functions[callee] if self._small(callee) is not None else None
+        return self._functions[call.callee.resolved()]
+
+    def _is_spared(self, call: hir.Call, small: _Small) -> bool:
+        return call in self._sometimes and (small.fails or small.size > _TINY)
 
     def _small(self, callee: Instance) -> _Small | None:
         """Return what is known of a function that is inlined, None for others.
@@ -97,7 +102,7 @@ class Inliner:
 
     def _weigh(self, node: hir.Expr | hir.Stmt) -> _Small:
         if isinstance(node, hir.Call):
-            within = None if self._is_open(node) or node in self._sometimes else self._small(node.callee.resolved())
-            return within or _Small(1, True)
+            within = None if self._is_open(node) else self._small(node.callee.resolved())
+            return within if within is not None and not self._is_spared(node, within) else _Small(1, True)
         fails = isinstance(node, _FAILING) or (isinstance(node, hir.Op) and node.op.endswith(_FAILING_OPS))
         return _Small(0 if isinstance(node, _FREE) else 1, fails)
