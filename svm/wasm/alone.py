@@ -6,16 +6,20 @@ text, what was printed before being written out; or it ends the program, for an 
 Under svm a host sees the exception and the stack that it left; another runtime knows no more of it than that it was
 thrown.
 
-Invariant: a module without those exports, or without the two WASI calls, comes out as it was.
+Invariant: a module without those exports, without the two WASI calls, or that stands alone already, comes out as it
+was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from svm.errors import MalformedError
 from svm.isa import I32, FuncType
-from svm.module import CodeBuilder, Export, ExternKind, Function, Module, NameKind
+from svm.module import CodeBuilder, ExternKind, Function, Module, NameKind, decode_body
+from svm.record import record
 
 __all__ = ["stand_alone"]
 
@@ -30,36 +34,57 @@ _FAILED = 1
 _TEXT, _NEWLINE, _WRITTEN, _BYTE = 0, 8, 16, 20
 
 
+@record
+class _Program:
+    """Indices of what a wrapper calls and catches; an overflow's tag may be missing."""
+
+    start: int
+    describe: int
+    exception: int
+    overflow: int | None
+    write: int
+    exit: int
+
+
 def stand_alone(module: Module) -> Module:
     """The module with a `_start` that says of an uncaught exception what a host of svm would say."""
-    exports = {item.name: item for item in module.exports}
-    kinds = ((_START, ExternKind.FUNC), (_DESCRIBE, ExternKind.FUNC), (_EXCEPTION, ExternKind.TAG))
-    if not all(name in exports and exports[name].kind is kind for name, kind in kinds):
+    program = _program(module)
+    if program is None or _is_wrapped(module, program):
         return module
-    functions, tags = _types(module, ExternKind.FUNC), _types(module, ExternKind.TAG)
-    start, describe, exception = (exports[name].index for name, _ in kinds)
-    write = _imported(module, "fd_write", FuncType((I32, I32, I32, I32), (I32,)))
-    exit_ = _imported(module, "proc_exit", FuncType((I32,), ()))
-    expected = (FuncType(), FuncType((I32,), (I32, I32)), FuncType((I32,), ()))
-    if write is None or exit_ is None or (functions[start], functions[describe], tags[exception]) != expected:
-        return module
-    found = exports.get(_OVERFLOW)
-    overflow = found.index if found and found.kind is ExternKind.TAG and tags[found.index] == FuncType() else None
     types = module.types if FuncType() in module.types else (*module.types, FuncType())
-    body = _body(start, describe, exception, overflow, write, exit_)
+    wrapper = Function(types.index(FuncType()), ((2, I32),), _body(program, program.start))
+    index = len(module.imported(ExternKind.FUNC)) + len(module.functions)
     names = module.names
     if names.of(NameKind.FUNCTION):
-        names = replace(names, items=(*names.items, (NameKind.FUNCTION, len(functions), "_start (alone)")))
+        names = replace(names, items=(*names.items, (NameKind.FUNCTION, index, "_start (alone)")))
     return replace(
         module,
         types=types,
-        functions=(*module.functions, Function(types.index(FuncType()), ((2, I32),), body)),
-        exports=tuple(
-            Export(item.name, item.kind, len(functions)) if item is exports[_START] else item for item in module.exports
-        ),
+        functions=(*module.functions, wrapper),
+        exports=tuple(replace(item, index=index) if item.name == _START else item for item in module.exports),
         names=names,
         digest=None,
     )
+
+
+def _program(module: Module) -> _Program | None:
+    """What the module has of a program in Krait's way, if it has all of it."""
+    exports = {(item.name, item.kind): item.index for item in module.exports}
+    start, describe = exports.get((_START, ExternKind.FUNC)), exports.get((_DESCRIBE, ExternKind.FUNC))
+    exception, overflow = exports.get((_EXCEPTION, ExternKind.TAG)), exports.get((_OVERFLOW, ExternKind.TAG))
+    write = _imported(module, "fd_write", FuncType((I32, I32, I32, I32), (I32,)))
+    exit_ = _imported(module, "proc_exit", FuncType((I32,), ()))
+    if start is None or describe is None or exception is None or write is None or exit_ is None:
+        return None
+    if not (module.memories or module.imported(ExternKind.MEMORY)):
+        return None
+    functions, tags = _types(module, ExternKind.FUNC), _types(module, ExternKind.TAG)
+    expected = (FuncType(), FuncType((I32,), (I32, I32)), FuncType((I32,), ()))
+    if (functions[start], functions[describe], tags[exception]) != expected:
+        return None
+    if overflow is not None and tags[overflow] != FuncType():
+        overflow = None
+    return _Program(start, describe, exception, overflow, write, exit_)
 
 
 def _types(module: Module, kind: ExternKind) -> list[FuncType]:
@@ -78,14 +103,28 @@ def _imported(module: Module, name: str, type_: FuncType) -> int | None:
     return None
 
 
-def _body(start: int, describe: int, exception: int, overflow: int | None, write: int, exit_: int) -> bytes:
-    """The body of the wrapper, with locals for the address and the length of the text."""
+def _is_wrapped(module: Module, program: _Program) -> bool:
+    """Whether `_start` is such a wrapper already, around the function that it calls first."""
+    at = program.start - len(module.imported(ExternKind.FUNC))
+    if at < 0:
+        return False
+    body = module.functions[at].body
+    with suppress(MalformedError):
+        inner = next((item.args[0] for item in decode_body(body) if item.op.name == "call"), None)
+        return inner is not None and body == _body(program, inner)
+    return False
+
+
+def _body(program: _Program, start: int) -> bytes:
+    """The body of the wrapper around a function, with locals for the address and the length of the text."""
     address, length = 0, 1
     code = CodeBuilder()
     code("block", I32)
     code("block")
     # Labels of catches count from outside of the try_table: 0 is the inner block, 1 the outer one.
-    catches = [("catch", exception, 1), *([("catch", overflow, 0)] if overflow is not None else [])]
+    catches: list[tuple[str, int, int]] = [("catch", program.exception, 1)]
+    if program.overflow is not None:
+        catches.append(("catch", program.overflow, 0))
     code("try_table", None, tuple(catches))
     code("call", start)
     code("end")
@@ -93,7 +132,7 @@ def _body(start: int, describe: int, exception: int, overflow: int | None, write
     code("end")
     code("i32.const", 0)  # an overflow has no object
     code("end")
-    code("call", describe)
+    code("call", program.describe)
     code("local.set", length)
     code("local.set", address)
     for place, local in ((_TEXT, address), (_TEXT + 4, length)):
@@ -106,8 +145,8 @@ def _body(start: int, describe: int, exception: int, overflow: int | None, write
         code("i32.store")
     for value in (_STDERR, _TEXT, 2, _WRITTEN):
         code("i32.const", value)
-    code("call", write)
+    code("call", program.write)
     code("drop")
     code("i32.const", _FAILED)
-    code("call", exit_)
+    code("call", program.exit)
     return code.finish()[0]

@@ -41,6 +41,7 @@ def read_names(reader: Reader) -> Names:
         else:
             continue
         part.finish()
+    items.sort(key=lambda item: item[0].value)  # tags are named last in the section, and earlier in the model
     return Names(module, tuple(items), tuple(inner))
 
 
