@@ -8,7 +8,6 @@ pays for what it uses.  Type checkers read the imports that stand beside it unde
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from sys import modules
 from typing import Any
 
@@ -23,7 +22,7 @@ def lazily(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], 
         home = home_of.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home), name)
+        value = getattr(__import__(home, fromlist=(name,)), name)  # importlib would have to be imported itself
         setattr(modules[package], name, value)
         return value
 

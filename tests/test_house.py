@@ -23,7 +23,7 @@ SOURCES = {"svm": ROOT / "svm", "krait": ROOT / "compiler" / "krait"}
 
 # Lowest first. A module may import what stands in its own row or before it.
 SVM_LAYERS = (
-    ("svm.lazy", "svm.record", "svm.errors", "svm.limits", "svm.cache"),
+    ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache"),
     ("svm.isa",),
     ("svm.module",),
     ("svm.wasm",),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -18,9 +18,12 @@ def leave(status: int) -> NoReturn:
     """End the process with an exit status."""
     status = _flush(status)
     if status == Status.INTERRUPTED and os.name == "posix":
+        import signal
+
         # A shell that runs a loop goes on with it unless the command dies by the signal itself.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+    gc.freeze()  # the system takes back what is left: Python need not look through it for garbage
     sys.exit(status)
 
 

@@ -6,7 +6,6 @@ imports the command line's parser, which would take longer than to start a progr
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -129,7 +128,12 @@ def _alarm(seconds: float | None) -> Iterator[None]:
 
     Windows has no such timer: there a guest that waits is ended when its input comes.
     """
-    if seconds is None or not hasattr(signal, "setitimer"):
+    if seconds is None:
+        yield
+        return
+    import signal
+
+    if not hasattr(signal, "setitimer"):
         yield
         return
 

@@ -7,9 +7,9 @@ offset, for whatever is no module; it never reads past the bytes, and allocates 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 
 from svm import limits
+from svm.digest import digest
 from svm.errors import MalformedError, Place
 from svm.isa import VERSION
 from svm.module.leb import unsigned
@@ -214,5 +214,5 @@ def decode(data: bytes) -> Module:
     }
     functions = tuple(Function(kind, runs, body) for kind, (runs, body) in zip(types, codes, strict=True))
     fields = {renamed.get(name, name): part for name, part in parts.items()}
-    digest = sha256(data).hexdigest()
-    return Module(functions=functions, customs=tuple(customs), version=version, digest=digest, **fields)  # type: ignore[arg-type]  # by section name
+    own = digest(data).hex()
+    return Module(functions=functions, customs=tuple(customs), version=version, digest=own, **fields)  # type: ignore[arg-type]  # by section name

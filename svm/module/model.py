@@ -252,7 +252,7 @@ class Origin:
 
 @record
 class Module:
-    """A whole module.  digest: SHA-256 of the file that it was read from, in hexadecimal, if it was.
+    """A whole module.  digest: that of the file (`svm.digest`) that it was read from, in hexadecimal, if it was.
 
     origin: of a module from a `.wasm`.
     """

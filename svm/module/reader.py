@@ -72,8 +72,12 @@ class Reader:
 
     def u32(self) -> int:
         """An unsigned integer."""
+        at = self.at
+        if at < self.end and self.data[at] < 0x80:  # most are a byte
+            self.at = at + 1
+            return self.data[at]
         try:
-            value, at = read_u32(self.data, self.at)
+            value, at = read_u32(self.data, at)
         except MalformedError as error:
             raise self.fail(error.message) from None
         if at > self.end:

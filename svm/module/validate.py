@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
-from hashlib import sha256
 
 from svm import limits
+from svm.digest import digest
 from svm.errors import InvalidError, Place
 from svm.isa import I32, FuncType
 from svm.isa.constants import REF_FUNC
@@ -53,7 +53,7 @@ class ValidModule:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of the module's content."""
-        return self.module.digest or sha256(encode(self.module)).hexdigest()
+        return self.module.digest or digest(encode(self.module)).hex()
 
     @cached_property
     def function_names(self) -> dict[int, str]:

@@ -7,9 +7,8 @@ Python code, unless that has called a guest itself.
 
 from __future__ import annotations
 
-import signal
+import _signal as _plain  # type: ignore[import-not-found]  # typeshed does not have it
 import threading
-from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -19,9 +18,6 @@ __all__ = ["InterruptWatch"]
 
 
 _MAIN = threading.main_thread().ident
-_SIGINT = int(signal.SIGINT)
-# The functions without the wrappers that make enums of numbers: they are called at every call of a guest.
-_plain: Any = import_module("_signal")
 
 
 class InterruptWatch:
@@ -38,15 +34,15 @@ class InterruptWatch:
 
     def __enter__(self) -> InterruptWatch:
         if threading.get_ident() == _MAIN:
-            handler = _plain.getsignal(_SIGINT)
-            if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
+            handler = _plain.getsignal(_plain.SIGINT)
+            if handler is _plain.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
                 self._before = handler
-                _plain.signal(_SIGINT, self._note)
+                _plain.signal(_plain.SIGINT, self._note)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._before is not None:
-            _plain.signal(_SIGINT, self._before)
+            _plain.signal(_plain.SIGINT, self._before)
         if self.noted and not isinstance(error, KeyboardInterrupt):
             self.check()
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 from typing import Any
 
 from svm import limits
+from svm.digest import digest
 from svm.errors import MalformedError, Place
 from svm.isa import FUNCREF, OPS, REFERENCE_TYPES, FuncType, ValueType
 from svm.module import (
@@ -221,7 +221,7 @@ def read(data: bytes) -> Module:
         start=parts.get("start"),
         elements=parts.get("element", ()),
         data=segments,
-        digest=sha256(data).hexdigest(),
+        digest=digest(data).hex(),
         origin=Origin("data count" in parts, DebugLines.of(customs, imported, starts, functions)),
         **_known(customs),
     )

@@ -3,14 +3,13 @@
 Building takes LLVM some seconds; a later start maps a file of some 300 KB and imports no compiler.  The code is
 position-independent, refers to nothing outside itself, and is never written to.
 
-A blob file is MAGIC, a SHA-256 of what follows, the lengths of three parts (u32 each), and the parts: facts
+A blob file is MAGIC, a digest of what follows, the lengths of three parts (u32 each), and the parts: facts
 (marshalled), the handlers' offsets as u32, and, page-aligned, the code.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import marshal
 import mmap
 import os
@@ -21,6 +20,7 @@ from functools import cache
 from typing import Any
 
 from svm.cache import atomic_write, cache_folder, read
+from svm.digest import digest
 from svm.errors import Error
 
 __all__ = ["Blob", "UnavailableError", "assemble", "get_blob", "supported"]
@@ -67,10 +67,8 @@ def _sources() -> list[str]:
 
 @cache
 def _key(target: str) -> str:
-    digest = hashlib.sha256(target.encode())
-    for path in _sources():
-        digest.update(os.path.basename(path).encode() + (read(path) or b""))
-    return digest.hexdigest()[:24]
+    sources = (os.path.basename(path).encode() + (read(path) or b"") for path in _sources())
+    return digest(target.encode(), *sources).hex()[:24]
 
 
 class Blob:
@@ -105,11 +103,11 @@ def _unpack(data: bytes) -> tuple[dict[str, Any], tuple[int, ...], bytes]:
     """Parts of a blob file.  Raises ValueError for whatever is none."""
     if len(data) < _HEAD.size:
         raise ValueError("too short")
-    magic, digest, facts_size, count, code_size = _HEAD.unpack_from(data)
+    magic, own, facts_size, count, code_size = _HEAD.unpack_from(data)
     rest = data[_HEAD.size :]
     if (
         magic != MAGIC
-        or hashlib.sha256(data[40:]).digest() != digest
+        or digest(data[40:]) != own
         or len(rest) != facts_size + 4 * count + code_size
     ):
         raise ValueError("damaged")
@@ -122,7 +120,7 @@ def _pack(facts: dict[str, Any], offsets: list[int], code: bytes) -> bytes:
     text = marshal.dumps(facts, MARSHAL)
     sizes = struct.pack("<III", len(text), len(offsets), len(code))
     body = sizes + text + struct.pack(f"<{len(offsets)}I", *offsets) + code
-    return MAGIC + hashlib.sha256(body).digest() + body
+    return MAGIC + digest(body) + body
 
 
 _loaded: dict[str, Blob] = {}

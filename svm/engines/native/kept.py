@@ -7,7 +7,6 @@ first.
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import os
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 
 import svm.lower
 from svm.cache import atomic_write, cache_folder, read
+from svm.digest import DIGEST_BYTES, digest
 from svm.engines.native.blob import MARSHAL
 from svm.engines.native.stream import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
@@ -53,13 +53,13 @@ class KeptCode:
         if len(body) <= MOST_BYTES:
             folder = cache_folder("code")
             _make_room(folder)
-            atomic_write(os.path.join(folder, self._name), _MAGIC + hashlib.sha256(body).digest() + body)
+            atomic_write(os.path.join(folder, self._name), _MAGIC + digest(body) + body)
 
     def _load(self) -> dict[int, tuple[Any, ...]]:
         data = read(os.path.join(cache_folder("code"), self._name)) or b""
-        head = len(_MAGIC) + 32
+        head = len(_MAGIC) + DIGEST_BYTES
         body = data[head:]
-        if data[:head] != _MAGIC + hashlib.sha256(body).digest():
+        if data[:head] != _MAGIC + digest(body):
             return {}
         name, found = marshal.loads(body)  # another module's file, or another build's, may have been put in its place
         if name != self._name:
@@ -74,10 +74,7 @@ def _version() -> str:
     own, lower = os.path.dirname(__file__), os.path.dirname(svm.lower.__file__)
     paths = [os.path.join(own, name) for name in ("encode.py", "kept.py", "stream.py")]
     paths += sorted(entry.path for entry in os.scandir(lower) if entry.name.endswith(".py"))
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(os.path.basename(path).encode() + (read(path) or b""))
-    return digest.hexdigest()[:12]
+    return digest(*(os.path.basename(path).encode() + (read(path) or b"") for path in paths)).hex()[:12]
 
 
 def _make_room(folder: str) -> None:
