@@ -15,7 +15,7 @@ from svm.limits import MAX_MODULE_BYTES
 from svm.module import Module, decode
 from svm.module.binary import MAGIC
 
-__all__ = ["parse_model", "read_model"]
+__all__ = ["parse_model", "read_bytes", "read_model"]
 
 _CHUNK = 1 << 20
 _WASM_MAGIC = b"\0asm"  # here too, so that a file of another kind does not import that format
@@ -31,13 +31,16 @@ def read_model(path: str | PathLike[str]) -> Module:
         from krait import compile_file
 
         return compile_file(path)
+    return parse_model(read_bytes(path), path, text=path.endswith(".svmt"))
+
+
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """The bytes of a file, up to one more than a module may have: a device or a pipe may never end.  Raises OSError."""
     with open(path, "rb", buffering=0) as file:
-        data = b"".join(_bounded(file))
-    return parse_model(data, path, text=path.endswith(".svmt"))
+        return b"".join(_bounded(file))
 
 
 def _bounded(file: RawIOBase) -> Iterator[bytes]:
-    """The bytes of a file up to one more than a module may have: a device or a pipe may never end."""
     left = MAX_MODULE_BYTES + 1
     while left and (data := file.read(min(left, _CHUNK))):
         left -= len(data)

@@ -12,6 +12,7 @@ __all__ = ["clean", "coloured", "complain", "say"]
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}  # pictures of them
 _CONTROLS |= dict.fromkeys((*range(0x7F, 0xA0), 0x2028, 0x2029), 0xFFFD)
 _CONTROLS |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)  # those that change the direction
+_CONTROLS |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)  # from names of files that are no text
 
 
 def clean(text: str) -> str:

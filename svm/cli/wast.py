@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 from collections import Counter
@@ -84,7 +85,7 @@ def _outcomes(files: Sequence[str], engine: str, timeout: float | None, jobs: in
         yield from (_outcome(file, engine, timeout) for file in files)
         return
     embed.Store(engine=engine).close()  # what is built at an engine's first use is built once, and not by each process
-    with ProcessPoolExecutor(jobs, initializer=_die_of_interrupts) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_alone) as pool:
         running = [pool.submit(_outcome, file, engine, timeout) for file in files]
         try:
             for file, future in zip(files, running, strict=True):
@@ -93,13 +94,15 @@ def _outcomes(files: Sequence[str], engine: str, timeout: float | None, jobs: in
                 except BrokenProcessPool:
                     text = f"svm: {file}: a process that ran scripts was killed; --jobs 1 finds out which script it was"
                     raise Failure(Status.INTERNAL, text) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
-def _die_of_interrupts() -> None:
-    """Ctrl-C ends a process of the pool at once: who waits for it says so, once."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _leave_interrupts_alone() -> None:
+    """Ctrl-C reaches the processes of the pool too; the one that started them ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _outcome(file: str, engine: str, timeout: float | None) -> Outcome:

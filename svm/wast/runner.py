@@ -53,7 +53,8 @@ def run_script(script: Script, *, engine: str = "auto", seconds: float | None = 
     """Run a script.
 
     engine: its name in `svm.ENGINES`, or "auto".  seconds: wall time that each call may take.
-    Raises OSError where a module's file cannot be read, UsageError for an engine that there is not.
+    Raises OSError where a module's file cannot be read, MalformedError where it cannot be one, UsageError for an engine
+    that there is not.
     """
     begun = time.monotonic()
     runner = _Runner(script, engine, seconds)
@@ -83,7 +84,7 @@ class _Runner:
         """Instances by the names that the script gave them, the last one by None; or why there is none."""
 
     def run(self, command: Command) -> None:
-        """Run a command.  Raises _Failed and _Skipped, OSError where a module's file cannot be read."""
+        """Run a command.  Raises _Failed and _Skipped, and what `Script.read` raises."""
         match command:
             case Instantiate():
                 self._instantiate(command)
@@ -101,7 +102,7 @@ class _Runner:
     # Modules
 
     def _instantiate(self, command: Instantiate) -> None:
-        data = self._read(command.file)
+        data = self.script.read(command.file)
         made: Guest | str
         try:
             made = self._spawn(data)
@@ -116,7 +117,7 @@ class _Runner:
     def _expect_refused(self, command: ExpectRefused) -> None:
         if not command.binary:
             raise _Skipped(_TEXT_FORMAT)
-        data = self._read(command.file)
+        data = self.script.read(command.file)
         try:
             self._spawn(data)
         except Exception as error:
@@ -124,10 +125,6 @@ class _Runner:
                 raise _Failed(f"{command.error.__name__}: {command.text}", _describe(error)) from None
         else:
             raise _Failed(f"{command.error.__name__}: {command.text}", "an instance")
-
-    def _read(self, name: str) -> bytes:
-        with open(self.script.path(name), "rb") as file:
-            return file.read()
 
     def _spawn(self, data: bytes) -> Guest:
         try:

@@ -13,6 +13,7 @@ from os.path import dirname, join
 from typing import Any, TypeVar
 
 from svm.errors import ExhaustionError, InvalidError, LinkError, MalformedError, ModuleError, Place, TrapError
+from svm.files import read_bytes
 from svm.record import record
 
 __all__ = [
@@ -132,18 +133,19 @@ class Script:
     source: str
     commands: tuple[tuple[str, Command], ...]
 
-    def path(self, name: str) -> str:
-        """Where a file that a command names lies."""
-        return join(dirname(self.file), name)
+    def read(self, name: str) -> bytes:
+        """The bytes of a file that a command names.  Raises OSError, MalformedError for what is no name of a file."""
+        try:
+            return read_bytes(join(dirname(self.file), name))
+        except ValueError as error:
+            raise MalformedError(f"{name!r:.80} cannot be a file's name: {error}", Place(file=self.file)) from None
 
 
 def read_script(path: str | PathLike[str]) -> Script:
     """Read a script.  Raises MalformedError for what is none, OSError where it cannot be read."""
     path = fspath(path)
-    with open(path, "rb") as file:
-        data = file.read()
     try:
-        root = json.loads(data)
+        root = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}", Place(file=path)) from None
     script = _Fields(path, "the script", root)

@@ -18,6 +18,7 @@ __all__ = ["Pattern", "UnknownValueError", "Value", "read_pattern", "read_value"
 _TYPES = {str(type_): type_ for type_ in ValueType}
 _WIDTH = {I32: 32, F32: 32, I64: 64, F64: 64}
 _MANTISSA = {F32: 23, F64: 52}
+_MOST_DIGITS = 20  # of 64 bits
 _NANS = ("nan:canonical", "nan:arithmetic")
 
 
@@ -70,7 +71,7 @@ def read_value(data: dict[str, Any]) -> Value:
         raise UnknownValueError(f"{type_} of no value")
     if type_.is_reference and text == "null":
         return Value(type_, None)
-    if type_ is FUNCREF or not text.isascii() or not text.isdigit():
+    if type_ is FUNCREF or not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
         raise UnknownValueError(f"{type_} {text!r:.80}")
     number = int(text)
     if type_ is not EXTERNREF and number >> _WIDTH[type_]:

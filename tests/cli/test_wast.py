@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,8 +91,28 @@ def test_usage(scripts: Path, cli: Cli) -> None:
     assert cli("wast", "--jobs", "0", "good.json").status == 2
 
 
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="what is patched here must reach a process")
 def test_a_process_that_dies(scripts: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svm.cli.wast.read_script", lambda file: os._exit(1))
     result = cli("wast", "--jobs", "2", "good.json", "good.json")
     assert result.status == 71
     assert result.err.startswith("svm: good.json: a process that ran scripts was killed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
+def test_interrupted(scripts: Path) -> None:
+    """Ctrl-C reaches the whole group of processes, and is told once."""
+    endless = 'export "one" func $one\nfunc $one\nloop\nbr 0\nend\nend\n'
+    Path("endless.wasm").write_bytes(write(from_text(endless)))
+    call = {"type": "action", "line": 2, "action": ONE, "expected": []}
+    script = {"source_filename": "x.wast", "commands": [MADE | {"filename": "endless.wasm"}, call]}
+    Path("endless.json").write_text(json.dumps(script), encoding="utf-8")
+    command = [sys.executable, "-m", "svm", "wast", "--engine", "reference", "--jobs", "2", "--verbose"]
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen([*command, "good.json", "endless.json", "endless.json"], start_new_session=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**os.environ, "PYTHONPATH": root}) as process:  # fmt: skip
+        assert process.stdout is not None and process.stdout.readline().startswith(b"good.wast: 1 passed")
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (-signal.SIGINT, b"", b"svm: interrupted\n")

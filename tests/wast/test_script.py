@@ -62,7 +62,21 @@ def test_commands(tmp_path: Path, data: dict[str, Any], command: Command) -> Non
     script = read_script(write(tmp_path, {"source_filename": "x.wast", "commands": [data]}))
     assert script.commands == ((data["type"], command),)
     assert script.source == "x.wast"
-    assert Path(script.path("y.wasm")) == tmp_path / "y.wasm"
+
+
+def test_files_lie_beside_the_script(tmp_path: Path) -> None:
+    script = read_script(write(tmp_path, {"commands": []}))
+    (tmp_path / "y.wasm").write_bytes(b"module")
+    assert script.read("y.wasm") == b"module"
+    with pytest.raises(FileNotFoundError):
+        script.read("z.wasm")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_names_of_no_file(tmp_path: Path, name: str) -> None:
+    script = read_script(write(tmp_path, {"commands": []}))
+    with pytest.raises(MalformedError, match="cannot be a file's name"):
+        script.read(name)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def test_values(data: dict[str, Any], value: Value) -> None:
         json("i32", "4294967296"),
         json("i32", "-1"),
         json("i32", "²"),
+        json("externref", "9" * 5_000),
         json("i32", "nan:canonical"),
         json("i32"),
         json("f32", "x"),
