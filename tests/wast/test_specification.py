@@ -11,7 +11,7 @@ from svm.wast import read_script, run_script
 from svm.wast.script import ExpectRefused, ExpectReturn, ExpectTrap
 from tests.spec import BUILD, AbsentError, scripts
 
-SHARE = ("bulk", "elem", "fac", "imports", "linking", "names", "ref_func", "select", "start", "traps")
+SHARE = ("binary", "bulk", "elem", "fac", "imports", "linking", "names", "ref_func", "select", "start", "traps")
 
 
 @cache
