@@ -158,7 +158,8 @@ class HostFunction:
 class FunctionInstance:
     """A function in a store: either `host`, or body `index` of `instance`'s module.
 
-    number: its place in the store, and so its reference.  code: what the engine made of it, made at its first call.
+    number: its place in the store, and so its reference.  code: what the engine made of it; signature: how values pass
+    when it is called across the border (`svm.runtime.values`); both made at the first call that needs them.
     """
 
     number: int
@@ -168,6 +169,7 @@ class FunctionInstance:
     index: int = 0
     host: HostFunction | None = None
     code: Any = None
+    signature: Any = None
 
     def __repr__(self) -> str:
         return f"<function {self.name}: {self.type}>"

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
 from svm.errors import Traceback, TracebackFrame
@@ -43,9 +44,8 @@ class GuestStack(ABC):
     """The frames of a store's guests in the form in which their engine runs them, and the fuel of a slice.
 
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
-    and before it calls the host.  in_host: how many calls to the host are under way.  position: where the running
-    frame is, for its engine only; who calls into a guest that is in the middle of a call to the host keeps it and
-    puts it back. Slots above the running frame's operands are pushed and popped by who calls or is called.
+    and before it calls the host.  in_host: how many calls to the host are under way.  Slots above the running frame's
+    operands are pushed and taken by who calls or is called.
     """
 
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
@@ -53,7 +53,18 @@ class GuestStack(ABC):
         self.limit_bytes = limit_bytes
         self.fuel = 0
         self.in_host = 0
-        self.position: Any = None
+
+    @property
+    @abstractmethod
+    def position(self) -> Any:
+        """Where the running frame is, for its engine only; None where no frame runs.  Who calls into a guest that is in
+        the middle of a call to the host keeps it and puts it back.
+        """
+
+    @position.setter
+    @abstractmethod
+    def position(self, position: Any) -> None:
+        """Set it."""
 
     @property
     @abstractmethod
@@ -65,8 +76,8 @@ class GuestStack(ABC):
         """Put slots on top."""
 
     @abstractmethod
-    def pop(self, count: int) -> list[int]:
-        """Take slots from the top."""
+    def take(self, layout: Struct) -> tuple[Any, ...]:
+        """Take slots from the top, unpacked as a layout of them has it."""
 
     @abstractmethod
     def cut(self, height: int) -> None:

@@ -1,4 +1,4 @@
-"""A guest's fuel, handed out in slices.
+"""The fuel of a store's guests, handed out in slices.
 
 What is left is the reserve here plus the slice on the stack (`GuestStack.fuel`, which may be below zero).  How fuel is
 sliced is invisible to the guest: a test that finds a slice used up, but not the fuel, goes on as if it had not been.
@@ -15,50 +15,38 @@ UNLIMITED = 1 << 62
 
 
 class FuelMeter:
-    """Counts one guest's fuel.  granted: what it was given in all; limited: whether that is a limit of the host's."""
+    """Counts a store's fuel.  granted: what it was given in all; limited: whether that is a limit of the host's;
+    stack: where the slice is, which has the same when another takes its place.
+    """
 
     def __init__(self, stack: GuestStack, limit: int | None) -> None:
-        self._stack = stack
-        self._reserve = UNLIMITED if limit is None else limit
-        self.granted = self._reserve
+        self.stack = stack
+        self.granted = UNLIMITED if limit is None else limit
         self.limited = limit is not None
+        self._reserve = self.granted
 
     @property
     def left(self) -> int:
         """Fuel that is left; below zero where the last charge was more than there was."""
-        return self._reserve + self._stack.fuel
+        return self._reserve + self.stack.fuel
 
     @property
     def used(self) -> int:
         """Fuel used in all."""
-        return self.granted - self.left
+        return self.granted - self._reserve - self.stack.fuel
 
     def add(self, amount: int) -> None:
         """Grant more."""
         self._reserve += amount
         self.granted += amount
 
-    def move(self, stack: GuestStack) -> None:
-        """Go on with another stack, which has the same slice."""
-        self._stack = stack
+    def gather(self) -> int:
+        """Take back what is left of the slice; what is left in all."""
+        self._reserve += self.stack.fuel
+        self.stack.fuel = 0
+        return self._reserve
 
-    def gather(self) -> None:
-        """Take back what is left of the slice."""
-        self._reserve += self._stack.fuel
-        self._stack.fuel = 0
-
-    def go_on(self, slice_left: int) -> None:
-        """Put so much of what is left on the stack: the slice of a call goes on after a call nested in it."""
-        self.gather()
-        self._reserve -= slice_left
-        self._stack.fuel = slice_left
-
-    def hand_out(self, most: int, floor: int) -> bool:
-        """Give the stack a slice of at most `most` that leaves `floor` in all; whether it may then run."""
-        self.gather()
-        amount = min(most, self._reserve - floor)
-        if amount < 0:
-            return False
+    def hand_out(self, amount: int) -> None:
+        """Make so much of what is left the slice, after the last was gathered."""
         self._reserve -= amount
-        self._stack.fuel = amount
-        return True
+        self.stack.fuel = amount

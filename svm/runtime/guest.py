@@ -32,11 +32,10 @@ class Guest:
         module; then nothing has changed.  Raises GuestError where a segment does not fit or the start function fails:
         what was written before stays, and what stands in the tables of other guests can be called.
         """
-        store.check_open()
         self.store = store
         self._alone = alone
         self._closed = False
-        mine = store.acquire()
+        store.acquire()
         try:
             if module.module.start is not None:
                 store.check_free()
@@ -44,8 +43,7 @@ class Guest:
             if module.module.start is not None:
                 self._run(Task(store, self.instance.functions[module.module.start], (), self.instance))
         finally:
-            if mine:
-                store.release()
+            store.release()
 
     # Calls
 
@@ -158,13 +156,12 @@ class Guest:
         in it is passed over.
         """
         self._check_open()
-        mine = self.store.acquire()
+        self.store.acquire()
         try:
             with suppress(ExitError):
                 self.store.call_aside(self.instance, _FLUSH, FuncType(), ())
         finally:
-            if mine:
-                self.store.release()
+            self.store.release()
 
     def close(self) -> None:
         """Give up the guest: calls are refused.  May be called more than once.

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from svm.runtime.arenas import FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
-from svm.runtime.values import host_results, values_of
+from svm.runtime.values import Signature, signature_of
 
 __all__ = ["call_host"]
 
 
 def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInstance) -> None:
     """Call a host function with the arguments on the stack.  Raises UsageError where what it returns does not fit."""
-    host, type_ = function.host, function.type
+    host, arenas = function.host, stack.arenas
     assert host is not None
-    values = values_of(stack.arenas, type_.params, stack.pop(len(type_.params)))
-    position = stack.position
+    signature: Signature = function.signature or signature_of(function)
+    params = signature.params
+    values = params.decode(arenas, stack.take(params.layout))
     stack.in_host += 1
     try:
         result = host.function(caller, *values) if host.caller else host.function(*values)
     finally:
         stack.in_host -= 1
-        stack.position = position
-    stack.push(host_results(stack.arenas, type_, result, function.name))
+    if len(function.type.results) != 1:
+        result = result if isinstance(result, tuple) else () if result is None else (result,)
+    else:
+        result = (result,)
+    stack.push(signature.results.encode(arenas, result))

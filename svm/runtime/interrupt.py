@@ -7,7 +7,7 @@ Python code, unless that has called a guest itself.
 
 from __future__ import annotations
 
-import _signal as _plain  # type: ignore[import-not-found]  # typeshed does not have it
+import _signal  # type: ignore[import-not-found]  # `signal` without its enums, which typeshed does not have
 import threading
 from types import FrameType
 from typing import Any
@@ -18,36 +18,42 @@ __all__ = ["InterruptWatch"]
 
 
 _MAIN = threading.main_thread().ident
+_SIGINT: int = _signal.SIGINT
 
 
 class InterruptWatch:
-    """Context in which SIGINT is noted.  Does nothing off the main thread or where the host handles SIGINT itself.
+    """A store's watch: a context in which SIGINT is noted, entered by each run of a call, nested ones too.
 
-    An interrupt that was noted but not raised when the context ends is raised there, so that none is lost.
+    It does nothing off the main thread or where the host handles SIGINT itself.  An interrupt that was noted but not
+    raised when the context ends is raised there, so that none is lost.
     """
 
     def __init__(self, stack: GuestStack) -> None:
-        self._stack = stack
-        self._before: Any = None
-        self._depth = stack.in_host
+        self.stack = stack
         self.noted = False
+        self._depth = 0
+        self._outer: list[tuple[Any, int]] = []  # of the runs under way: who handled SIGINT before, and at what depth
 
     def __enter__(self) -> InterruptWatch:
+        before = None
         if threading.get_ident() == _MAIN:
-            handler = _plain.getsignal(_plain.SIGINT)
-            if handler is _plain.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
-                self._before = handler
-                _plain.signal(_plain.SIGINT, self._note)
+            handler = _signal.getsignal(_SIGINT)
+            if handler is _signal.default_int_handler or isinstance(getattr(handler, "__self__", None), InterruptWatch):
+                before = handler
+                _signal.signal(_SIGINT, self._note)
+        self._outer.append((before, self._depth))
+        self._depth = self.stack.in_host
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._before is not None:
-            _plain.signal(_plain.SIGINT, self._before)
-        if self.noted and not isinstance(error, KeyboardInterrupt):
+    def __exit__(self, *_: object) -> None:
+        before, self._depth = self._outer.pop()
+        if before is not None:
+            _signal.signal(_SIGINT, before)
+        if self.noted:
             self.check()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._stack.in_host > self._depth:
+        if self.stack.in_host > self._depth:
             raise KeyboardInterrupt
         self.noted = True
 

@@ -30,7 +30,7 @@ from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
-from svm.runtime.values import from_slot, from_slots, to_slots
+from svm.runtime.values import from_slot, signature_of, slots_of
 
 __all__ = ["Exited", "Finished", "Outcome", "Paused", "Store", "Task", "Trapped"]
 
@@ -95,10 +95,12 @@ class Store:
         self._engine = engine
         self.stack: GuestStack = engine.new_stack(self.arenas, limits.stack_bytes)
         self.meter = FuelMeter(self.stack, limits.fuel)
+        self.watch = InterruptWatch(self.stack)
         self.closed = False
-        self._owner: int | None = None
-        self._lock = threading.Lock()
-        self._tasks: list[Task] = []
+        self.tasks: list[Task] = []
+        """Calls under way: one that is paused, or that runs and those that its host functions made, outermost first."""
+        self._lock = threading.RLock()
+        self._held = 0
 
     # Calls
 
@@ -122,12 +124,12 @@ class Store:
     @property
     def task(self) -> Task | None:
         """The call that is paused, if there is one."""
-        return self._tasks[-1] if self._tasks else None
+        return self.tasks[-1] if self.tasks else None
 
     @property
     def running(self) -> bool:
         """Whether some thread drives it just now."""
-        return self._owner is not None
+        return self._held > 0
 
     @property
     def engine(self) -> Engine:
@@ -145,7 +147,7 @@ class Store:
         stack = engine.adopt(self.arenas, self.limits.stack_bytes, record)
         stack.fuel = old.fuel
         self._engine, self.stack = engine, stack
-        self.meter.move(stack)
+        self.meter.stack = self.watch.stack = stack
 
     @property
     def fuel(self) -> int | None:
@@ -166,7 +168,7 @@ class Store:
         if self.running:
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
         self.closed = True
-        self._tasks.clear()
+        self.tasks.clear()
         self.stack.cut(0)
         self._engine.close(self.arenas)
         self.arenas.close()
@@ -185,30 +187,29 @@ class Store:
             raise UsageError("the guest is closed, and so is its store")
 
     def check_free(self) -> None:
-        """Raise UsageError while a call is paused, for it must end before another begins."""
-        if self._tasks and not self.stack.in_host:
+        """Raise UsageError where no call can begin: while another is paused, or where calls nest too deep."""
+        if self.stack.in_host >= _MOST_NESTED:
+            raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
+        if self.tasks and not self.stack.in_host:
             raise UsageError(
                 "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
             )
 
-    def acquire(self) -> bool:
-        """Hold the store for this thread; whether it was not held before, and so is to be released.
+    def acquire(self) -> None:
+        """Hold the store for this thread, which may hold it already; every time is to be released.
 
-        Raises UsageError where another thread has it.
+        Raises UsageError where another thread has it, or it is closed.
         """
-        me = threading.get_ident()
-        if self._owner == me:
-            if self.stack.in_host >= _MOST_NESTED:
-                raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
-            return False
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             raise UsageError("the guest is driven by another thread; a guest belongs to one thread at a time")
-        self._owner = me
-        return True
+        self._held += 1
+        if self.closed:
+            self.release()
+            self.check_open()
 
     def release(self) -> None:
         """Let other threads have the store."""
-        self._owner = None
+        self._held -= 1
         self._lock.release()
 
     def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
@@ -239,7 +240,7 @@ class Store:
         stack.fuel = _ASIDE_FUEL
         try:
             done = self.engine.call(stack, found) is Status.DONE
-            return stack.pop(len(type_.results)) if done else None
+            return stack.take(slots_of(len(type_.results))) if done else None
         except ExitError:
             raise
         except Exception:
@@ -256,7 +257,7 @@ class Task:
         self,
         store: Store,
         function: FunctionInstance,
-        args: tuple[Any, ...],
+        args: Sequence[Any],
         caller: Instance | None = None,
         *,
         slots: bool = False,
@@ -266,16 +267,14 @@ class Task:
         the bits of every NaN.  Raises UsageError for arguments that do not fit.
         """
         self._store = store
-        self._caller = caller
         self._function = function
+        self._caller = caller
         self._slots = slots
-        what = f"arguments of {function.name!r}"
-        self._args = list(args) if slots else to_slots(store.arenas, function.type.params, args, what)
-        self._started = self._entered = False
-        self._running = False
-        self._given_up = False
+        self._args = args if slots else signature_of(function).params.encode(store.arenas, args)
+        self._next: Callable[[], Status] | None = self._first
+        """What runs the next slice; None when the call has ended."""
+        self._started = self._entered = self._running = self._nested = False
         self._base = 0
-        self._nested = False
         self._seconds: float | None = None
         self._deadline: float | None = None
         self.outcome: Outcome | None = None
@@ -283,7 +282,7 @@ class Task:
     @property
     def done(self) -> bool:
         """Whether the call has ended: with a result, with an error, or given up."""
-        return self._given_up or (self.outcome is not None and not isinstance(self.outcome, Paused))
+        return self._next is None
 
     def run(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
         """Run until the call ends, or has used so much fuel, or has run so long, or meets one of the guest's limits.
@@ -293,61 +292,60 @@ class Task:
         up.
         """
         store = self._store
-        store.check_open()
-        mine = store.acquire()
+        store.acquire()
         try:
             if self._running:
                 raise UsageError("the call is running already")
-            if self.done:
+            if self._next is None:
                 raise UsageError("the call has ended")
-            portion = store.meter.left if fuel is None else _portion(fuel)
+            if fuel is not None:
+                fuel = _portion(fuel)
             if seconds is not None and not isinstance(seconds, int | float):
                 raise UsageError(f"seconds are a number, not {seconds!r}")
             if not self._started:
                 self._start()
             elif store.task is not self:
                 raise UsageError("another call of the guest is under way; it must go on first")
-            self._set_deadline(seconds)
-            floor = max(store.meter.left - portion, 0)
+            self._set_deadline(store.limits.seconds if seconds is None else seconds)
+            left = store.meter.left
             self._running = True
             try:
-                with InterruptWatch(store.stack) as watch:
-                    self.outcome = self._drive(floor, watch)
+                with store.watch:
+                    self.outcome = outcome = self._drive(0 if fuel is None else max(left - fuel, 0))
             finally:
                 self._running = False
-            return self.outcome
+            return outcome
         finally:
-            if mine:
-                store.release()
+            store.release()
 
     def cancel(self) -> None:
         """Give up a paused call: its frames are dropped, and the guest can be called again."""
         store = self._store
-        mine = store.acquire()
+        store.acquire()
         try:
             if self._running:
                 raise UsageError("the call is running: only a paused call can be given up")
-            if self.done:
-                return
-            if self._started:
+            if self._started and not self.done:
                 if store.task is not self:
                     raise UsageError("another call of the guest is under way; it must end first")
                 self._drop()
-            self._given_up = True
+            self._next = None
         finally:
-            if mine:
-                store.release()
+            store.release()
 
     def finish(self, outcome: Outcome) -> Any:
         """The value of an outcome, or its error raised."""
-        match outcome:
-            case Finished(value):
-                return value
-            case Trapped(error):
-                raise error
-            case Exited(code):
-                raise ExitError(code, None, outcome.fuel_used)
+        if isinstance(outcome, Finished):
+            return outcome.value
+        if isinstance(outcome, Trapped):
+            raise outcome.error
+        if isinstance(outcome, Exited):
+            raise ExitError(outcome.code, None, outcome.fuel_used)
         raise self._limit(outcome)
+
+    def traceback(self) -> Traceback:
+        """The call's frames, outermost first; none before it has begun or after it has ended."""
+        return traceback(self._store.stack) if self in self._store.tasks and self._entered else Traceback()
 
     def __repr__(self) -> str:
         return f"<Task {self._function.name}: {self.outcome or 'ready'}>"
@@ -356,21 +354,19 @@ class Task:
 
     def _start(self) -> None:
         store, stack = self._store, self._store.stack
-        self._nested = stack.in_host > 0
         store.check_free()
+        self._nested = stack.in_host > 0
         self._started = True
-        self._base, self._position = stack.height, stack.position if self._nested else None
-        self._slice, self._used = stack.fuel, store.meter.used
+        self._base = stack.height
+        self._position, self._slice, self._used = stack.position, stack.fuel, store.meter.used
         stack.push(self._args)
-        store._tasks.append(self)
-        self._next: Callable[[], Status] = self._first
+        store.tasks.append(self)
 
     def _set_deadline(self, seconds: float | None) -> None:
         """Decide when the run must stop: no later than the call that it is nested in."""
-        seconds = self._store.limits.seconds if seconds is None else seconds
         self._seconds, self._deadline = seconds, None if seconds is None else time.monotonic() + seconds
-        if self._nested and len(self._store._tasks) > 1:
-            outer = self._store._tasks[-2]
+        if self._nested and len(self._store.tasks) > 1:
+            outer = self._store.tasks[-2]
             if outer._deadline is not None and (self._deadline is None or outer._deadline < self._deadline):
                 self._seconds, self._deadline = outer._seconds, outer._deadline
 
@@ -382,99 +378,99 @@ class Task:
         self._entered = True
         return store.engine.call(store.stack, self._function)
 
-    def traceback(self) -> Traceback:
-        """The call's frames, outermost first; none before it has begun or after it has ended."""
-        store = self._store
-        return traceback(store.stack) if self in store._tasks and self._entered else Traceback()
-
-    def _drive(self, floor: int, watch: InterruptWatch) -> Outcome:
-        meter = self._store.meter
-        size = _FIRST_SLICE
-        while True:
-            if not meter.hand_out(size, floor):
-                return self._pause("fuel")
-            begun = time.monotonic()
-            try:
-                status = self._next()
-            except (GuestTrap, GuestThrow) as failure:
-                return self._fail(failure)
-            except ExitError as end:
-                self._drop()
-                return Exited(end.code, meter.used)
-            except BaseException as error:
-                frames = self.traceback()
-                self._drop()
-                self._given_up = True
-                if isinstance(error, GuestError) and not error.traceback.frames:
-                    error.traceback, error.fuel_used = frames, meter.used
-                elif frames.frames:
-                    error.add_note(f"The guest's traceback (most recent call last):\n{frames}")
-                raise
-            if status is Status.DONE:
-                return self._finish()
-            self._next = self._resume
-            now = time.monotonic()
-            size = _next_size(size, now - begun)
-            if watch.noted:
-                self.outcome = self._pause("interrupt")
-                watch.check()
-            if self._deadline is not None and now >= self._deadline and meter.left >= floor:
-                return self._pause("seconds")
-
     def _resume(self) -> Status:
         store = self._store
         return store.engine.resume(store.stack)
 
+    def _drive(self, floor: int) -> Outcome:
+        """Run slices until the call ends or stops, or less fuel than `floor` is left."""
+        meter, watch = self._store.meter, self._store.watch
+        size, left = _FIRST_SLICE, meter.gather()
+        while left >= floor:
+            assert self._next is not None
+            meter.hand_out(min(size, left - floor))
+            begun = time.monotonic()
+            try:
+                status = self._next()
+            except BaseException as error:
+                return self._fail(error)
+            if status is Status.DONE:
+                return self._finish()
+            self._next = self._resume
+            left = meter.gather()
+            if watch.noted:
+                self.outcome = self._pause("interrupt")
+                watch.check()
+            if left >= floor:
+                now = time.monotonic()
+                if self._deadline is not None and now >= self._deadline:
+                    return self._pause("seconds")
+                size = _next_size(size, now - begun)
+        return self._pause("fuel")
+
     def _finish(self) -> Finished:
-        store, stack = self._store, self._store.stack
-        types = self._function.type.results
-        found = stack.pop(len(types))
-        value = tuple(found) if self._slots else from_slots(store.arenas, types, found)
+        store, function = self._store, self._function
+        value: Any
+        if self._slots:
+            value = store.stack.take(slots_of(len(function.type.results)))
+        else:
+            results = signature_of(function).results
+            values = results.decode(store.arenas, store.stack.take(results.layout))
+            value = values[0] if len(values) == 1 else tuple(values) or None
         self._drop()
         return Finished(value, store.meter.used)
 
-    def _pause(self, reason: str) -> Outcome:
-        store = self._store
-        store.meter.gather()
+    def _pause(self, reason: str) -> Paused:
         if not self._nested:
-            return Paused(reason, store.meter.used, self)
+            return Paused(reason, self._store.meter.used, self)
         frames = self.traceback()  # the host function that called cannot be gone back to
         self._drop()
-        self._given_up = True
-        return Paused(reason, store.meter.used, frames)
+        return Paused(reason, self._store.meter.used, frames)
 
     def _drop(self) -> None:
-        """Drop the call's frames."""
-        store = self._store
-        store.stack.cut(self._base)
-        store.stack.position = self._position
-        store._tasks.remove(self)
+        """Drop the call's frames, for it has ended."""
+        store, stack = self._store, self._store.stack
+        self._next = None
+        store.tasks.pop()
+        stack.cut(self._base)
+        stack.position = self._position
+        store.meter.gather()
         if self._nested:  # what it used was taken from the slice of the call that it is nested in
-            store.meter.go_on(self._slice - (store.meter.used - self._used))
-        else:
-            store.meter.gather()
+            store.meter.hand_out(self._slice - (store.meter.used - self._used))
 
-    def _fail(self, failure: GuestTrap | GuestThrow) -> Trapped | Exited:
+    # Failures
+
+    def _fail(self, error: BaseException) -> Trapped | Exited:
+        """The outcome where what ran raised an error of the guest's; any other is raised with the guest's traceback."""
         store = self._store
         frames = self.traceback()
         self._drop()
         used = store.meter.used
-        if isinstance(failure, GuestThrow):
+        if isinstance(error, ExitError):
+            return Exited(error.code, used)
+        if isinstance(error, GuestThrow):
             try:
-                return Trapped(self._uncaught(failure, frames, used), used)
+                return Trapped(self._uncaught(error, frames, used), used)
             except ExitError as end:
                 return Exited(end.code, used)
-        kind = failure.kind
-        if kind is TrapKind.CALL_STACK_EXHAUSTED:
-            limit = store.limits.stack_bytes
-            message = f"{kind.message}: the guest's stack limit is {limit} bytes"
-            return Trapped(ExhaustionError(message, limit, frames, used), used)
-        return Trapped(TrapError(kind.name.lower(), kind.message, frames, used), used)
+        if isinstance(error, GuestTrap):
+            return Trapped(self._trap(error.kind, frames, used), used)
+        if isinstance(error, GuestError) and not error.traceback.frames:
+            error.traceback, error.fuel_used = frames, used
+        elif frames.frames:
+            error.add_note(f"The guest's traceback (most recent call last):\n{frames}")
+        raise error
+
+    def _trap(self, kind: TrapKind, frames: Traceback, used: int) -> TrapError:
+        if kind is not TrapKind.CALL_STACK_EXHAUSTED:
+            return TrapError(kind.name.lower(), kind.message, frames, used)
+        limit = self._store.limits.stack_bytes
+        return ExhaustionError(f"{kind.message}: the guest's stack limit is {limit} bytes", limit, frames, used)
 
     def _uncaught(self, failure: GuestThrow, frames: Traceback, used: int) -> UncaughtError:
         store, tag = self._store, failure.tag
-        types = FuncType(tag.type.params).params
-        values = tuple(from_slot(store.arenas, kind, slot) for kind, slot in zip(types, failure.values, strict=True))
+        pairs = zip(tag.type.params, failure.values, strict=True)
+        values = tuple(from_slot(store.arenas, kind, slot) for kind, slot in pairs)
         text = store.describe(tag, failure.values)
         error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
         if store.arenas.memory_refused:

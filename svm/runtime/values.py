@@ -1,4 +1,4 @@
-"""Scalars across the border between host and guest.
+"""Values across the border between host and guest.
 
 A slot is 64 bits, unsigned.  Integers are given to Python signed, and taken signed or unsigned; floats are taken from
 int and float; an externref is any Python object; a funcref is a `FunctionInstance` of the same store; both are None
@@ -7,16 +7,77 @@ for null.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Any
 
 from svm.errors import UsageError
-from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
+from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, ValueType
 from svm.runtime.arenas import Arenas, FunctionInstance
 
-__all__ = ["from_slot", "from_slots", "host_results", "to_slot", "to_slots", "values_of"]
+__all__ = ["Signature", "Values", "from_slot", "signature_of", "slots_of", "to_slot"]
+
+
+class Values:
+    """How values of some types lie in slots, prepared once.  layout: of the slots, as Python numbers."""
+
+    __slots__ = ("_encoders", "_references", "_what", "layout")
+
+    def __init__(self, types: Sequence[ValueType], what: str) -> None:
+        """Prepare.  what: names the values in messages."""
+        self._what = what
+        self._encoders = [_ENCODE[type_] for type_ in types]
+        self._references = [(at, _REFERRED[type_]) for at, type_ in enumerate(types) if type_ in _REFERRED]
+        self.layout = Struct("<" + "".join([_FORMATS[type_] for type_ in types]))
+
+    def encode(self, arenas: Arenas, values: Sequence[Any]) -> list[int]:
+        """Slots of values.  Raises UsageError for a wrong number of them, or one that does not fit its type."""
+        if len(values) != len(self._encoders):
+            raise UsageError(f"{self._what}: {len(self._encoders)} value(s) expected, {len(values)} given")
+        slots: list[int] = []
+        try:
+            for encode, value in zip(self._encoders, values):  # noqa: B905 - as many, as was seen
+                slots.append(encode(arenas, value))
+        except UsageError as error:
+            raise UsageError(f"{self._what}, value {len(slots) + 1}: {error}") from None
+        return slots
+
+    def decode(self, arenas: Arenas, numbers: Sequence[Any]) -> Sequence[Any]:
+        """Values of what `layout` unpacked."""
+        if not self._references:
+            return numbers
+        values = list(numbers)
+        for at, referred in self._references:
+            values[at] = referred(arenas, values[at])
+        return values
+
+
+class Signature:
+    """The values that pass in calls of one function."""
+
+    __slots__ = ("params", "results")
+
+    def __init__(self, function: FunctionInstance) -> None:
+        host = "" if function.host is None else "host function "
+        self.params = Values(function.type.params, f"arguments of {function.name!r}")
+        self.results = Values(function.type.results, f"result of {host}{function.name!r}")
+
+
+def signature_of(function: FunctionInstance) -> Signature:
+    """A function's signature, made when it is first asked for."""
+    signature = function.signature
+    if signature is None:
+        signature = function.signature = Signature(function)
+    assert isinstance(signature, Signature)
+    return signature
+
+
+def slots_of(count: int) -> Struct:
+    """Layout of slots as they are."""
+    return Struct(f"<{count}Q")
+
 
 def to_slot(arenas: Arenas, type_: ValueType, value: Any) -> int:
     """Slot for a Python value.  Raises UsageError where it does not fit the type."""
@@ -25,7 +86,8 @@ def to_slot(arenas: Arenas, type_: ValueType, value: Any) -> int:
 
 def from_slot(arenas: Arenas, type_: ValueType, slot: int) -> Any:
     """Python value of a slot."""
-    return _DECODE[type_](arenas, slot)
+    values = Values((type_,), "")
+    return values.decode(arenas, values.layout.unpack(array("Q", (slot,))))[0]
 
 
 def _integer(type_: ValueType, width: int) -> Callable[[Arenas, Any], int]:
@@ -73,63 +135,16 @@ def _shown(number: int | float) -> str:
     return repr(number)
 
 
-_U32, _U64 = Struct("<I"), Struct("<Q")
 _ENCODE: dict[ValueType, Callable[[Arenas, Any], int]] = {
     I32: _integer(I32, 32),
     I64: _integer(I64, 64),
-    F32: _float(F32, "<f", _U32),
-    F64: _float(F64, "<d", _U64),
+    F32: _float(F32, "<f", Struct("<I")),
+    F64: _float(F64, "<d", Struct("<Q")),
     EXTERNREF: lambda arenas, value: arenas.hold(value),
     FUNCREF: _function,
 }
-_DECODE: dict[ValueType, Callable[[Arenas, int], Any]] = {
-    I32: lambda arenas, slot: (slot ^ 0x8000_0000) - 0x8000_0000,
-    I64: lambda arenas, slot: (slot ^ 0x8000_0000_0000_0000) - 0x8000_0000_0000_0000,
-    F32: lambda arenas, slot: Struct("<f").unpack(_U32.pack(slot))[0],
-    F64: lambda arenas, slot: Struct("<d").unpack(_U64.pack(slot))[0],
+_FORMATS: dict[ValueType, str] = {I32: "i4x", I64: "q", F32: "f4x", F64: "d", EXTERNREF: "Q", FUNCREF: "Q"}
+_REFERRED: dict[ValueType, Callable[[Arenas, int], Any]] = {
     EXTERNREF: lambda arenas, slot: arenas.held(slot),
     FUNCREF: lambda arenas, slot: arenas.functions[slot],
 }
-
-
-def to_slots(arenas: Arenas, types: Sequence[ValueType], values: Sequence[Any], what: str) -> list[int]:
-    """Slots for arguments or results.  Raises UsageError, which begins with `what`, for a wrong number or value."""
-    if len(values) != len(types):
-        raise UsageError(f"{what}: {len(types)} value(s) expected, {len(values)} given")
-    slots = []
-    for at, (type_, value) in enumerate(zip(types, values, strict=True)):
-        try:
-            slots.append(_ENCODE[type_](arenas, value))
-        except UsageError as error:
-            raise UsageError(f"{what}, value {at + 1}: {error}") from None
-    return slots
-
-
-def values_of(arenas: Arenas, types: Sequence[ValueType], slots: Sequence[int]) -> list[Any]:
-    """Python values of slots, of which there are as many as types."""
-    return [_DECODE[type_](arenas, slot) for type_, slot in zip(types, slots)]  # noqa: B905 - they are, and it is dear
-
-
-def from_slots(arenas: Arenas, types: Sequence[ValueType], slots: Sequence[int]) -> Any:
-    """None, one value, or a tuple of values, for slots of results."""
-    values = values_of(arenas, types, slots)
-    if len(values) == 1:
-        return values[0]
-    return tuple(values) or None
-
-
-def host_results(arenas: Arenas, type_: FuncType, value: Any, name: str) -> Sequence[int]:
-    """Slots for what a host function returned.  Raises UsageError where that does not fit its type."""
-    if len(type_.results) == 1:
-        try:
-            return (_ENCODE[type_.results[0]](arenas, value),)
-        except UsageError as error:
-            raise UsageError(f"result of host function {name!r}, value 1: {error}") from None
-    values: Sequence[Any]
-    if type_.results == () and value is None:
-        return ()
-    if isinstance(value, tuple):
-        values = value
-    else:
-        values = () if value is None else (value,)
-    return to_slots(arenas, type_.results, values, f"result of host function {name!r}")

@@ -6,13 +6,15 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import NamedTuple
 
 from svm.engines.native.blob import Blob, get_blob
-from svm.engines.native.context import Exit, Field, header
+from svm.engines.native.context import Exit, header
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
 from svm.engines.native.stack import NativeStack
-from svm.engines.native.stream import KeySet, Site
+from svm.engines.native.stream import KeySet
 from svm.isa import Forbidden, TrapKind
 from svm.lower import SLOT_BYTES
 from svm.module import FUNCTION
@@ -22,14 +24,11 @@ from svm.runtime.host import call_host
 
 __all__ = ["NativeEngine"]
 
-_M64 = (1 << 64) - 1
-_SIGN = 1 << 63
 _TRAPS = {kind.code: kind for kind in TrapKind}
 
 # As plain integers, for the way into and out of native code.
-_PC, _FP, _FUEL, _AUX = (int(field) >> 3 for field in (Field.PC, Field.FP, Field.FUEL, Field.AUX))
-_STACK, _STACK_END = Field.STACK >> 3, Field.STACK_END >> 3
-_DONE, _EMPTY, _CALL = int(Exit.DONE), int(Exit.FUEL), int(Exit.CALL)
+_EMPTY, _CALLS = int(Exit.FUEL), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
+_IN, _OUT = Struct("<QQq"), Struct("<QQqQ")  # the context's first fields: PC, FP, FUEL; and AUX
 
 
 class NativeEngine:
@@ -49,11 +48,11 @@ class NativeEngine:
         program: Program = arenas.native
         return program
 
-    def new_stack(self, arenas: Arenas, limit_bytes: int) -> NativeStack:
+    def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
         """See `svm.runtime.engine.Engine`."""
-        return NativeStack(self.program(arenas), limit_bytes)
+        return Driver(self.program(arenas), limit_bytes)
 
-    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> NativeStack:
+    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> Driver:
         """See `svm.runtime.engine.Engine`."""
         stack = self.new_stack(arenas, limit_bytes)
         stack.restore(record)
@@ -61,19 +60,8 @@ class NativeEngine:
 
     def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""
-        assert isinstance(stack, NativeStack)
-        run = _Run(stack)
-        linked = run.program.code_of(function)
-        frame, charges = linked.code.layout, linked.code.charges
-        fp = stack.height - frame.params
-        if (fp + frame.slots) * SLOT_BYTES > stack.limit_bytes:
-            raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
-        stack.words[stack.height] = header(HALT, 0)
-        stack.fuel -= charges.entry
-        stack.position = (linked.start, fp, len(function.type.results), None)
-        if charges.entry_test and stack.fuel < 0:
-            return Status.PAUSED
-        return run.run()
+        assert isinstance(stack, Driver)
+        return stack.call(function)
 
     def close(self, arenas: Arenas) -> None:
         """See `svm.runtime.engine.Engine`."""
@@ -83,8 +71,8 @@ class NativeEngine:
 
     def resume(self, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""
-        assert isinstance(stack, NativeStack)
-        return _Run(stack).run()
+        assert isinstance(stack, Driver)
+        return stack.run()
 
 
 _key_sets: dict[int, KeySet] = {}
@@ -96,119 +84,131 @@ def _keys(blob: Blob) -> KeySet:
     return _key_sets[id(blob)]
 
 
-class _Run:
-    """One run, from a safepoint to the next exit to the host that drives the guest."""
+class _CallSite(NamedTuple):
+    """A call that native code leaves to the driver.
 
-    def __init__(self, stack: NativeStack) -> None:
-        self.arenas = stack.arenas
-        self.stack = stack
-        self.program: Program = stack.program
+    functions: what its exit's index is an index of.  offset: of the instruction in the body.  first: slot of its first
+    argument in the frame.  back: where the code goes on.
+    """
+
+    linked: LinkedCode
+    functions: Sequence[FunctionInstance | None]
+    offset: int
+    first: int
+    back: int
+
+
+class Driver(NativeStack):
+    """A native stack with what runs it, from a safepoint to the next exit to the host."""
+
+    def __init__(self, program: Program, limit_bytes: int) -> None:
+        super().__init__(program, limit_bytes)
+        self.call_sites: dict[int, _CallSite] = {}  # by their place in the code, made when first met
+
+    def call(self, function: FunctionInstance) -> Status:
+        """Call a function, whose arguments lie on top, from the host."""
+        program = self.program
+        linked = program.code_of(function)
+        frame, charges = linked.code.layout, linked.code.charges
+        height = self.height
+        fp = height - frame.params
+        if (fp + frame.slots) * SLOT_BYTES > self.limit_bytes:
+            raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
+        self.words[height] = header(HALT, 0)
+        self.fuel -= charges.entry
+        self.pc, self.fp, self.results = linked.start, fp, len(function.type.results)
+        if program.instance is not linked.instance:
+            program.enter_instance(linked.instance)
+        if charges.entry_test and self.fuel < 0:
+            return self.pause()
+        return self.run()
 
     def run(self) -> Status:
         """Run until the call from the host is done, or a test finds no fuel."""
-        stack, program = self.stack, self.program
-        assert stack.position is not None
-        self.pc, self.fp, self.results, _ = stack.position
-        instance = program.code_at(self.pc).instance
-        if program.instance is not instance:
-            program.enter_instance(instance)
-        if program.seen != self.arenas.changes:
-            program.refresh()
-        context, address, enter = program.context, program.context_address, program.blob.enter
-        context[_STACK] = stack.address
-        context[_STACK_END] = stack.address + stack.limit_bytes
+        program, arenas, sites = self.program, self.arenas, self.call_sites
+        context, address, enter = program.context_map, program.context_address, program.blob.enter
         while True:
-            context[_PC] = self.pc
-            context[_FP] = self.fp * SLOT_BYTES
-            context[_FUEL] = stack.fuel & _M64
+            if program.seen != arenas.changes:
+                program.refresh()
+            _IN.pack_into(context, 0, self.pc, self.fp * SLOT_BYTES, self.fuel)
             status = enter(address)
-            self.pc = context[_PC]
-            self.fp = context[_FP] // SLOT_BYTES
-            fuel = context[_FUEL]
-            stack.fuel = fuel if fuel < _SIGN else fuel - _M64 - 1
-            linked = program.code_at(self.pc)
+            self.pc, fp, self.fuel, aux = _OUT.unpack_from(context)
+            self.fp = fp // SLOT_BYTES
             if status == _EMPTY:  # this and calls to the host are what costs must stay small for
-                return self.pause(linked)
-            if status == _CALL:
-                outcome = self.call(linked, linked.instance.functions[context[_AUX]])
+                return self.pause()
+            if status in _CALLS:
+                outcome = self.call_from(sites.get(self.pc) or self.call_site(status), aux)
             else:
-                outcome = self.leave(linked, status, context[_AUX])
+                outcome = self.leave(status, aux)
             if outcome is not None:
                 return outcome
 
-    def leave(self, linked: LinkedCode, status: int, aux: int) -> Status | None:
-        """Do what native code returned for, but for pauses and plain calls; how the run ends, if it does."""
-        if status == _DONE:
-            self.stack.cut(self.fp + self.results)
+    def leave(self, status: int, aux: int) -> Status | None:
+        """Do what native code returned for, but for pauses and calls; how the run ends, if it does."""
+        if status == Exit.DONE:
+            self.cut(self.fp + self.results)
             return Status.DONE
         if status == Exit.FAR_RETURN:
-            _, number, self.pc = self.stack.far.pop()
+            _, number, self.pc = self.far.pop()
             self.program.enter_instance(self.arenas.instances[number])
             return None
-        if status in _TRAPS:
-            raise self.trap(linked.code.place(self.pc - linked.start, aux), _TRAPS[status])
+        linked = self.program.code_at(self.pc)
         if status == Exit.THROW:
             return self.throw(linked, aux)
         if status == Exit.STATE:
             return self.state(linked)
-        function = self.arenas.functions[aux]
-        assert function is not None
-        return self.call(linked, function)
+        raise self.trap(linked.code.place(self.pc - linked.start, aux), _TRAPS[status])
 
-    def pause(self, linked: LinkedCode) -> Status:
+    def pause(self) -> Status:
         """Leave the frames at a safepoint."""
-        self.stack.position = (self.pc, self.fp, self.results, None)
-        self.stack.cut(self.fp + linked.code.layout.slots)
+        self.at = self.top = None
         return Status.PAUSED
-
-    def stand(self, offset: int) -> None:
-        """Say which instruction the running frame is at."""
-        self.stack.position = (self.pc, self.fp, self.results, offset)
 
     def trap(self, offset: int, kind: TrapKind) -> GuestTrap:
         """The trap of the running frame's instruction at an offset."""
-        self.stand(offset)
+        self.at = offset
         return GuestTrap(kind)
 
     # Calls
 
-    def call(self, linked: LinkedCode, function: FunctionInstance) -> Status | None:
-        """A call that native code did not make."""
-        stack, program = self.stack, self.program
+    def call_site(self, status: int) -> _CallSite:
+        """What there is to know of the call at which native code stopped."""
+        linked = self.program.code_at(self.pc)
         site = linked.code.sites[self.pc - linked.start]
-        first: int = site.args[-1]
+        functions = linked.instance.functions if status == Exit.CALL else self.arenas.functions
+        found = _CallSite(linked, functions, site.offset, site.args[-1], self.pc + site.size)
+        self.call_sites[self.pc] = found
+        return found
+
+    def call_from(self, site: _CallSite, index: int) -> Status | None:
+        """A call that native code did not make: the function is the host's, not encoded yet, or another instance's."""
+        function, linked, program = site.functions[index], site.linked, self.program
+        assert function is not None
         if function.host is not None:
-            stack.position = (self.pc, self.fp, self.results, site.offset)
-            stack.cut(self.fp + first + len(function.type.params))
-            call_host(stack, linked.instance, function)
-            if program.instance is not linked.instance:
-                program.enter_instance(linked.instance)
-            if program.seen != self.arenas.changes:
-                program.refresh()
-            self.pc += site.size
+            self.at = site.offset
+            self.top = self.fp + site.first + len(function.type.params)
+            call_host(self, linked.instance, function)
+            self.pc = site.back
             return None
         callee = program.code_of(function)
         if callee.instance is not linked.instance:
-            return self.call_far(linked, site, callee)
-        if site.name == "call":
-            program.patch_call(self.pc, first, callee)
+            return self.call_far(site, callee)
+        if site.functions is linked.instance.functions:
+            program.patch_call(self.pc, site.first, callee)
         return None  # native code makes the call again, and now it can
 
-    def call_far(self, linked: LinkedCode, site: Site, callee: LinkedCode) -> Status | None:
+    def call_far(self, site: _CallSite, callee: LinkedCode) -> Status | None:
         """A call of another instance's function."""
-        stack, frame, charges = self.stack, callee.code.layout, callee.code.charges
-        first: int = site.args[-1]
-        fp = self.fp + first
-        if (fp + frame.slots) * SLOT_BYTES > stack.limit_bytes:
+        frame, charges = callee.code.layout, callee.code.charges
+        fp = self.fp + site.first
+        if (fp + frame.slots) * SLOT_BYTES > self.limit_bytes:
             raise self.trap(site.offset, TrapKind.CALL_STACK_EXHAUSTED)
-        stack.far.append((fp, linked.instance.number, self.pc + site.size))
-        stack.words[fp + frame.params] = header(FAR_RETURN, first * SLOT_BYTES)
-        stack.fuel -= charges.entry
+        self.far.append((fp, site.linked.instance.number, site.back))
+        self.words[fp + frame.params] = header(FAR_RETURN, site.first * SLOT_BYTES)
+        self.fuel -= charges.entry
         self.pc, self.fp = callee.start, fp
-        if charges.entry_test and stack.fuel < 0:
-            return self.pause(callee)
         self.program.enter_instance(callee.instance)
-        return None
+        return self.pause() if charges.entry_test and self.fuel < 0 else None
 
     # Instructions that the runtime runs
 
@@ -220,7 +220,7 @@ class _Run:
 
         site = linked.code.sites[self.pc - linked.start]
         name, args, first = site.args
-        words, base = self.stack.words, self.fp + first
+        words, base = self.words, self.fp + first
         slots = words[base : base + operand_counts(OPS[name])[0]].tolist()
         try:
             charge, done = (run_bulk if site.name == "bulk" else run_state)(OPS[name], linked.instance, args, slots)
@@ -228,26 +228,23 @@ class _Run:
             raise self.trap(site.offset, error.kind) from None
         for at, slot in enumerate(slots, base):
             words[at] = slot
-        self.stack.fuel -= charge
+        self.fuel -= charge
         self.pc += site.size if done else 0
-        if self.program.seen != self.arenas.changes:
-            self.program.refresh()
-        return self.pause(linked) if charge and self.stack.fuel < 0 else None
+        return self.pause() if charge and self.fuel < 0 else None
 
     # Exceptions
 
     def throw(self, linked: LinkedCode, part: int) -> Status | None:
         """Unwind to the handler of an exception."""
-        stack, position = self.stack, self.pc - linked.start
-        offset = linked.code.place(position, part)
+        position = self.pc - linked.start
+        self.at = offset = linked.code.place(position, part)
         thrown = linked.checked.code[linked.indices[offset]]
         tag = linked.instance.tags[thrown.args[0]]
         site = linked.code.sites.get(position)
         count = len(tag.type.params)
         start = self.fp + site.args[1] if site is not None and site.name == "throw" else 0
-        values = stack.words[start : start + count].tolist() if count else []
-        self.stand(offset)
-        for depth, frame in enumerate(stack.walk()):
+        values = self.words[start : start + count].tolist() if count else []
+        for depth, frame in enumerate(self.walk()):
             at = frame.linked.indices[frame.offset]
             key = frame.linked.handlers.find(at - (depth > 0), tag)
             if key is not None:
@@ -256,18 +253,18 @@ class _Run:
 
     def catch(self, linked: LinkedCode, fp: int, key: int, values: list[int]) -> Status | None:
         """Go on at the label of a handler, in the frame at `fp`."""
-        stack, code, block = self.stack, linked.code, linked.checked.blocks[key]
+        code, block = linked.code, linked.checked.blocks[key]
         arity = len(block.branch_types)
         place = fp + code.layout.params + code.layout.first_operand + (block.height if key != FUNCTION else 0)
         for at, value in enumerate(values[len(values) - arity :], place):
-            stack.words[at] = value
-        while stack.far and stack.far[-1][0] > fp:
-            stack.far.pop()
+            self.words[at] = value
+        while self.far and self.far[-1][0] > fp:
+            self.far.pop()
         self.pc, self.fp = linked.start + code.targets[key], fp
         self.program.enter_instance(linked.instance)
         if block.kind == "loop":
             charge = code.charges.loops[key]
-            stack.fuel -= charge.cost
-            if charge.test and stack.fuel < 0:
-                return self.pause(linked)
+            self.fuel -= charge.cost
+            if charge.test and self.fuel < 0:
+                return self.pause()
         return None

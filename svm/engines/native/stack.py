@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from struct import Struct
+from typing import Any, NamedTuple
 
-from svm.engines.native.context import header
+from svm.engines.native.context import Field, header
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
 from svm.lower import SLOT_BYTES, Header
 from svm.runtime.engine import FramePlace, GuestStack, Record
@@ -20,13 +21,8 @@ __all__ = ["Frame", "NativeStack", "Position"]
 
 _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit, and scratch slots of the topmost frame
 
-
 Position = tuple[int, int, int, int | None]
-"""Where the running frame is: offset of its code, its first slot, how many results its call from the host gives, and
-the byte offset that it stands at, None at a safepoint, where the code's offset says it.
-
-A plain tuple, for each slice and each call to the host makes one.
-"""
+"""Where a frame runs: `pc`, `fp`, `results` and `at` of its stack."""
 
 
 class Frame(NamedTuple):
@@ -39,11 +35,16 @@ class Frame(NamedTuple):
 
 
 class NativeStack(GuestStack):
-    """See the module's docstring.  far: (first slot of a frame, instance of its caller, where that goes on) for calls
-    between instances, outermost first.
-    """
+    """See the module's docstring.
 
-    position: Position | None
+    pc: offset in the code of what the running frame runs next, HALT where none runs.  fp: its first slot.  results: how
+    many its call from the host gives.  at: the byte offset in its body that it stands at, None at a safepoint, where
+    `pc` says it.  top: slots in use, None where the running frame has no call under way and so ends where its layout
+    says; whoever asks is told by `height`.  far: (first slot of a frame, instance of its caller, where that goes on)
+    for calls between instances, outermost first.
+
+    Invariant: the program's running instance is the one whose code `pc` is in.
+    """
 
     def __init__(self, program: Program, limit_bytes: int) -> None:
         super().__init__(program.arenas, limit_bytes)
@@ -51,36 +52,58 @@ class NativeStack(GuestStack):
         self.mapping = new_mapping(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
         self.address = address_of(self.mapping)
         self.words = memoryview(self.mapping).cast("Q")
+        program.set_context(Field.STACK, self.address)
+        program.set_context(Field.STACK_END, self.address + limit_bytes)
         self.far: list[tuple[int, int, int]] = []
-        self._height = 0
+        self.pc, self.fp, self.results = HALT, 0, 0
+        self.at: int | None = None
+        self.top: int | None = 0
+
+    @property
+    def position(self) -> Position | None:
+        """See `GuestStack`."""
+        return None if self.pc == HALT else (self.pc, self.fp, self.results, self.at)
+
+    @position.setter
+    def position(self, position: Position | None) -> None:
+        if position is None:
+            self.pc = HALT
+        else:
+            self.pc, self.fp, self.results, self.at = position
+            self.program.enter_instance(self.program.code_at(self.pc).instance)
 
     @property
     def height(self) -> int:
         """See `GuestStack`."""
-        return self._height
+        if self.top is None:
+            self.top = self.fp + self.program.code_at(self.pc).code.layout.slots
+        return self.top
 
     def push(self, slots: Sequence[int]) -> None:
         """See `GuestStack`."""
-        for at, slot in enumerate(slots, self._height):
-            self.words[at] = slot
-        self._height += len(slots)
+        top = self.height if self.top is None else self.top
+        for slot in slots:
+            self.words[top] = slot
+            top += 1
+        self.top = top
 
-    def pop(self, count: int) -> list[int]:
+    def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
-        self._height -= count
-        return self.words[self._height : self._height + count].tolist()
+        top = (self.height if self.top is None else self.top) - layout.size // SLOT_BYTES
+        self.top = top
+        return layout.unpack_from(self.words, top * SLOT_BYTES)
 
     def cut(self, height: int) -> None:
         """See `GuestStack`."""
-        self._height = height
+        self.top = height
         while self.far and self.far[-1][0] >= height:
             self.far.pop()
 
     def walk(self) -> Iterator[Frame]:
         """The frames of the call that runs, innermost first."""
-        if self.position is None:
+        if self.pc == HALT:
             return
-        pc, fp, _, at = self.position
+        pc, fp, at = self.pc, self.fp, self.at
         linked = self.program.code_at(pc)
         if at is None:
             at = next(offset for offset, place in linked.code.resume.items() if place == pc - linked.start)

@@ -6,7 +6,9 @@ writes back at every exit.  It is written to be plain: it is what the other engi
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from struct import Struct
 from typing import Any
 
 from svm.engines.reference.steps import (
@@ -50,18 +52,18 @@ __all__ = ["ReferenceEngine"]
 
 
 class RecordStack(GuestStack):
-    """A stack that is always the frames of record.  fp: index of the running frame's header; no frame runs below 0."""
+    """A stack that is always the frames of record.  position: index of the running frame's header."""
+
+    position: int | None = None
 
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
         super().__init__(arenas, limit_bytes)
         self.slots: list[int] = []
-        self.position = None
 
     @property
     def fp(self) -> int:
         """Index of the running frame's header, -1 where there is none."""
-        fp: int | None = self.position
-        return -1 if fp is None else fp
+        return -1 if self.position is None else self.position
 
     @property
     def height(self) -> int:
@@ -72,12 +74,12 @@ class RecordStack(GuestStack):
         """See `GuestStack`."""
         self.slots += slots
 
-    def pop(self, count: int) -> list[int]:
+    def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
-        first = len(self.slots) - count
-        taken = self.slots[first:]
+        first = len(self.slots) - layout.size // SLOT_BYTES
+        taken = array("Q", self.slots[first:])
         del self.slots[first:]
-        return taken
+        return layout.unpack(taken)
 
     def cut(self, height: int) -> None:
         """See `GuestStack`."""
