@@ -40,8 +40,8 @@ def expand(module: Module) -> Module:
 
     Raises InvalidError where one of its functions outgrows a limit by it, MalformedError for a body that is no code.
     """
-    if not any(_OURS in function.body for function in module.functions):
-        return module
+    if module.origin is not None or not any(_OURS in function.body for function in module.functions):
+        return module  # what came from a `.wasm` has none of ours, and may be large
     return _Expander(module).run()
 
 

@@ -240,6 +240,25 @@ def test_lines_move_with_their_instructions(spawn: Spawn, args: tuple[int, int],
         assert [frame.line for frame in raised.value.traceback.frames if frame.name == "f"] == [line]
 
 
+@pytest.mark.parametrize("op", OURS, ids=NAME)
+def test_code_that_is_never_reached_stays_valid(op: Op) -> None:
+    tag = " $overflow" if op.form is Form.CHECKED else ""
+    for operand in ("", "i32.const 1" if op.params and op.params[-1] is I32 else "i64.const 1"):
+        validate(
+            expand(
+                from_text(f"""
+            memory 1
+            tag $overflow
+            func $f (result f32)
+              unreachable
+              {operand}
+              {op.name}{tag}
+              unreachable
+            end""")
+            )
+        )
+
+
 def test_indices_and_names_stay() -> None:
     module = from_text(LINES)
     expanded = expand(module)
