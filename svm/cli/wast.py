@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict
 
 import click
@@ -44,6 +45,8 @@ def command(
     Prints a line for each command that fails, why assertions were skipped, and last how many passed, failed and were
     skipped. The status is 1 if any failed.
     """
+    with closing(embed.Store(engine=engine)) as store:  # what its first use builds is built once, not by each process
+        engine = store.engine.name
     worst = Status.OK
     reports = []
     for outcome in _outcomes(files, engine, timeout, jobs):
@@ -84,7 +87,6 @@ def _outcomes(files: Sequence[str], engine: str, timeout: float | None, jobs: in
     if jobs == 1:
         yield from (_outcome(file, engine, timeout) for file in files)
         return
-    embed.Store(engine=engine).close()  # what is built at an engine's first use is built once, and not by each process
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_alone) as pool:
         running = [pool.submit(_outcome, file, engine, timeout) for file in files]
         try:

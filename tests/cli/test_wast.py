@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from svm import ENGINES
 from svm.module import from_text
 from svm.wasm import write
 from tests.cli.conftest import Cli
@@ -70,6 +71,10 @@ def test_json(scripts: Path, cli: Cli) -> None:
         "skips": [{"line": 4, "command": "assert_malformed", "reason": REASON}],
     }  # fmt: skip
     assert good["passed"] == 1 and not good["failures"]
+
+
+def test_the_best_engine_is_named(scripts: Path, cli: Cli) -> None:
+    assert json.loads(cli("wast", "--json", "good.json").out)["engine"] in ENGINES
 
 
 def test_what_cannot_be_read(scripts: Path, cli: Cli, jobs: str) -> None:
