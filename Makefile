@@ -1,6 +1,7 @@
 # `make demo` and `make test` are all that a fresh clone needs: Python 3.11+ and make do the rest.
 #   make PYTHON=/path/to/python3 …   uses that interpreter instead of looking for one
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
+#   make fuzz FUZZ_SECONDS=3600      tries generated modules and damaged files for an hour
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test spec check slow fuzz bench docs clean
@@ -10,6 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 WORKERS ?= auto
+FUZZ_SECONDS ?= 60
 # Tried in this order. Each is run, not just looked up: a version manager's shim may exist and yet refuse to start.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -44,10 +46,11 @@ test: $(READY)  ## Run the tests.
 spec: $(READY)  ## Run the WebAssembly specification's tests on every engine, where they and wabt are at hand.
 	@$(BIN)/python -m tests.spec
 
-slow: $(READY)  ## Run the long tests: mutated modules, wide random programs.
+slow: $(READY)  ## Run the long tests: guests moved at every safepoint, and others.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
-fuzz: slow
+fuzz: $(READY)  ## Try generated modules and damaged files on all engines, for FUZZ_SECONDS (default 60).
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 check: $(READY)  ## Lint, types, layers, public surface, generated documents.
 	@echo "==> ruff"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from svm.isa import OPS, Immediate
-from svm.module import Module, encode, from_text
+from svm.module import Module, from_text
 
-__all__ = ["EVERYTHING", "corpus", "encoded_corpus"]
+__all__ = ["EVERYTHING", "corpus"]
 
 # Valid, and as `to_text` writes it but for the odd number and label.
 EVERYTHING = r"""
@@ -170,8 +170,3 @@ def _straight() -> str:
 def corpus() -> list[Module]:
     """The modules."""
     return [from_text(text) for text in (EVERYTHING, _straight(), *_SMALL)]
-
-
-def encoded_corpus() -> list[bytes]:
-    """The modules as `.svmb` files."""
-    return [encode(module) for module in corpus()]

@@ -1,0 +1,144 @@
+"""`python -m tests.fuzz`: generated modules and damaged files, for so long; `replay FOLDER` tries one finding again.
+
+What is found is written below `build/fuzz`, a folder for each, with the command that tries it again; a case of
+modules is made small first. Exit status 1 if anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from svm.isa import OPS
+from tests.fuzz.case import Case, load, save
+from tests.fuzz.jobs import GENERATED, JOBS, REACHED, Modules, Mutants, has_wasmtime, judge
+from tests.fuzz.shrink import shrink
+from tests.fuzz.workers import PATIENCE, Finding, Plan, Summary, alone, run
+
+_ALIKE = 3  # findings that are likely the same, of which files are written
+_SHRINK = 60.0  # seconds for one case
+_SHOW = 10.0  # seconds between two lines of progress
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    options = _options()
+    os.environ.setdefault("SVM_CACHE", str(options.folder.absolute() / "cache"))  # the user's is not for such modules
+    if options.what == "replay":
+        return replay(options.folder)
+    names = [*JOBS] if options.what == "all" else [options.what]
+    if options.what != "mutants" and not has_wasmtime():
+        print("fuzz: wasmtime is not installed; svm's engines are compared with each other only")
+    status = 0
+    for name in names:
+        job = JOBS[name]()
+        plan = Plan(options.first, options.count, options.seconds / len(names), options.workers)
+        print(f"fuzz: {name} from {plan.first} on, {plan.workers} workers", flush=True)
+        summary = run(job, plan, options.folder, Progress(name))
+        tell(name, summary)
+        if summary.findings:
+            status = 1
+            keep(job, summary, options.folder)
+    return status
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Generated modules and damaged files.")
+    parser.add_argument("what", nargs="?", default="all", choices=["all", *JOBS, "replay"])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("build/fuzz"), help="where findings go, or one is")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for how long, over all jobs")
+    parser.add_argument("--first", type=int, help="the first number; without it, one that depends on the clock")
+    parser.add_argument("--count", type=int, help="how many numbers at most, for each job")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    if options.first is None:
+        options.first = int(time.time()) * 1_000_000
+    if options.count is not None and "--seconds" not in " ".join(sys.argv):
+        options.seconds = float("inf")
+    return options
+
+
+class Progress:
+    """Prints a line now and then."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.last = 0.0
+
+    def __call__(self, summary: Summary) -> None:
+        """See `run`."""
+        if summary.seconds - self.last >= _SHOW:
+            self.last = summary.seconds
+            rate = summary.done / summary.seconds * 60
+            print(f"  {summary.seconds:5.0f} s  {summary.done} {self.name}, {rate:.0f} a minute, "
+                  f"{len(summary.findings)} findings", flush=True)  # fmt: skip
+
+
+def tell(name: str, summary: Summary) -> None:
+    """Print what a run did."""
+    rate = summary.done / max(summary.seconds, 0.001) * 60
+    print(f"fuzz: {summary.done} {name} in {summary.seconds:.0f} s ({rate:.0f} a minute), "
+          f"{len(summary.findings)} findings")  # fmt: skip
+    for word, count in sorted(summary.words.items()):
+        if not word.startswith((GENERATED, REACHED)):
+            print(f"  {count:9} {word}")
+    for what in (GENERATED, REACHED):
+        found = {word.removeprefix(what) for word in summary.words if word.startswith(what)}
+        if found:
+            missing = sorted(set(OPS) - found)
+            print(f"  {what.strip()}: {len(found)} of {len(OPS)} instructions{', without ' if missing else ''}"
+                  f"{', '.join(missing)}")  # fmt: skip
+
+
+def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:
+    """Write findings, a few of those that look alike, and say how to try them again."""
+    seen: dict[tuple[str, str], int] = {}
+    for finding in summary.findings:
+        seen[finding.key] = seen.get(finding.key, 0) + 1
+        if seen[finding.key] > _ALIKE:
+            continue
+        place = folder / f"{job.name}-{finding.number}"
+        job.keep(finding.number, place)
+        command = f"python -m tests.fuzz replay {place}"
+        (place / "finding.txt").write_text(f"{finding.kind}\n{finding.text}\n\n{command}\n", "utf-8")
+        print(f"fuzz: {finding.kind} at {job.name} {finding.number}: {command}")
+        print("".join(f"  {line}\n" for line in finding.text.splitlines()[-3:]), end="")
+        if isinstance(job, Modules):
+            small(place, finding)
+    for (kind, at), count in seen.items():
+        print(f"  {count:9} × {kind} {at}")
+
+
+def small(place: Path, finding: Finding) -> None:
+    """Make a kept case smaller, in place; as long as it ends in the same way."""
+    case = load(place)
+    end = alone(partial(judge, case, oracle=has_wasmtime()), PATIENCE)
+    if not end:
+        print("  it did not happen again")
+        return
+
+    def fails(smaller: Case) -> bool:
+        return alone(partial(judge, smaller, oracle=oracle), PATIENCE) == end
+
+    oracle = has_wasmtime() and alone(partial(judge, case, oracle=False), PATIENCE) != end
+    smaller = shrink(case, fails, _SHRINK)
+    for path in place.glob("m*.svm*"):
+        path.unlink()
+    save(smaller, place)
+    print(f"  made small: {sum(len(path.read_bytes()) for path in place.glob('*.svmb'))} bytes of modules")
+
+
+def replay(folder: Path) -> int:
+    """Try a finding again, in this process; whatever it does comes through."""
+    job = Mutants() if list(folder.glob("mutant.*")) else Modules()
+    job.again(folder)
+    print(f"fuzz: nothing wrong with {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The two jobs of a fuzz run: generated modules on every engine, and damaged files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.fuzz.case import Case, load, save
+from tests.fuzz.coverage import executed, generated
+from tests.fuzz.generator import generate
+from tests.fuzz.mutants import Mutant, mutant, seeds
+from tests.fuzz.runs import NATIVE, agree, engine_of
+from tests.fuzz.survival import survive
+
+__all__ = ["GENERATED", "JOBS", "REACHED", "Modules", "Mutants", "has_wasmtime", "judge"]
+
+GENERATED, REACHED = "generated ", "reached "
+"""What precedes the names of instructions among a job's words."""
+_ORACLE = 4  # one in so many cases runs on wasmtime too
+_COVERAGE = 40  # one in so many cases is looked into
+
+
+def has_wasmtime() -> bool:
+    """Whether the oracle is installed."""
+    return find_spec("wasmtime") is not None
+
+
+def judge(case: Case, *, oracle: bool) -> Counter[str]:
+    """Run a case on svm's engines, and on wasmtime; how its calls ended.  Raises Difference."""
+    words = agree(case)
+    if oracle:
+        from tests.fuzz.oracle import agree_with_wasmtime
+
+        agree_with_wasmtime(case)
+        words["agrees with wasmtime"] += 1
+    return words
+
+
+class Modules:
+    """Generated modules: the engines agree on them, and with wasmtime.  share: one in so many is tried there."""
+
+    name = "modules"
+    seconds = 20.0  # the reference engine is slow, and some cases are large
+
+    def __init__(self, share: int = _ORACLE) -> None:
+        self.share = share
+        engine_of(NATIVE)  # built once, before workers are forked
+
+    @cached_property
+    def oracle(self) -> bool:
+        """Whether wasmtime is there."""
+        return has_wasmtime()
+
+    def check(self, number: int) -> Counter[str]:
+        """See `Job`."""
+        case = generate(number)
+        words = judge(case, oracle=self.oracle and number % self.share == 0)
+        if number % _COVERAGE == 0:
+            words.update(GENERATED + name for name in generated(case))
+            words.update(REACHED + name for name in executed(case))
+        return words
+
+    def keep(self, number: int, folder: Path) -> None:
+        """Write the case of a number."""
+        save(generate(number), folder)
+
+    def again(self, folder: Path) -> None:
+        """Judge what `keep` wrote."""
+        judge(load(folder), oracle=self.oracle)
+
+
+class Mutants:
+    """Damaged files: each ends in an outcome or an error of ours, soon and in little memory."""
+
+    name = "mutants"
+    seconds = 1.0
+
+    def __init__(self) -> None:
+        engine_of(NATIVE)
+        seeds()
+
+    def check(self, number: int) -> Counter[str]:
+        """See `Job`."""
+        made = mutant(number)
+        return Counter([f"{made.suffix} {survive(made, number)}"])
+
+    def keep(self, number: int, folder: Path) -> None:
+        """Write the file of a number."""
+        made = mutant(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"mutant.{made.suffix}").write_bytes(made.data)
+        (folder / "number.json").write_text(json.dumps(number), "utf-8")
+
+    def again(self, folder: Path) -> None:
+        """Try what `keep` wrote."""
+        path = next(iter(folder.glob("mutant.*")))
+        number = json.loads((folder / "number.json").read_text("utf-8"))
+        survive(Mutant(path.suffix[1:], path.read_bytes()), number)
+
+
+JOBS: dict[str, type[Modules] | type[Mutants]] = {Modules.name: Modules, Mutants.name: Mutants}
