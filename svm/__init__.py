@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from svm.lazy import lazily
 
 if TYPE_CHECKING:
-    from svm.devices import Console
+    from svm.devices import Clock, Console, Entropy
     from svm.embed import ENGINES, Module, Store, compile, load
     from svm.errors import (
         Error,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from svm.runtime import Exited, Finished, Guest, HostFunction, Outcome, Paused, Task, Trapped
 else:
     __getattr__ = lazily(__name__, {
-        "svm.devices": ("Console",),
+        "svm.devices": ("Clock", "Console", "Entropy"),
         "svm.embed": ("ENGINES", "Module", "Store", "compile", "load"),
         "svm.errors": (
             "Error", "ExhaustionError", "ExitError", "GuestError", "InvalidError", "LimitError", "LinkError",
@@ -44,7 +44,9 @@ else:
 
 __all__ = [
     "ENGINES",
+    "Clock",
     "Console",
+    "Entropy",
     "Error",
     "ExhaustionError",
     "ExitError",

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from svm.devices import NoConsole
 from svm.errors import LinkError, UsageError
-from svm.files import read_model
+from svm.files import parse_model, read_model
 from svm.limits import Limits
-from svm.module import Capability, Export, Import, ValidModule, decode, encode, validate
+from svm.module import Capability, Export, Import, ValidModule, encode, validate
 from svm.module import Module as Model
 from svm.runtime import Engine, Extern, Guest, HostFunction
 from svm.runtime import Store as RuntimeStore
@@ -20,6 +20,9 @@ __all__ = ["ENGINES", "Device", "Imports", "Module", "Store", "compile", "load"]
 
 Imports = Mapping[str, "Guest | Mapping[str, Extern | HostFunction | Callable[..., Any]]"]
 """What fills imports, by module name: things by name, or a guest of the same store, which gives its exports."""
+
+
+_EAGER_BYTES = 1 << 18  # of code: checking them takes some tenths of a second
 
 
 def _reference() -> Engine:
@@ -202,10 +205,19 @@ def compile(source: str | bytes, filename: str = "<string>") -> Module:
     return Module(compile_source(source, filename))
 
 
-def load(source: str | PathLike[str] | bytes, *, eager: bool = True) -> Module:
-    """A module from a file (`.kr`, `.svmt`, `.svmb`) or from the bytes of a `.svmb`.
+def load(source: str | PathLike[str] | bytes, *, eager: bool | None = None) -> Module:
+    """A module from a file (`.kr`, `.svmt`, `.svmb`, `.wasm`) or from the bytes of a `.svmb` or `.wasm`.
+
+    eager: whether bodies are checked now, or each at its first call, which then raises what is wrong with it.  Where
+    it is not given, small modules (up to 256 KiB of code) are checked whole, so that their errors come from here, and
+    large ones can run before all of them was read.
 
     Raises ModuleError for what is no module, OSError for a file that cannot be read.
     """
-    model = decode(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else read_model(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        model = parse_model(bytes(source), "", text=False)
+    else:
+        model = read_model(source)
+    if eager is None:
+        eager = sum(len(function.body) for function in model.functions) <= _EAGER_BYTES
     return Module(model, eager=eager)

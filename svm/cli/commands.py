@@ -11,7 +11,7 @@ import click
 __all__ = ["run"]
 
 _NAMES = ("run", "build", "asm", "dis", "validate", "inspect", "wast")
-_PROGRAMS = (".kr", ".svmb", ".svmt")
+_PROGRAMS = (".kr", ".svmb", ".svmt", ".wasm")
 
 
 class _Commands(click.Group):
@@ -55,7 +55,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 def _svm() -> None:
     """Run, compile and look into programs of the svm virtual machine.
 
-    Krait sources are .kr, compiled modules .svmb, their text form .svmt.
+    Krait sources are .kr, compiled modules .svmb, their text form .svmt; WebAssembly's .wasm are modules too.
     """
 
 

@@ -13,23 +13,44 @@ from svm.errors import UsageError
 if TYPE_CHECKING:
     from svm.module import Module
 
-__all__ = ["STDIN", "beside", "read_input", "read_model", "write"]
+__all__ = ["STDIN", "beside", "read_binary", "read_input", "read_model", "write"]
 
 STDIN = "<stdin>"
 """What standard input is called in messages."""
 
+_BINARY = b"\0"  # what binary modules of every kind begin with, and no text does
+
 
 def read_model(file: str) -> Module:
-    """The model in a file, or in standard input: `.svmb` if it begins as one, else text.
+    """The model in a file, or in standard input: `.svmb` or `.wasm` if it begins as one, else text.
 
     Raises ModuleError, CompileError, OSError.
     """
     from svm import files
 
-    if file != "-":
-        return files.read_model(file)
-    data = read_input()
-    return files.parse_model(data, STDIN, text=not data.startswith(b"\0"))
+    return _parsed(read_input()) if file == "-" else files.read_model(file)
+
+
+def read_binary(file: str) -> tuple[Module, bytes]:
+    """The model in a file or in standard input, and its bytes; of sources and text, those of the `.svmb`.
+
+    Raises as `read_model`.
+    """
+    from svm import files
+    from svm.module import encode
+
+    if file.endswith((".kr", ".svmt")):
+        model = files.read_model(file)
+        return model, encode(model)
+    data = read_input() if file == "-" else files.read_bytes(file)
+    model = _parsed(data) if file == "-" else files.parse_model(data, file, text=False)
+    return model, data if data.startswith(_BINARY) else encode(model)
+
+
+def _parsed(data: bytes) -> Module:
+    from svm.files import parse_model
+
+    return parse_model(data, STDIN, text=not data.startswith(_BINARY))
 
 
 def read_input() -> bytes:

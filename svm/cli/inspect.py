@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from svm.cli.failures import about
-from svm.cli.files import read_model
+from svm.cli.files import read_binary
 from svm.cli.terminal import clean, coloured
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ def command(file: str, as_json: bool) -> None:
 
     Nothing of it is run, and its functions are not checked: `svm validate` does that.
     """
-    from svm.module import encode, validate
+    from svm.module import validate
 
     with about(file):
-        valid = validate(read_model(file), bodies=False)
-        facts = {"file": file} | _facts(valid, encode(valid.module))
+        model, data = read_binary(file)
+        facts = {"file": file} | _facts(validate(model, bodies=False), data)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -81,18 +81,14 @@ def _facts(valid: ValidModule, data: bytes) -> dict[str, Any]:
 
 def _sections(data: bytes) -> Iterator[tuple[str, int]]:
     """Name and size of each section in the bytes of a sound module."""
-    from svm.module.binary import MAGIC, SECTIONS
-    from svm.module.leb import read_u32
+    from svm.module.binary import MAGIC, NUMBERED
+    from svm.module.reader import Reader, sections
+    from svm.wasm.layout import HEADER
+    from svm.wasm.layout import NUMBERED as WASM_NUMBERED
 
-    at = len(MAGIC) + 4
-    while at < len(data):
-        name = SECTIONS[data[at]]
-        size, at = read_u32(data, at + 1)
-        if name == SECTIONS[0]:
-            length, start = read_u32(data, at)
-            name = f"{name} {data[start : start + length].decode()}"
-        yield name, size
-        at += size
+    names = NUMBERED if data.startswith(MAGIC) else WASM_NUMBERED
+    for name, at, end in sections(data, len(HEADER), names):
+        yield (f"{name} {Reader(data, at, end, name).text()}" if name == names[0] else name), end - at
 
 
 def _show(facts: dict[str, Any]) -> None:

@@ -19,14 +19,13 @@ from svm.errors import GuestError, LimitError, Traceback, UncaughtError, UsageEr
 from svm.limits import DEFAULT_STACK, Limits
 
 if TYPE_CHECKING:
-    from svm.devices import Console
-    from svm.embed import Module
+    from svm.embed import Device, Module
     from svm.isa import FuncType
     from svm.runtime import Guest
 
 __all__ = ["run"]
 
-_GRANTED = frozenset({"console"})
+_GRANTED = frozenset({"console", "clock", "entropy"})
 _LISTED = 10
 _GRACE = 0.25  # seconds that the guest's own deadline comes before the alarm
 _LONGEST = 1e6  # seconds
@@ -43,20 +42,22 @@ def run(
     timeout: float | None = None,
     env: tuple[tuple[str, str], ...] = (),
     invoke: str | None = None,
+    eager: bool = False,
     stats: bool = False,
     as_json: bool = False,
 ) -> int:
     """Run the program in a file; its exit status.  Raises Failure.  The options are those of the command."""
-    from svm.devices import Console
+    from svm.devices import Clock, Console, Entropy
     from svm.embed import load
 
     limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
     with about(file):
-        module = load(file, eager=False)
+        module = load(file, eager=eager)
         console = Console(args=(file,) if invoke else (file, *args), environ=dict(env))
-        _check_granted(file, module, console)
+        _check_granted(file, module)
         with ExitStack() as ending, _alarm(timeout):  # the guest is closed last, which keeps its code for the next run
-            guest = ending.enter_context(module.spawn(engine=engine, limits=limits, devices=[console]))
+            devices: tuple[Device, ...] = (console, Clock(), Entropy())
+            guest = ending.enter_context(module.spawn(engine=engine, limits=limits, devices=devices))
             begun = time.perf_counter()
             try:
                 return _invoke(guest, invoke, args) if invoke else _program(guest, file)
@@ -76,9 +77,14 @@ def run(
                     _say_stats(guest, time.perf_counter() - begun, as_json)
 
 
-def _check_granted(file: str, module: Module, console: Console) -> None:
-    """Raise Failure, which lists all of it, where a module asks for what this command does not grant."""
-    given = console.imports()
+def _check_granted(file: str, module: Module) -> None:
+    """Raise Failure, which lists all of it, where a module asks for what this command does not grant.
+
+    WASI's calls are all there, even those that answer that they are not: a program that imports one may never call it.
+    """
+    from svm.devices import NoConsole
+
+    given = NoConsole().imports()
     wanted = [f"the capability {item.name!r}{f' ({item.reason})' if item.reason else ''}"
               for item in module.capabilities if item.name not in _GRANTED]  # fmt: skip
     wanted += [f"the import {item.module!r} {item.name!r} ({item.kind})"

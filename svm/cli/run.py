@@ -23,13 +23,14 @@ __all__ = ["command"]
 @click.option("--env", metavar="NAME=VALUE", callback=variables, multiple=True,
               help="An environment variable of its own; may be repeated.")  # fmt: skip
 @click.option("--invoke", metavar="NAME", help="Call this export with ARGS, and print its result.")
+@click.option("--eager", is_flag=True, help="Check all functions first, not each at its first call.")
 @click.option("--stats", is_flag=True, help="Say on standard error what it used.")
 @click.option("--json", "as_json", is_flag=True, help="As --stats, but as an object in one line.")
 def command(file: str, args: tuple[str, ...], **options: Any) -> int:
     """Run the program in FILE: a Krait source, a module, or a module's text.
 
-    It is granted standard input, output and error, ARGS, and the variables of --env; nothing else. ARGS are the
-    program's own, those that begin with a dash too: options of svm stand before FILE. Without limits it may use what it
-    likes.
+    It is granted standard input, output and error, ARGS, the variables of --env, the time and random bytes; nothing
+    else. ARGS are the program's own, those that begin with a dash too: options of svm stand before FILE. Without limits
+    it may use what it likes.
     """
     return program.run(file, args, **options)

@@ -5,6 +5,8 @@ of its own. Invariant: a guest sees nothing that the host did not grant, and wha
 answer or an error number, never in an exception of the host's.
 """
 
+from svm.devices.clock import Clock
 from svm.devices.console import Console, NoConsole
+from svm.devices.entropy import Entropy
 
-__all__ = ["Console", "NoConsole"]
+__all__ = ["Clock", "Console", "Entropy", "NoConsole"]

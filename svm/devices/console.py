@@ -14,9 +14,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, BinaryIO, TextIO, TypeVar
 
-from svm.devices.wasi import Errno, functions
+from svm.devices.wasi import SPACE, Errno, functions, ungranted
 from svm.errors import UsageError
 from svm.limits import parse_size
 from svm.runtime import HostFunction
@@ -78,7 +79,7 @@ class Console:
 
     def imports(self) -> Mapping[str, Mapping[str, HostFunction]]:
         """The calls of WASI preview 1 that a console can answer."""
-        return {"wasi_snapshot_preview1": functions(self)}
+        return {SPACE: functions(self)}
 
     # What WASI's calls ask of it
 
@@ -143,8 +144,8 @@ class NoConsole:
     environ: tuple[bytes, ...] = ()
 
     def imports(self) -> Mapping[str, Mapping[str, HostFunction]]:
-        """The calls of WASI preview 1 that a console would answer."""
-        return {"wasi_snapshot_preview1": functions(self)}
+        """All calls of WASI preview 1: what a console would answer is refused, and so is what other devices would."""
+        return _refusals()
 
     def is_open(self, descriptor: int) -> bool:
         return descriptor in (STDIN, STDOUT, STDERR)
@@ -160,6 +161,11 @@ class NoConsole:
 
     def write(self, descriptor: int, data: bytes) -> Errno:
         return Errno.NOTCAPABLE
+
+
+@cache
+def _refusals() -> Mapping[str, Mapping[str, HostFunction]]:
+    return {SPACE: ungranted() | functions(NoConsole())}
 
 
 class _TextStream:

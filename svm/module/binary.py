@@ -39,7 +39,7 @@ from svm.module.pieces import (
 )
 from svm.module.reader import Reader, sections
 
-__all__ = ["MAGIC", "SECTIONS", "decode", "encode"]
+__all__ = ["MAGIC", "NUMBERED", "SECTIONS", "decode", "encode"]
 
 MAGIC = b"\0svm"
 SECTIONS = (
@@ -61,6 +61,8 @@ SECTIONS = (
     "line",
 )
 """Names of the sections by their code, which is also their order in a file; custom sections may stand anywhere."""
+
+NUMBERED = dict(enumerate(SECTIONS))
 
 
 def _element(item: ElementSegment) -> bytes:
@@ -189,7 +191,7 @@ def decode(data: bytes) -> Module:
         )
     parts: dict[str, object] = {}
     customs: list[Custom] = []
-    for name, at, end in sections(data, len(MAGIC) + 4, dict(enumerate(SECTIONS))):
+    for name, at, end in sections(data, len(MAGIC) + 4, NUMBERED):
         reader = _Reader(data, at, end, name)
         if name == SECTIONS[0]:
             customs.append(Custom(reader.text(), reader.rest()))

@@ -16,6 +16,7 @@ __all__ = [
     "MODULE_NAME",
     "NAME_KINDS",
     "NAME_SECTION",
+    "NUMBERED",
     "SECTIONS",
     "TAG_ATTRIBUTE",
 ]
@@ -38,6 +39,9 @@ SECTIONS = {
     "data": 11,
 }
 """Numbers of the sections, in their order in a file; 0 is a custom section, which may stand anywhere."""
+
+NUMBERED = {0: "custom", **{number: name for name, number in SECTIONS.items()}}
+"""Names of the sections by their number."""
 
 TAG_ATTRIBUTE = 0
 """The byte before the type of a tag: an exception's."""

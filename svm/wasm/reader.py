@@ -35,13 +35,12 @@ from svm.module.code import expression_end
 from svm.module.leb import unsigned
 from svm.module.reader import Reader, sections
 from svm.wasm.dwarf import DebugLines
-from svm.wasm.layout import CAPABILITY_SECTION, HEADER, LINE_SECTION, NAME_SECTION, SECTIONS, TAG_ATTRIBUTE
+from svm.wasm.layout import CAPABILITY_SECTION, HEADER, LINE_SECTION, NAME_SECTION, NUMBERED, TAG_ATTRIBUTE
 from svm.wasm.names import read_names
 
 __all__ = ["read"]
 
 _MAGIC = HEADER[:4]
-_NAMES = {0: "custom", **{number: name for name, number in SECTIONS.items()}}
 _COMPONENT = b"\x0d\0\1\0"  # where a core module has its version
 
 _FOREIGN_FORMS = {**dict.fromkeys((0x4E, 0x4F, 0x50, 0x5E, 0x5F), "garbage collection"), 0x5D: "stack switching"}
@@ -192,9 +191,9 @@ def read(data: bytes) -> Module:
     parts: dict[str, Any] = {}
     customs: list[Custom] = []
     code_at = 0
-    for name, at, end in sections(data, len(HEADER), _NAMES):
+    for name, at, end in sections(data, len(HEADER), NUMBERED):
         reader = _Reader(data, at, end, name)
-        if name == _NAMES[0]:
+        if name == NUMBERED[0]:
             customs.append(Custom(reader.text(), reader.rest()))
             continue
         if name == "code":

@@ -82,8 +82,8 @@ def test_without_a_console_every_use_is_refused() -> None:
 
 
 def test_what_is_asked_for_beyond_it_is_missing() -> None:
-    model = Model((FuncType(),), (Import("wasi_snapshot_preview1", "sock_accept", ExternKind.FUNC, 0),))
-    with pytest.raises(svm.LinkError, match=r"'wasi_snapshot_preview1' 'sock_accept' .* is missing"):
+    model = Model((FuncType(),), (Import("wasi_snapshot_preview1", "fd_teleport", ExternKind.FUNC, 0),))
+    with pytest.raises(svm.LinkError, match=r"'wasi_snapshot_preview1' 'fd_teleport' .* is missing"):
         svm.Module(model).spawn(devices=[svm.Console()])
 
 
