@@ -1,4 +1,6 @@
-"""The wheel: built from the sources, installed apart from them, it compiles and runs a Krait file from any folder."""
+"""The wheel: built from the sources, installed apart from them, it compiles and runs a Krait file from any folder, and
+brings the interpreter's machine code.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("wheel")  # built once, by one worker
+from svm.engines.native.blob import CARRIED, TARGETS, buildable
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]  # built once, by one worker
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
@@ -27,9 +31,10 @@ for name in names:
 OUTPUT = "   wheel 10\n   krait 10\n"
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """Run `command` without the paths of this test run; return what it wrote to standard output."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    environment |= variables
     done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -73,7 +78,11 @@ def test_every_source_is_in_the_wheel(wheel: Path) -> None:
             if path.suffix in (".py", ".kr", ".lark", ".json"):
                 expected.add(f"{package}/{path.relative_to(ROOT / folder).as_posix()}")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert packed == expected
+    blobs = {name for name in packed if f"/{CARRIED}/" in name}
+    assert packed - blobs == expected
+    targets = {target for target in TARGETS for name in blobs if name.endswith(f"-{target}.blob")}
+    assert targets == (set(TARGETS) if buildable() else set()) and len(blobs) == len(targets)
+    assert wheel.name.endswith("-py3-none-any.whl") == (not blobs)
 
 
 def test_an_installed_wheel_compiles_and_runs_krait(environment: Path, tmp_path: Path) -> None:
@@ -85,3 +94,14 @@ def test_an_installed_wheel_compiles_and_runs_krait(environment: Path, tmp_path:
     run(environment / "svm", "build", "hello.kr", "-o", "hello.svmb", cwd=tmp_path)
     (tmp_path / "hello.kr").unlink()
     assert run(environment / "svm", "run", "hello.svmb", cwd=tmp_path) == OUTPUT
+
+
+@pytest.mark.skipif(not buildable(), reason="no machine code for this platform")
+def test_an_installed_wheel_builds_nothing(environment: Path, tmp_path: Path) -> None:
+    """The first run of all, with nothing in the cache."""
+    (tmp_path / "hello.kr").write_text(PROGRAM, encoding="utf-8")
+    run(environment / "svm", "build", "hello.kr", "-o", "hello.svmb", cwd=tmp_path)
+    code = "import sys; sys.modules['llvmlite'] = None; sys.argv[0] = 'svm'; from svm.cli import main; main()"
+    cache = {"SVM_CACHE": str(tmp_path / "cache")}
+    assert run(environment / "python", "-c", code, "run", "hello.svmb", cwd=tmp_path, **cache) == OUTPUT
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["code"]

@@ -1,7 +1,8 @@
-"""The interpreter's machine code: built once, kept in the cache, mapped where it is needed.
+"""The interpreter's machine code: it comes with a wheel or is built once and kept, and is mapped where it is needed.
 
 Building takes LLVM some seconds; a later start maps a file of some 300 KB and imports no compiler.  The code is
-position-independent, refers to nothing outside itself, and is never written to.
+position-independent, refers to nothing outside itself, and is never written to.  A wheel brings it for every processor
+of its platform; else it lies in the cache, by the processor, the compiler's version and all that it is made from.
 
 A blob file is MAGIC, a digest of what follows, the lengths of three parts (u32 each), and the parts: facts
 (marshalled), the handlers' offsets as u32, and, page-aligned, the code.
@@ -23,11 +24,26 @@ from svm.cache import atomic_write, cache_folder, read
 from svm.digest import digest
 from svm.errors import Error
 
-__all__ = ["Blob", "UnavailableError", "assemble", "get_blob", "supported"]
+__all__ = [
+    "CARRIED",
+    "TARGETS",
+    "Blob",
+    "UnavailableError",
+    "assemble",
+    "buildable",
+    "get_blob",
+    "make_blob",
+    "supported",
+    "write_blobs",
+]
 
 MAGIC = b"svmblob1"
 MARSHAL = 4
 """The format of marshalled facts: every Python from 3.4 on reads it."""
+
+CARRIED = "blobs"
+"""The folder, beside this file, of what a wheel carries."""
+
 _HEAD = struct.Struct("<8s32sIII")
 _HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
@@ -37,22 +53,37 @@ class UnavailableError(Error):
     """The native engine cannot run on this machine; the message says why."""
 
 
+TARGETS = {
+    "x86-64-v3": {"avx2", "bmi1", "bmi2", "fma", "abm", "movbe", "f16c"},
+    "x86-64-v2": {"sse4_1", "sse4_2", "popcnt"},
+}
+"""Processors that there is an interpreter for, the best first, by LLVM's names; with the features that tell them, by
+Linux's names.
+"""
+
+
+def buildable() -> bool:
+    """Whether there is an interpreter for this platform, whatever its processor."""
+    return sys.platform != "win32" and os.uname().machine in ("x86_64", "amd64") and struct.calcsize("P") == 8
+
+
 @cache
 def supported() -> str | None:
-    """The target that LLVM is asked for here ("x86-64-v3", …), or None where the native engine cannot run."""
-    if sys.platform == "win32" or os.uname().machine not in ("x86_64", "amd64") or struct.calcsize("P") != 8:
+    """Which of the `TARGETS` this machine is, or None where the native engine cannot run."""
+    if not buildable():
         return None
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
             flags = set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), ()))
     except OSError:
         return "x86-64-v2"
-    if {"avx2", "bmi1", "bmi2", "fma", "abm", "movbe", "f16c"} <= flags:
-        return "x86-64-v3"
-    return "x86-64-v2" if {"sse4_1", "sse4_2", "popcnt"} <= flags else None
+    return next((target for target, features in TARGETS.items() if features <= flags), None)
 
 
-_OWN = ("handlers.py", "keys.py", "stream.py", "expand.py", "context.py", "superinstructions.json", "blob.py")
+_OWN = (
+    "handlers.py", "keys.py", "stream.py", "expand.py", "context.py", "superinstructions.json", "blob.py", "elf.py",
+    "llvm.py",
+)  # fmt: skip
 
 
 def _sources() -> list[str]:
@@ -66,14 +97,26 @@ def _sources() -> list[str]:
 
 
 @cache
-def _key(target: str) -> str:
+def _build_for(target: str) -> str:
+    """Names what a target's code is made from: the table, what writes handlers from it, and the target."""
     sources = (os.path.basename(path).encode() + (read(path) or b"") for path in _sources())
-    return digest(target.encode(), *sources).hex()[:24]
+    return f"{digest(*sources).hex()[:24]}-{target}"
+
+
+@cache
+def _compiler() -> str:
+    """Names the compiler that is installed: by what llvmlite, which brings LLVM, says of its version.
+
+    Its file is read as any other, for to import llvmlite, or only what reads metadata of packages, takes longer than
+    all else of a start.
+    """
+    files = (read(os.path.join(folder, "llvmlite", "_version.py")) for folder in sys.path)
+    return digest(next((data for data in files if data is not None), b"")).hex()[:8]
 
 
 class Blob:
-    """Mapped code.  build: names what it was made from.  enter: run from a context's address, returns an `Exit` or a
-    trap's code.  keys, addresses: of handlers.
+    """Mapped code.  build: names what it was made from, its target too.  enter: run from a context's address, returns
+    an `Exit` or a trap's code.  keys, addresses: of handlers.
     """
 
     def __init__(self, build: str, data: bytes) -> None:
@@ -127,54 +170,72 @@ _loaded: dict[str, Blob] = {}
 
 
 def get_blob(say: Callable[[str], None] = lambda _: None) -> Blob:
-    """The blob for this machine: the one in this process, else the cached one, else built now.
+    """The blob for this machine: the one in this process, else the installed or the cached one, else built now.
 
     say: told, in words for a person, before something that takes seconds.  Raises UnavailableError.
     """
     target = supported()
     if target is None:
         raise UnavailableError("the native engine needs an x86-64 processor (with SSE 4.2) and a Unix system")
-    key = _key(target)
-    if key not in _loaded:
-        _loaded[key] = _cached(key) or _build(target, key, say)
-    return _loaded[key]
+    build = _build_for(target)
+    if build not in _loaded:
+        _loaded[build] = _found(build) or _built(target, build, say)
+    return _loaded[build]
 
 
-def _path(key: str) -> str:
-    return os.path.join(cache_folder("native"), f"{key}.blob")
+def _carried_path(build: str) -> str:
+    return os.path.join(_HERE, CARRIED, f"{build}.blob")
 
 
-def _cached(key: str) -> Blob | None:
-    """The cached blob; None if there is none, or if it is damaged or another build's."""
-    for path in (os.path.join(_HERE, "blobs", f"{key}.blob"), _path(key)):
+def _cache_path(build: str) -> str:
+    return os.path.join(cache_folder("native"), f"{build}-{_compiler()}.blob")
+
+
+def _found(build: str) -> Blob | None:
+    """The blob that came with this installation, else the cached one; None if each is missing, damaged or another's."""
+    for path_of in (_carried_path, _cache_path):
         try:
-            return Blob(key, read(path) or b"")
+            return Blob(build, read(path_of(build)) or b"")
         except (ValueError, KeyError):
             continue
     return None
 
 
-def _build(target: str, key: str, say: Callable[[str], None]) -> Blob:
-    data = build(target, key, say)
-    atomic_write(_path(key), data)
-    return Blob(key, data)
+def _built(target: str, build: str, say: Callable[[str], None]) -> Blob:
+    say("building the interpreter for this machine (once, some seconds) …")
+    data = make_blob(target, build)
+    atomic_write(_cache_path(build), data)
+    return Blob(build, data)
 
 
-def build(target: str, key: str, say: Callable[[str], None] = lambda _: None) -> bytes:
-    """A blob file for a target.  key: names what it is made from.  Takes some seconds."""
+def write_blobs(folder: str) -> list[str]:
+    """Make what a wheel of this platform carries, a blob for each target: paths of the files.  Takes seconds for each.
+
+    They belong into the folder `CARRIED` of this package.  Needs llvmlite; the processor need not be of the targets.
+    """
+    paths = []
+    for target in TARGETS:
+        build = _build_for(target)
+        paths.append(os.path.join(folder, f"{build}.blob"))
+        with open(paths[-1], "wb") as file:
+            file.write(make_blob(target, build))
+    return paths
+
+
+def make_blob(target: str, build: str) -> bytes:
+    """A blob file for a target.  build: names what it is made from.  Takes some seconds."""
     from svm.engines.native.handlers import module_ir
     from svm.engines.native.keys import all_keys
 
-    say("building the interpreter for this machine (once, some seconds) …")
     keys = all_keys()
-    return assemble(target, key, keys, module_ir(keys))
+    return assemble(target, build, keys, module_ir(keys))
 
 
-def assemble(target: str, key: str, keys: list[str], ir: str) -> bytes:
+def assemble(target: str, build: str, keys: list[str], ir: str) -> bytes:
     """A blob file of the handlers `h0`, `h1`, … for some keys, compiled from their IR."""
     from svm.engines.native.elf import link
     from svm.engines.native.llvm import compile_object, version
 
     code, symbols = link(compile_object(ir, target))
-    facts = {"build": key, "target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
+    facts = {"build": build, "target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
     return _pack(facts, [symbols[f"h{at}"] for at in range(len(keys))], code)

@@ -68,9 +68,9 @@ def test_a_blob_that_was_made_from_something_else_is_a_miss(small: list[str]) ->
     assert TARGET is not None
     get_blob()
     (path,) = cache_dir("native").iterdir()
-    path.write_bytes(blobs.build(TARGET, "0" * 24))
+    path.write_bytes(blobs.make_blob(TARGET, "0" * 24))
     blobs._loaded.clear()
-    assert get_blob(small.append).build == path.stem
+    assert path.stem.startswith(get_blob(small.append).build)
     assert len(small) == 1
 
 
