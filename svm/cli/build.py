@@ -24,7 +24,7 @@ _MODULES = (".svmb", ".svmt", ".wasm")
 def command(file: str, output: str | None) -> None:
     """Compile a Krait program, FILE.kr, to a module. `-` is standard input.
 
-    FILE may also be a module, .svmb or .svmt, to be written in another format.
+    FILE may also be a module, .svmb, .svmt or .wasm, to be written in another format.
     """
     from svm.embed import Module
 

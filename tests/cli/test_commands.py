@@ -42,6 +42,10 @@ def test_build_writes_wasm(cli: Cli, hello: str, source: str) -> None:
         assert cli("build", hello, "-o", source) == (0, "", "")
     assert cli("build", source, "-o", "hello.wasm") == (0, "", "")
     assert Path("hello.wasm").read_bytes() == load(source).to_wasm()
+    assert cli("build", "hello.wasm", "-o", "again.wasm") == (0, "", "")
+    assert Path("again.wasm").read_bytes() == Path("hello.wasm").read_bytes()
+    assert cli("build", "again.wasm") == (0, "", "")
+    assert cli("run", "again.svmb") == (0, "hello\n", "")
 
 
 def test_build_reads_modules(cli: Cli) -> None:
