@@ -70,7 +70,8 @@ def command(
 
 def _tell(report: Report, *, verbose: bool) -> None:
     for each in report.failures:
-        click.echo(clean(f"{report.source}:{each.line}: {each.command}: expected {each.expected}; got {each.got}"))
+        line = f"{report.source}:{each.line}: {each.command}: expected {each.expected}; got {each.got}"
+        click.echo(clean(line.replace("\n", " ")))
     if verbose:
         passed, failed, skipped = _counts(report)
         counts = f"{passed} passed, {failed} failed, {skipped} skipped"

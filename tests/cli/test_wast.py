@@ -19,10 +19,10 @@ MODULE = write(from_text("export \"one\" func $one\nfunc $one (result i32)\ni32.
 ONE = {"type": "invoke", "field": "one", "args": []}
 MADE = {"type": "module", "line": 1, "filename": "m.wasm"}
 GOOD = {"type": "assert_return", "line": 2, "action": ONE, "expected": [{"type": "i32", "value": "1"}]}
-BAD = {"type": "assert_trap", "line": 3, "action": ONE, "text": "unreach\x1bable", "expected": []}
+BAD = {"type": "assert_trap", "line": 3, "action": ONE, "text": "unreach\x1b\nable", "expected": []}
 TEXT = {"type": "assert_malformed", "line": 4, "filename": "t.wat", "module_type": "text", "text": "no"}
 REASON = "the module is in WebAssembly's text format, which svm does not read"
-FAILURE = {"line": 3, "command": "assert_trap", "expected": "TrapError: unreach\x1bable", "got": "i32 1"}
+FAILURE = {"line": 3, "command": "assert_trap", "expected": "TrapError: unreach\x1b\nable", "got": "i32 1"}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_all_is_well(scripts: Path, cli: Cli, engine: str, jobs: str) -> None:
 
 def test_failures_and_skips(scripts: Path, cli: Cli, jobs: str) -> None:
     result = cli("wast", "--jobs", jobs, "bad.json", "good.json", "bad.json")
-    line = "bad.wast:3: assert_trap: expected TrapError: unreach␛able; got i32 1"
+    line = "bad.wast:3: assert_trap: expected TrapError: unreach␛ able; got i32 1"
     assert result == (1, f"{line}\n{line}\nskipped 2: {REASON}\n3 passed, 2 failed, 2 skipped\n", "")
 
 
