@@ -20,6 +20,7 @@ from svm.module.model import (
     ExternKind,
     Function,
     GlobalType,
+    Lines,
     MemoryType,
     Mode,
     Module,
@@ -68,8 +69,16 @@ class ValidModule:
         return self.function_names.get(index, f"function[{index}]")
 
     @cached_property
+    def _line_table(self) -> Lines:
+        """The module's own, else that of its debug information."""
+        module = self.module
+        if module.lines.functions or module.origin is None or module.origin.lines is None:
+            return module.lines
+        return module.origin.lines()
+
+    @cached_property
     def _lines(self) -> dict[int, tuple[tuple[int, int, int], ...]]:
-        return {item.function: item.entries for item in self.module.lines.functions}
+        return {item.function: item.entries for item in self._line_table.functions}
 
     def line(self, function: int, offset: int) -> tuple[str, int] | None:
         """Source file and line of a byte offset in a body, where the line table knows it."""
@@ -78,7 +87,7 @@ class ValidModule:
         if not at:
             return None
         _, file, line = entries[at - 1]
-        return self.module.lines.files[file], line
+        return self._line_table.files[file], line
 
     def function(self, index: int) -> ValidFunction:
         """What engines need of one of the module's own functions, by its index in the function space: checked.
