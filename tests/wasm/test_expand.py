@@ -163,7 +163,7 @@ def check_search(op: Op, call: Call) -> None:
         a, b, length = (value & 0xFFFFFFFF for value in operands(op, random, len(memory)))
         starts = (a, b) if op.name == "memory.compare" else (a,)
         if max(starts) + length > len(memory):
-            expected: tuple[str, object] = "trapped", "MEMORY_OUT_OF_BOUNDS"
+            expected: tuple[str, object] = "trapped", "out_of_bounds_memory"
         else:
             assert op.python is not None
             value = op.python(memory, a, b, length)
