@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from struct import Struct
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from svm.errors import Traceback, TracebackFrame
 from svm.isa import TrapKind
@@ -32,7 +32,8 @@ class Status(Enum):
     PAUSED = "paused"
 
 
-class FramePlace(NamedTuple):
+@record
+class FramePlace:
     """Where a frame stands: instance and function by number; byte offset in the body of what it runs next."""
 
     instance: int
@@ -151,8 +152,8 @@ def traceback(stack: GuestStack) -> Traceback:
 
 
 def _frame(arenas: Arenas, place: FramePlace, *, after: bool) -> TracebackFrame:
-    number, function, offset = place
-    module = arenas.instances[number].module
+    function, offset = place.function, place.offset
+    module = arenas.instances[place.instance].module
     if after:
         code = module.function(function).code
         offset = code[bisect_left(code, offset, key=lambda item: item.offset) - 1].offset

@@ -94,7 +94,7 @@ def _freeze(code: FunctionCode) -> tuple[Any, ...]:
         (charges.entry, charges.entry_test, {key: (loop.cost, loop.test) for key, loop in charges.loops.items()}),
         code.stream,
         code.resume,
-        {position: tuple(site) for position, site in code.sites.items()},
+        {position: (site.name, site.args, site.offset, site.size) for position, site in code.sites.items()},
         code.returns,
         code.places,
         code.offsets,

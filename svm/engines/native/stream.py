@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from svm.lower import Charges, FrameLayout
 from svm.record import field, record
@@ -74,7 +74,8 @@ class KeySet:
         return frozenset(tuple(part[0] for part in split(key)) for key in self.numbers if ";" in key)
 
 
-class Site(NamedTuple):
+@record
+class Site:
     """An instruction that native code may leave to the driver.
 
     name: of its operation.  args: of its operation, with a row's name for the row.  offset: byte offset in the body.
