@@ -151,6 +151,8 @@ class _Body:
         for kind in kinds:
             place = next((place for place in free if place[1] is kind), None)
             if place is None:
+                if self.first + len(self.temporaries) >= limits.MAX_LOCALS:
+                    raise InvalidError(f"no room for a temporary: the limit is {limits.MAX_LOCALS} locals")
                 place = (self.first + len(self.temporaries), kind)
                 self.temporaries.append(kind)
             else:
@@ -216,9 +218,6 @@ class _Expander:
         if not body.moves:
             return function
         self.moved[index] = body
-        if body.first + len(body.temporaries) > limits.MAX_LOCALS:
-            raise InvalidError(f"with {len(body.temporaries)} temporaries for our instructions, there are more locals "
-                               f"than the limit of {limits.MAX_LOCALS}", place)  # fmt: skip
         if len(made.body) > limits.MAX_BODY_BYTES:
             raise InvalidError(f"in WebAssembly's instructions, the body has {len(made.body)} bytes, more than the "
                                f"limit of {limits.MAX_BODY_BYTES}", place)  # fmt: skip

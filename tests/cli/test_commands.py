@@ -59,7 +59,7 @@ def test_build_says_why_a_module_cannot_be_wasm(cli: Cli) -> None:
     Path("wide.svmt").write_text(text, encoding="utf-8")
     result = cli("build", "wide.svmt", "-o", "wide.wasm")
     assert (result.status, result.out) == (Status.BAD_MODULE, "")
-    assert result.err.startswith("svm: wide.svmt: code section, function 0 (wide): with 3 temporaries")
+    assert result.err.startswith("svm: wide.svmt: code section, function 0 (wide), i64.add_overflow, byte offset 0x4:")
     assert not Path("wide.wasm").exists()
 
 
