@@ -69,10 +69,7 @@ class DebugLines:
                 file = files.setdefault(path, len(files))
                 # What stands before the first instruction, a function's locals, counts to it.
                 found.setdefault(at, {})[max(address - self._starts[at], 0)] = file, line
-        functions = [
-            FunctionLines(self._imported + at, tuple((offset, *place) for offset, place in sorted(found[at].items())))
-            for at in sorted(found)
-        ]
+        functions = [FunctionLines(self._imported + at, _entries(found[at])) for at in sorted(found)]
         return Lines(tuple(files), tuple(functions))
 
     def _rows(self) -> Iterator[tuple[str, int, int]]:
@@ -197,7 +194,7 @@ class _Unit:
             return
         data, end, files, special = self._data, min(self.end, len(self._data)), self._files, self._first_special
         self._at = self._program
-        address, file, line, dead, last = 0, 1, 1, True, None
+        address, file, line, dead = 0, 1, 1, True
         while self._at < end:
             code = data[self._at]
             self._at += 1
@@ -209,7 +206,7 @@ class _Unit:
                 then = self._at + size
                 what = self._number(1) if size else 0
                 if what == _END:
-                    address, file, line, dead, last = 0, 1, 1, True, None
+                    address, file, line, dead = 0, 1, 1, True
                 elif what == _SET_ADDRESS:
                     address = self._number(size - 1)
                     dead = not address  # what a linker writes for code that it left out; nothing lies there
@@ -218,8 +215,7 @@ class _Unit:
             elif code != _COPY:
                 address, file, line = self._standard(code, address, file, line)
                 continue
-            if not dead and file < len(files) and 0 < line < _MOST_LINE and (file, line) != last:
-                last = file, line
+            if not dead and file < len(files) and 0 < line < _MOST_LINE:
                 yield files[file], line, address
 
     def _standard(self, code: int, address: int, file: int, line: int) -> tuple[int, int, int]:
@@ -248,6 +244,15 @@ _SIZES = {0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16}
 _EXTENDED, _COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE = range(5)  # operations (DW_LNS)
 _CONST_ADD_PC, _FIXED_ADVANCE_PC = 8, 9
 _END, _SET_ADDRESS = 1, 2  # and extended ones (DW_LNE)
+
+
+def _entries(places: dict[int, tuple[int, int]]) -> tuple[tuple[int, int, int], ...]:
+    """Offset, file and line where these change."""
+    found: list[tuple[int, int, int]] = []
+    for offset in sorted(places):
+        if not found or found[-1][1:] != places[offset]:
+            found.append((offset, *places[offset]))
+    return tuple(found)
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import svm
@@ -290,6 +290,7 @@ def calls() -> Iterator[st.SearchStrategy[tuple[Any, ...]]]:
         yield st.tuples(st.just(name), *[WILD] * len(SIGNATURES[name].params))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.one_of(*calls()))
 def test_any_call_ends_in_an_error_number(memory: bytes, call: tuple[Any, ...]) -> None:
     GUEST.memory[: len(memory)] = memory
