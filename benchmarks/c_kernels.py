@@ -18,7 +18,6 @@ import svm
 from benchmarks.measure import Contender, Row, race, say
 from benchmarks.peers import PEERS, Run, installed, unsigned
 from benchmarks.unchecked import UncheckedEngine
-from svm.runtime import Guest
 
 __all__ = ["KERNELS", "KERNEL_SIZES", "UNCHECKED", "KernelRow", "build", "measure_kernels"]
 
@@ -89,10 +88,8 @@ def measure_kernels(names: list[str], rounds: int, *, quick: bool = False) -> It
 def _measure(name: str, size: int, rounds: int, unchecked: UncheckedEngine) -> KernelRow:
     wasm = build(name)
     module = svm.load(wasm)
-    with (
-        module.spawn(engine="interpreter") as guest,
-        Guest(module.valid, unchecked, svm.Limits(), {}) as reckless,
-    ):
+    with module.spawn(engine="interpreter") as guest, module.spawn(engine="interpreter") as reckless:
+        reckless.engine = unchecked
         runs: dict[str, Run] = {"svm": unsigned(lambda n: guest.call("run", n))}
         runs |= {peer: make(wasm) for peer, (package, make) in PEERS.items() if installed(package)}
         runs[UNCHECKED] = unsigned(lambda n: reckless.call("run", n))

@@ -90,12 +90,13 @@ _MOST_NOTES = 64
 _MOST_COPIES = 16  # a branch with more values moves them by one operation: there may be many such branches
 
 _COMMUTATIVE = frozenset(
-    f"{kind}.{name}" for kind in ("i32", "i64") for name in ("add", "mul", "and", "or", "xor", "eq", "ne")
+    [f"{kind}.{name}" for kind in ("i32", "i64") for name in ("add", "mul", "and", "or", "xor", "eq", "ne")]
+    + [f"{kind}.{name}" for kind in ("f32", "f64") for name in ("add", "mul", "eq", "ne")]  # a NaN is canonical
 )
 _MIRRORED = {
-    f"{kind}.{a}_{sign}": f"{kind}.{b}_{sign}"
-    for kind in ("i32", "i64")
-    for sign in "su"
+    f"{kind}.{a}{sign}": f"{kind}.{b}{sign}"
+    for kind, signs in (("i32", ("_s", "_u")), ("i64", ("_s", "_u")), ("f32", ("",)), ("f64", ("",)))
+    for sign in signs
     for a, b in (("lt", "gt"), ("gt", "lt"), ("le", "ge"), ("ge", "le"))
 }
 _INVERTED = {
@@ -381,7 +382,7 @@ class _Lowering:
             self.stack.append(("c", op.python(*args)))
             return
         sources = self.pop(len(op.params))
-        if len(sources) == 2 and sources[0][0] == "c" and sources[1][0] == "s":
+        if len(sources) == 2 and self.turns(*sources):
             if name in _COMMUTATIVE:
                 sources = sources[::-1]
             elif name in _MIRRORED:
@@ -392,6 +393,12 @@ class _Lowering:
             height = len(self.stack)
             self.emit(name, sources, self.place(height), *args)
             self.push_own(2)
+
+    def turns(self, first: Source, second: Source) -> bool:
+        """Whether operands are better the other way round: what was just made first, a constant last.  Then fewer
+        handlers serve more code.
+        """
+        return second[0] != "c" and (first[0] == "c" or self.producer(second) is not None)
 
     def state(self, op: Op, args: tuple[Any, ...], at: int) -> int:
         """An instruction that the runtime runs on operands in their slots: a safepoint."""

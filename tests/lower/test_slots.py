@@ -54,6 +54,30 @@ def test_locals_and_constants_are_used_where_they_are() -> None:
     assert ops[0].once and ops[1].once
 
 
+@pytest.mark.parametrize(
+    ("first", "name", "expected"),
+    [
+        ("local.get 0", "f64.mul", "f64.mul s7 s0 -> 6"),  # what was just made stands first …
+        ("f64.const 2", "f64.add", "f64.add s7 c4611686018427387904 -> 6"),  # … and a constant last
+        ("local.get 0", "f64.lt", "f64.gt s7 s0 -> 6"),  # a comparison is mirrored
+        ("local.get 0", "f64.div", "f64.div s0 s7 -> 6"),  # where the order matters it stays
+        ("local.get 0", "f64.copysign", "f64.copysign s0 s7 -> 6"),
+        ("local.get 0", "f64.min", "f64.min s0 s7 -> 6"),
+    ],
+)
+def test_operands_stand_so_that_few_handlers_serve_them(first: str, name: str, expected: str) -> None:
+    result = "i32" if name == "f64.lt" else "f64"
+    ops = ops_of(f"""
+        func (param f64 f64) (result {result})
+          {first}
+          local.get 1
+          f64.sqrt
+          {name}
+        end
+        """)
+    assert shown(ops) == ["f64.sqrt s1 -> 7", expected, "return s6 -> None"]
+
+
 def test_a_local_that_is_set_while_its_old_value_waits() -> None:
     ops = ops_of("""
         func (param i32) (result i32)

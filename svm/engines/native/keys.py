@@ -186,8 +186,6 @@ def base_keys() -> list[str]:
         keys += [f"{branch}:s:", f"{branch}:r:"]
         for name in _COMPARISONS:
             forms = ["ss", "sc", "rs", "sr", "rc"] if len(OPS[name].params or ()) == 2 else ["s", "r"]
-            if name.startswith("f") and len(OPS[name].params or ()) == 2:
-                forms += ["cs", "cr"]
             keys += [f"{name}:{form}:n;{branch}:0:" for form in forms]
     plain = (
         "br latch spin call call_leaf call_slow return return_many unreachable state throw halt far_return "
