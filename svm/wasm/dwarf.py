@@ -17,43 +17,33 @@ from functools import cached_property
 from typing import Any
 
 from svm.errors import MalformedError
-from svm.module import Custom, Function, FunctionLines, Lines
+from svm.module import FunctionLines, Lines
 from svm.module.leb import read_s64, read_u64
+from svm.wasm.layout import DEBUG_SECTIONS
 
 __all__ = ["DebugLines"]
-
-_LINE, _STRINGS = ".debug_line", (".debug_str", ".debug_line_str")
 
 _MOST_BYTES = 8 << 20
 _MOST_ROWS = 1_000_000
 _MOST_FILES = 100_000
 _MOST_PATH = 4096
+_MOST_TEXT = 32 << 20  # characters of all names and paths together: four bytes can name a path that was named before
 _MOST_LINE = 1 << 31
 
 
 class DebugLines:
     """The line table of a module's debug information, read when it is called first."""
 
-    def __init__(
-        self, sections: dict[str, bytes], imported: int, starts: Sequence[int], functions: Sequence[Function]
-    ) -> None:
+    def __init__(self, sections: Mapping[str, bytes], imported: int, bodies: Sequence[tuple[int, int]]) -> None:
         """What is needed for it.
 
-        sections: by name.  imported: how many functions are.  starts: where the instructions of each of the module's
-        own begin in the code section.
+        sections: by name.  imported: how many functions are.  bodies: where the instructions of each of the module's
+        own begin in the code section, and their length.
         """
         self._sections = sections
         self._imported = imported
-        self._starts = starts
-        self._ends = [start + len(item.body) for start, item in zip(starts, functions, strict=True)]
-
-    @classmethod
-    def of(
-        cls, customs: Sequence[Custom], imported: int, starts: Sequence[int], functions: Sequence[Function]
-    ) -> DebugLines | None:
-        """The line table that custom sections hold, None where they hold none."""
-        sections = {item.name: item.data for item in reversed(customs) if item.name in (_LINE, *_STRINGS)}
-        return cls(sections, imported, starts, functions) if _LINE in sections else None
+        self._starts = [start for start, _ in bodies]
+        self._ends = [start + size for start, size in bodies]
 
     def __call__(self) -> Lines:
         """The line table."""
@@ -74,12 +64,13 @@ class DebugLines:
 
     def _rows(self) -> Iterator[tuple[str, int, int]]:
         """File, line and address of each row, of as many as may be."""
-        data = self._sections[_LINE][:_MOST_BYTES]
+        data = self._sections[DEBUG_SECTIONS[0]][:_MOST_BYTES]
         count = at = 0
+        room = _Room()
         while at < len(data):
             end = at
             with suppress(MalformedError, IndexError):
-                unit = _Unit(data, at, self._sections)
+                unit = _Unit(data, at, self._sections, room)
                 end = unit.end
                 for row in unit.rows():
                     yield row
@@ -91,10 +82,25 @@ class DebugLines:
             at = end
 
 
+class _Room:
+    """How much text may still be made."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_TEXT
+
+    def take(self, text: str) -> str:
+        """The text, for which there is room.  Raises MalformedError where there is none."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise MalformedError("too much text")
+        return text
+
+
 class _Unit:
     """One line program, with its header.  Raises MalformedError or IndexError for what is none."""
 
-    def __init__(self, data: bytes, at: int, sections: dict[str, bytes]) -> None:
+    def __init__(self, data: bytes, at: int, sections: dict[str, bytes], room: _Room) -> None:
+        self._room = room
         self._data = data
         self._at = at
         self._sections = sections
@@ -143,14 +149,14 @@ class _Unit:
         while (name := self._text()) and len(files) < _MOST_FILES:
             folder = self._unsigned()
             self._unsigned(), self._unsigned()  # time and size
-            files.append(_join(folders[folder] if folder < len(folders) else "", name))
+            files.append(self._join(folders[folder] if folder < len(folders) else "", name))
         return files
 
     def _tables(self) -> list[str]:
         """The paths of files of DWARF 5, which count from 0; directory 0 is where the compiler ran."""
         folders = [name for name, _ in self._entries()]
-        folders = [_join(folders[0], name) for name in folders]
-        return [_join(folders[folder] if folder < len(folders) else "", name) for name, folder in self._entries()]
+        folders = [self._join(folders[0], name) for name in folders]
+        return [self._join(folders[folder] if folder < len(folders) else "", name) for name, folder in self._entries()]
 
     def _entries(self) -> list[tuple[str, int]]:
         """Names and directories of a table that says of itself what is in it."""
@@ -173,7 +179,7 @@ class _Unit:
             return self._text()
         if form in _STRING_SECTIONS:
             at = self._number(self._wide)
-            return _text(self._sections.get(_STRING_SECTIONS[form], b""), at)[0]
+            return self._room.take(_text(self._sections.get(_STRING_SECTIONS[form], b""), at)[0])
         if form == _UDATA:
             return self._unsigned()
         if form == _BLOCK:
@@ -185,6 +191,10 @@ class _Unit:
     def _text(self) -> str:
         found, self._at = _text(self._data, self._at)
         return found
+
+    def _join(self, folder: str, name: str) -> str:
+        is_whole = not folder or name.startswith("/") or name == folder
+        return name if is_whole else self._room.take(f"{folder}/{name}")
 
     # The program
 
@@ -238,7 +248,7 @@ class _Unit:
 
 _NAME, _FOLDER = 1, 2  # what an entry of a table says (DW_LNCT)
 _STRING, _BLOCK, _UDATA = 0x08, 0x09, 0x0F  # and in what form (DW_FORM)
-_STRING_SECTIONS = {0x0E: ".debug_str", 0x1F: ".debug_line_str"}
+_STRING_SECTIONS = {0x0E: DEBUG_SECTIONS[1], 0x1F: DEBUG_SECTIONS[2]}
 _SIZES = {0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16}
 
 _EXTENDED, _COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE = range(5)  # operations (DW_LNS)
@@ -261,7 +271,3 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     if end < 0:
         raise MalformedError("a text without an end")
     return data[at:end].decode("utf-8", "replace"), end + 1
-
-
-def _join(folder: str, name: str) -> str:
-    return name if not folder or name.startswith("/") or name == folder else f"{folder}/{name}"

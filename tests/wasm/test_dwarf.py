@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+import tracemalloc
 from random import Random
 
 import pytest
@@ -140,6 +141,20 @@ def test_much_debug_information_is_read_in_part() -> None:
     begun = time.perf_counter()
     assert table(unit(4, rows))[1]
     assert time.perf_counter() - begun < 20
+
+
+def test_a_long_name_that_is_named_often_takes_little_memory() -> None:
+    """Four bytes name a path of four thousand, and each folder is joined with the first: found by its memory."""
+    count = 99_000
+    folders = b"\1\1\x1f" + unsigned(count) + struct.pack("<I", 0) * count
+    files = b"\2\1\x1f\2\x0b" + unsigned(count) + (struct.pack("<I", 0) + b"\1") * count
+    data = unit(5, PROGRAM, folders + files) + unit(5, PROGRAM)
+    tracemalloc.start()
+    try:
+        table(data, custom(".debug_line_str", b"x" * 4095 + b"\0"))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_traceback_says_file_and_line(spawn: Spawn) -> None:
