@@ -13,7 +13,7 @@ from svm.isa.constants import END, F32_CONST, F64_CONST, GLOBAL_GET, I32_CONST, 
 from svm.module.checked import Context
 from svm.module.leb import read_s32, read_s64, read_u32
 
-__all__ = ["check_constant", "read_constant"]
+__all__ = ["check_constant", "constant_end", "read_constant"]
 
 _INTEGERS = {
     I32_CONST: (read_s32, 0xFFFF_FFFF),
@@ -23,6 +23,7 @@ _INTEGERS = {
 }
 _FLOATS = {F32_CONST: 4, F64_CONST: 8}
 _REFERENCES = {int(kind): kind for kind in REFERENCE_TYPES}
+_END = bytes((END,))
 
 
 def read_constant(expression: bytes) -> tuple[int, int] | None:
@@ -30,22 +31,34 @@ def read_constant(expression: bytes) -> tuple[int, int] | None:
 
     None for whatever is not one instruction of `svm.isa.constants` and `end`.
     """
-    if len(expression) < 3:
+    found = _read(expression, 0)
+    return found[:2] if found is not None and found[2] == len(expression) else None
+
+
+def constant_end(data: bytes, at: int) -> int | None:
+    """Where the constant expression at `at` ends, None for whatever `read_constant` would not read."""
+    found = _read(data, at)
+    return None if found is None else found[2]
+
+
+def _read(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Code and value of the constant expression at `at`, and where it ends."""
+    if len(data) < at + 3:
         return None
-    code, value, at = expression[0], expression[1], 2
+    code, value, end = data[at], data[at + 1], at + 2
     if code in _INTEGERS:
         read, mask = _INTEGERS[code]
         try:
-            value, at = read(expression, 1)
+            value, end = read(data, at + 1)
         except MalformedError:
             return None
         value &= mask
     elif code in _FLOATS:
-        at = 1 + _FLOATS[code]
-        value = int.from_bytes(expression[1:at], "little")
+        end = at + 1 + _FLOATS[code]
+        value = int.from_bytes(data[at + 1 : end], "little")
     elif code != REF_NULL or value not in _REFERENCES:
         return None
-    return (code, value) if expression[at:] == bytes((END,)) else None
+    return (code, value, end + 1) if data[end : end + 1] == _END else None
 
 
 def check_constant(context: Context, expression: bytes, expect: ValueType, place: Place) -> None:

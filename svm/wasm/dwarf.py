@@ -11,7 +11,7 @@ Source: DWARF 5, section 6.2, and DWARF 4 and before, for units of those version
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any

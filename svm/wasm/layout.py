@@ -10,6 +10,7 @@ from svm.module import NameKind
 
 __all__ = [
     "CAPABILITY_SECTION",
+    "DEBUG_SECTIONS",
     "HEADER",
     "LINE_SECTION",
     "LOCAL_NAMES",
@@ -66,3 +67,6 @@ NAME_KINDS = {
 CAPABILITY_SECTION = "svm.capability"
 LINE_SECTION = "svm.line"
 """Custom sections with the content of the `.svmb` sections of that name (docs/svmb.md)."""
+
+DEBUG_SECTIONS = (".debug_line", ".debug_str", ".debug_line_str")
+"""Custom sections of DWARF debug information that line tables are made of; nothing is without the first."""

@@ -17,7 +17,8 @@ from typing import Any
 from svm import limits
 from svm.digest import digest
 from svm.errors import MalformedError, Place
-from svm.isa import FUNCREF, OPS, REFERENCE_TYPES, FuncType, ValueType
+from svm.isa import FUNCREF, REFERENCE_TYPES, FuncType, ValueType
+from svm.isa.constants import END, REF_FUNC
 from svm.module import (
     Custom,
     DataSegment,
@@ -25,17 +26,25 @@ from svm.module import (
     ExternKind,
     Function,
     Global,
+    Lines,
     Mode,
     Module,
     Origin,
     TableType,
     Tag,
 )
-from svm.module.code import expression_end
+from svm.module.constants import constant_end
 from svm.module.leb import unsigned
 from svm.module.reader import Reader, sections
-from svm.wasm.dwarf import DebugLines
-from svm.wasm.layout import CAPABILITY_SECTION, HEADER, LINE_SECTION, NAME_SECTION, NUMBERED, TAG_ATTRIBUTE
+from svm.wasm.layout import (
+    CAPABILITY_SECTION,
+    DEBUG_SECTIONS,
+    HEADER,
+    LINE_SECTION,
+    NAME_SECTION,
+    NUMBERED,
+    TAG_ATTRIBUTE,
+)
 from svm.wasm.names import read_names
 
 __all__ = ["read"]
@@ -57,7 +66,7 @@ _MOST_LOCALS = (1 << 32) - 1
 _NOT_ACTIVE, _GIVEN, _EXPRESSIONS = 1, 2, 4
 _FUNCTIONS = {0: FUNCREF}  # the kinds of elements that are given as indices
 
-_REF_FUNC, _END = bytes((OPS["ref.func"].code,)), bytes((OPS["end"].code,))
+_REF_FUNC, _END = bytes((REF_FUNC,)), bytes((END,))
 
 
 class _Reader(Reader):
@@ -98,13 +107,19 @@ class _Reader(Reader):
     def expression(self) -> bytes:
         """A constant expression, up to its `end`.  Whether it is constant is for `validate` to say."""
         start = self.at
-        try:
-            self.at = expression_end(self.data, start)
-        except MalformedError as error:
-            raise self.fail(error.message, error.place.offset) from None
+        self.at = constant_end(self.data, start) or self.long_expression(start)
         if self.at > self.end:
             raise self.fail("unexpected end of an expression", start)
         return self.data[start : self.at]
+
+    def long_expression(self, start: int) -> int:
+        """Where an expression ends that is no constant of one instruction."""
+        from svm.module.code import expression_end  # here, for it needs the instruction table
+
+        try:
+            return expression_end(self.data, start)
+        except MalformedError as error:
+            raise self.fail(error.message, error.place.offset) from None
 
     def global_(self) -> Global:
         return Global(self.global_type(), self.expression())
@@ -206,8 +221,6 @@ def read(data: bytes) -> Module:
             f"data count and data section have inconsistent lengths: {parts['data count']} and {len(segments)}",
             Place(section="data count"),
         )
-    starts = [start - code_at for _, _, start in parts.get("code", ())]
-    imported = sum(item.kind is ExternKind.FUNC for item in parts.get("import", ()))
     return Module(
         types=parts.get("type", ()),
         imports=parts.get("import", ()),
@@ -221,9 +234,21 @@ def read(data: bytes) -> Module:
         elements=parts.get("element", ()),
         data=segments,
         digest=digest(data).hex(),
-        origin=Origin("data count" in parts, DebugLines.of(customs, imported, starts, functions)),
+        origin=Origin("data count" in parts, _debug_lines(parts, customs, code_at)),
         **_known(customs),
     )
+
+
+def _debug_lines(parts: dict[str, Any], customs: list[Custom], code_at: int) -> Callable[[], Lines] | None:
+    """What reads the line table of the debug information, if there is any.  code_at: where the code section begins."""
+    found = {item.name: item.data for item in reversed(customs) if item.name in DEBUG_SECTIONS}
+    if DEBUG_SECTIONS[0] not in found:
+        return None
+    from svm.wasm.dwarf import DebugLines  # here, for programs are mostly run without
+
+    imported = sum(item.kind is ExternKind.FUNC for item in parts.get("import", ()))
+    bodies = [(start - code_at, len(body)) for _, body, start in parts.get("code", ())]
+    return DebugLines(found, imported, bodies)
 
 
 def _check_header(data: bytes) -> None:
