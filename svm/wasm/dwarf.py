@@ -99,7 +99,7 @@ class _Room:
 class _Unit:
     """One line program, with its header.  Raises MalformedError or IndexError for what is none."""
 
-    def __init__(self, data: bytes, at: int, sections: dict[str, bytes], room: _Room) -> None:
+    def __init__(self, data: bytes, at: int, sections: Mapping[str, bytes], room: _Room) -> None:
         self._room = room
         self._data = data
         self._at = at
