@@ -163,7 +163,8 @@ class _Body:
     def moved(self, entries: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, int, int], ...]:
         """Line entries at the offsets that their instructions have now."""
         out = []
-        moves = iter([*self.moves, (len(self.function.body) + 1, 0)])
+        beyond = max((offset for offset, _, _ in entries), default=0) + 1  # it may lie beyond the body
+        moves = iter([*self.moves, (beyond, 0)])
         (until, next_shift), shift = next(moves), 0
         for offset, file, line in entries:
             while offset >= until:

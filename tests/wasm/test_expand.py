@@ -12,7 +12,7 @@ import pytest
 from svm import GuestError, InvalidError, MalformedError, Module, limits
 from svm.isa import BY_CODE, I32, Form, Op
 from svm.module import Module as Model
-from svm.module import NameKind, decode_body, from_text, validate
+from svm.module import FunctionLines, Lines, NameKind, decode_body, from_text, validate
 from svm.wasm.expand import expand
 from svm.wasm.expansions import library
 from tests.conftest import Spawn
@@ -238,6 +238,14 @@ def test_lines_move_with_their_instructions(spawn: Spawn, args: tuple[int, int],
         with pytest.raises(GuestError) as raised:
             spawn(module).call("f", *args)
         assert [frame.line for frame in raised.value.traceback.frames if frame.name == "f"] == [line]
+
+
+def test_lines_beyond_the_body_stay_beyond() -> None:
+    """Found by a damaged file: such a line table means nothing, but it is valid."""
+    module = from_text(LINES)
+    lines = Lines(("here.kr",), (FunctionLines(0, ((0, 0, 10), (1_000, 0, 11), (2_000, 0, 12))),))
+    (first, _, _), (second, _, _), (third, _, _) = expand(replace(module, lines=lines)).lines.functions[0].entries
+    assert first == 0 and third - second == 1_000 and second > 1_000
 
 
 @pytest.mark.parametrize("op", OURS, ids=NAME)
