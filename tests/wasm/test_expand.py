@@ -11,8 +11,8 @@ import pytest
 
 from svm import GuestError, InvalidError, MalformedError, Module, limits
 from svm.isa import BY_CODE, I32, Form, Op
-from svm.module import Module as Model
 from svm.module import FunctionLines, Lines, NameKind, decode_body, from_text, validate
+from svm.module import Module as Model
 from svm.wasm.expand import expand
 from svm.wasm.expansions import library
 from tests.conftest import Spawn
