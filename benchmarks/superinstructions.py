@@ -177,7 +177,7 @@ def weigh(keys: KeySet, ops: list[SlotOp], counts: list[int], whole: int, gain: 
                 gain[key] += saved * min(counts[start : start + size]) / whole
 
 
-FIXED = frozenset(("call", "call_indirect", "state", "bulk", "throw", "zero", "return_many", "unreachable", "br_table"))
+FIXED = frozenset(("call", "call_indirect", "state", "bulk", "throw", "zero", "return_many", "unreachable"))
 
 
 def main() -> None:
