@@ -561,3 +561,19 @@ def test_many_handlers_are_searched_once(spawn: Spawn) -> None:
     begun = time.process_time()
     guest.call("f", 30_000)
     assert time.process_time() - begun < 5  # a search through all of them, each time, takes 20
+
+
+def test_an_uncaught_exception_may_carry_a_function(spawn: Spawn) -> None:
+    """Its message shows the function, which refers to its code, which refers to the function: found by `make fuzz`."""
+    guest = spawn("""
+        tag $e (param funcref externref)
+        func $f
+          ref.func $f
+          ref.null externref
+          throw $e
+        end
+        export "f" func $f
+        """)
+    with pytest.raises(UncaughtError, match="<function f") as error:
+        guest.call("f")
+    assert error.value.values == (guest.exports["f"], None)

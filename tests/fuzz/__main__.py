@@ -17,7 +17,7 @@ from svm.isa import OPS
 from tests.fuzz.case import Case, load, save
 from tests.fuzz.jobs import GENERATED, JOBS, REACHED, Modules, Mutants, has_wasmtime, judge
 from tests.fuzz.shrink import shrink
-from tests.fuzz.workers import PATIENCE, Finding, Plan, Summary, alone, run
+from tests.fuzz.workers import PATIENCE, Plan, Summary, alone, run
 
 _ALIKE = 3  # findings that are likely the same, of which files are written
 _SHRINK = 60.0  # seconds for one case
@@ -63,14 +63,19 @@ def _options() -> argparse.Namespace:
 
 
 class Progress:
-    """Prints a line now and then."""
+    """Prints a line now and then, and what is found at once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.last = 0.0
+        self.told = 0
 
     def __call__(self, summary: Summary) -> None:
         """See `run`."""
+        for finding in summary.findings[self.told :]:
+            last = finding.text.rstrip().rpartition("\n")[2]
+            print(f"  {finding.kind} at {self.name} {finding.number}: {last:.200}", flush=True)
+        self.told = len(summary.findings)
         if summary.seconds - self.last >= _SHOW:
             self.last = summary.seconds
             rate = summary.done / summary.seconds * 60
@@ -102,18 +107,21 @@ def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:
         if seen[finding.key] > _ALIKE:
             continue
         place = folder / f"{job.name}-{finding.number}"
-        job.keep(finding.number, place)
+        place.mkdir(parents=True, exist_ok=True)
         command = f"python -m tests.fuzz replay {place}"
+        try:
+            job.keep(finding.number, place)
+        except Exception:  # the finding is then that there is no such input
+            command = f"python -m tests.fuzz {job.name} --first {finding.number} --count 1"
         (place / "finding.txt").write_text(f"{finding.kind}\n{finding.text}\n\n{command}\n", "utf-8")
         print(f"fuzz: {finding.kind} at {job.name} {finding.number}: {command}")
-        print("".join(f"  {line}\n" for line in finding.text.splitlines()[-3:]), end="")
-        if isinstance(job, Modules):
-            small(place, finding)
+        if isinstance(job, Modules) and "replay" in command:
+            small(place)
     for (kind, at), count in seen.items():
         print(f"  {count:9} × {kind} {at}")
 
 
-def small(place: Path, finding: Finding) -> None:
+def small(place: Path) -> None:
     """Make a kept case smaller, in place; as long as it ends in the same way."""
     case = load(place)
     end = alone(partial(judge, case, oracle=has_wasmtime()), PATIENCE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from svm.errors import Error
 from svm.isa import OPS, Immediate, ValueType
@@ -66,7 +67,27 @@ def seeds() -> tuple[tuple[Seed, ...], tuple[Seed, ...]]:
 
 def _files(models: list[Module]) -> list[Seed]:
     made = [Seed("svmb", encode(model), model) for model in models]
-    return made + [Seed("wasm", write(model), model) for model in models]
+    made += [Seed("wasm", write(model), model) for model in models]
+    for version in (4, 5):  # as a compiler of C leaves a program: with debug information
+        made += [Seed("wasm", seed.data + debug_sections(version), seed.model) for seed in made[-3:]]
+    return made
+
+
+def debug_sections(version: int) -> bytes:
+    """Custom sections with a line table in DWARF: one unit, two files, some rows."""
+    if version == 5:
+        tables = b"\1\1\x08\2/src\0inc\0" + b"\2\1\x1f\2\x0b\2" + b"\0\0\0\0\0" + b"\4\0\0\0\1"
+    else:
+        tables = b"inc\0\0" + b"a.c\0\0\0\0" + b"b.h\0\1\0\0\0"
+    lengths = bytes((0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1))
+    rest = bytes((1, 1, 1, 0xFB, 14, 13)) + lengths + tables
+    rows = b"\0\5\2\3\0\0\0" + b"\3\x0a\1" + bytes((0x20, 0x4B, 0x83, 0xF2)) + b"\2\5\4\2\3\x7d\1\0\1\1"
+    head = version.to_bytes(2, "little") + (b"\4\0" if version == 5 else b"")
+    unit = head + len(rest).to_bytes(4, "little") + rest + rows
+    line = len(unit).to_bytes(4, "little") + unit
+    customs = ((b".debug_line", line), (b".debug_line_str", b"a.c\0b.h\0"))
+    contents = [unsigned(len(name)) + name + data for name, data in customs]
+    return b"".join(b"\0" + unsigned(len(content)) + content for content in contents)
 
 
 def mutant(number_: int) -> Mutant:
@@ -76,6 +97,8 @@ def mutant(number_: int) -> Mutant:
     is_large = random.random() < 0.002
     seed = random.choice(large if is_large else small)
     choice = random.random() * (0.55 if is_large else 1.0)  # to write a large model takes too long
+    if not is_large and choice > 0.997:
+        return Mutant("svmb", encode(swollen(seed.model, random)))
     if choice < 0.2:
         return Mutant(seed.suffix, blind(seed.data, random, small))
     if choice < 0.55:
@@ -211,6 +234,32 @@ def _in_body(model: Module, random: Random) -> Module:
     return replace(model, functions=tuple(functions))
 
 
+def swollen(model: Module, random: Random) -> Module:
+    """A few instructions of one function thousands of times, or many entries: what takes time in a square shows."""
+    count = random.choice((500, 2_000, 4_000))
+    name = random.choice(("functions", "functions", "functions", "types", "elements", "data", "globals", "imports"))
+    items = list(getattr(model, name))
+    if not items:
+        return model
+    at = random.randrange(len(items))
+    if name == "functions":
+        try:
+            code = decode_body(items[at].body)
+        except Error:  # a few of the good files hold bodies that are none
+            return model
+        first = random.randrange(len(code))
+        last = min(first + random.choice((1, 1, 2, 3, 8)), len(code) - 1)
+        piece = encode_body(code[first:last])
+        count = min(count, _SWOLLEN // max(len(piece), 1))
+        body = encode_body(code[:first]) + piece * count + encode_body(code[last:] or code[-1:])
+        items[at] = replace(items[at], body=body)
+    else:
+        items[at:at] = [items[at]] * count
+    changes: Any = {name: tuple(items)}
+    return replace(model, **changes)
+
+
+_SWOLLEN = 8_000  # bytes of a body
 _ALL = list(OPS.values())
 
 
@@ -296,7 +345,8 @@ def _in_lists(model: Module, random: Random) -> Module:
                 items.insert(random.randrange(len(items) + 1), items[at])
             case _:
                 items.append(items.pop(at))
-    return replace(model, **{name: tuple(items)})
+    changes: Any = {name: tuple(items)}
+    return replace(model, **changes)
 
 
 def _in_constants(model: Module, random: Random) -> Module:
@@ -311,7 +361,8 @@ def _in_constants(model: Module, random: Random) -> Module:
         at = random.randrange(len(items))
         field = "init" if which == "globals" else "offset"
         items[at] = replace(items[at], **{field: expression})
-    return replace(model, **{which: tuple(items)})
+    changes: Any = {which: tuple(items)}
+    return replace(model, **changes)
 
 
 def _in_indices(model: Module, random: Random) -> Module:

@@ -8,7 +8,20 @@ from functools import cache, partial
 from itertools import cycle
 from typing import Any
 
-from svm import ENGINES, Error, Finished, Guest, GuestError, LimitError, Module, Paused, Store, Task, UncaughtError
+from svm import (
+    ENGINES,
+    Error,
+    Finished,
+    Guest,
+    GuestError,
+    LimitError,
+    Module,
+    Paused,
+    Store,
+    Task,
+    Trapped,
+    UncaughtError,
+)
 from svm.isa import EXTERNREF, F32, F64, FUNCREF, FuncType, ValueType
 from svm.module import ExternKind
 from svm.module import Module as Model
@@ -174,6 +187,7 @@ class Run:
         if isinstance(outcome, Finished):
             values = outcome.value if len(type_.results) > 1 else (outcome.value,) if type_.results else ()
             return "finished", shown(type_.results, values), *stops
+        assert isinstance(outcome, Trapped), "no guest here asks to exit"
         return *failure(outcome.error), *stops
 
     def contents(self) -> End:

@@ -109,12 +109,15 @@ class _Worker:
     @property
     def hangs(self) -> bool:
         """Whether it is at one number for too long."""
-        since = self.state[1]
+        since = int(self.state[1])
         return since > 0 and (time.monotonic_ns() - since) / 1e9 > PATIENCE
 
 
 def run(job: Job, plan: Plan, folder: Path, show: Callable[[Summary], None] = lambda summary: None) -> Summary:
-    """Run a job; `show` is called now and then with what was done so far.  Traces of crashes go to `folder`."""
+    """Run a job, until Ctrl-C at the latest; `show` is called now and then with what was done so far.
+
+    Traces of crashes go to `folder`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     end = begun + plan.seconds
@@ -139,6 +142,8 @@ def run(job: Job, plan: Plan, folder: Path, show: Callable[[Summary], None] = la
             summary.done = gone + sum(worker.done for worker in workers.values())
             summary.seconds = time.monotonic() - begun
             show(summary)
+    except KeyboardInterrupt:
+        pass  # what was done until now can be told
     finally:
         for worker in workers.values():
             worker.process.kill()
@@ -196,7 +201,7 @@ def _work(job: Job, plan: Plan, first: int, end: float, state: Any, pipe: Connec
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     words: Counter[str] = Counter()
-    told = time.monotonic()
+    told, parent = time.monotonic(), os.getppid()
     over = True
     with trace.open("w", encoding="utf-8") as file:
         faulthandler.enable(file)
@@ -213,6 +218,8 @@ def _work(job: Job, plan: Plan, first: int, end: float, state: Any, pipe: Connec
                     break
             number += plan.workers
             if time.monotonic() - told > _TELL:
+                if os.getppid() != parent:
+                    return  # nobody listens any more
                 pipe.send(words)
                 words, told = Counter(), time.monotonic()
         pipe.send(words)
