@@ -221,9 +221,9 @@ class Instance:
         return self.memories[0].data
 
     def close(self) -> None:
-        """Give up memories and tables."""
-        self.memories.clear()
-        self.tables.clear()
+        """Give up what it is made of."""
+        for space in (self.functions, self.tables, self.memories, self.globals, self.tags):
+            space.clear()
         self._exports = {}
 
     def __repr__(self) -> str:
@@ -317,8 +317,10 @@ class Arenas:
         return self._externs[reference]
 
     def close(self) -> None:
-        """Give up memories, tables and what is held, though somebody may still have an instance."""
+        """Give up everything at once, though somebody may still have an instance: all refer to each other."""
         for instance in self.instances:
             instance.close()
+        self.instances.clear()
+        self.functions.clear()
         self._externs.clear()
         self._handles.clear()

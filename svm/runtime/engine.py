@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 from struct import Struct
 from typing import Any, Protocol
@@ -73,8 +73,8 @@ class GuestStack(ABC):
         """Slots in use."""
 
     @abstractmethod
-    def push(self, slots: Sequence[int]) -> None:
-        """Put slots on top."""
+    def push(self, slots: bytes) -> None:
+        """Put slots on top: 8 bytes each, little-endian."""
 
     @abstractmethod
     def take(self, layout: Struct) -> tuple[Any, ...]:

@@ -6,6 +6,9 @@ through to the host that runs the guest: a guest cannot catch it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from svm.runtime.arenas import FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
 from svm.runtime.values import Signature, signature_of
@@ -19,14 +22,14 @@ def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInst
     assert host is not None
     signature: Signature = function.signature or signature_of(function)
     params = signature.params
-    values = params.decode(arenas, stack.take(params.layout))
+    values: Sequence[Any] = stack.take(params.layout)
+    if params.refers:
+        values = params.decode(arenas, values)
     stack.in_host += 1
     try:
         result = host.function(caller, *values) if host.caller else host.function(*values)
     finally:
         stack.in_host -= 1
-    if len(function.type.results) != 1:
-        result = result if isinstance(result, tuple) else () if result is None else (result,)
-    else:
+    if signature.results.single or (result is not None and not isinstance(result, tuple)):
         result = (result,)
-    stack.push(signature.results.encode(arenas, result))
+    stack.push(signature.results.encode(arenas, result or ()))

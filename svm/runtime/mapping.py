@@ -35,6 +35,6 @@ def grown_mapping(mapping: mmap.mmap, size: int) -> mmap.mmap:
         return larger
 
 
-def address_of(mapping: mmap.mmap) -> int:
-    """Address of a mapping."""
+def address_of(mapping: mmap.mmap | bytearray) -> int:
+    """Address of a mapping, or of bytes of Python's, which hold it until they grow."""
     return ctypes.addressof(ctypes.c_char.from_buffer(mapping))

@@ -236,7 +236,7 @@ class Store:
             return None
         stack = self.stack
         height, position, fuel = stack.height, stack.position, stack.fuel
-        stack.push(args)
+        stack.push(slots_of(len(args)).pack(*args))
         stack.fuel = _ASIDE_FUEL
         try:
             done = self.engine.call(stack, found) is Status.DONE
@@ -252,6 +252,13 @@ class Store:
 
 class Task:
     """One call into a store."""
+
+    outcome: Outcome | None = None
+    """How it stands after its last run; None before the first."""
+    _started = _entered = _running = _nested = False
+    _seconds: float | None = None
+    _deadline: float | None = None
+    _position: Any = None
 
     def __init__(
         self,
@@ -270,14 +277,12 @@ class Task:
         self._function = function
         self._caller = caller
         self._slots = slots
-        self._args = args if slots else signature_of(function).params.encode(store.arenas, args)
+        if slots:
+            self._args = slots_of(len(args)).pack(*args)
+        else:
+            self._args = signature_of(function).params.encode(store.arenas, args)
         self._next: Callable[[], Status] | None = self._first
         """What runs the next slice; None when the call has ended."""
-        self._started = self._entered = self._running = self._nested = False
-        self._base = 0
-        self._seconds: float | None = None
-        self._deadline: float | None = None
-        self.outcome: Outcome | None = None
 
     @property
     def done(self) -> bool:
@@ -298,20 +303,20 @@ class Task:
                 raise UsageError("the call is running already")
             if self._next is None:
                 raise UsageError("the call has ended")
-            if fuel is not None:
-                fuel = _portion(fuel)
-            if seconds is not None and not isinstance(seconds, int | float):
+            floor = 0 if fuel is None else max(store.meter.left - _portion(fuel), 0)
+            if seconds is None:
+                seconds = store.limits.seconds
+            elif not isinstance(seconds, int | float):
                 raise UsageError(f"seconds are a number, not {seconds!r}")
             if not self._started:
                 self._start()
             elif store.task is not self:
                 raise UsageError("another call of the guest is under way; it must go on first")
-            self._set_deadline(store.limits.seconds if seconds is None else seconds)
-            left = store.meter.left
+            self._set_deadline(seconds)
             self._running = True
             try:
                 with store.watch:
-                    self.outcome = outcome = self._drive(0 if fuel is None else max(left - fuel, 0))
+                    self.outcome = outcome = self._drive(floor)
             finally:
                 self._running = False
             return outcome
@@ -358,7 +363,8 @@ class Task:
         self._nested = stack.in_host > 0
         self._started = True
         self._base = stack.height
-        self._position, self._slice, self._used = stack.position, stack.fuel, store.meter.used
+        if self._nested:
+            self._position, self._slice, self._used = stack.position, stack.fuel, store.meter.used
         stack.push(self._args)
         store.tasks.append(self)
 
@@ -415,8 +421,10 @@ class Task:
             value = store.stack.take(slots_of(len(function.type.results)))
         else:
             results = signature_of(function).results
-            values = results.decode(store.arenas, store.stack.take(results.layout))
-            value = values[0] if len(values) == 1 else tuple(values) or None
+            values: Sequence[Any] = store.stack.take(results.layout)
+            if results.refers:
+                values = results.decode(store.arenas, values)
+            value = values[0] if results.single else tuple(values) or None
         self._drop()
         return Finished(value, store.meter.used)
 

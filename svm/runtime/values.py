@@ -7,7 +7,6 @@ for null.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from struct import Struct
 from struct import error as StructError
@@ -21,37 +20,48 @@ __all__ = ["Signature", "Values", "from_slot", "signature_of", "slots_of", "to_s
 
 
 class Values:
-    """How values of some types lie in slots, prepared once.  layout: of the slots, as Python numbers."""
+    """How values of some types lie in slots, prepared once.
 
-    __slots__ = ("_encoders", "_references", "_what", "layout")
+    layout: of the slots, as Python numbers.  refers: whether some are references, which `decode` is for.
+    single: whether there is one.
+    """
+
+    __slots__ = ("_checks", "_exact", "_types", "_what", "layout", "refers", "single")
 
     def __init__(self, types: Sequence[ValueType], what: str) -> None:
         """Prepare.  what: names the values in messages."""
+        self._types = types
         self._what = what
-        self._encoders = [_ENCODE[type_] for type_ in types]
-        self._references = [(at, _REFERRED[type_]) for at, type_ in enumerate(types) if type_ in _REFERRED]
+        self._checks = [_CHECKS[type_] for type_ in types]
+        self._exact = all(type_ in (I32, I64) for type_ in types)
         self.layout = Struct("<" + "".join([_FORMATS[type_] for type_ in types]))
+        self.single = len(types) == 1
+        self.refers = any(type_ in _REFERRED for type_ in types)
 
-    def encode(self, arenas: Arenas, values: Sequence[Any]) -> list[int]:
-        """Slots of values.  Raises UsageError for a wrong number of them, or one that does not fit its type."""
-        if len(values) != len(self._encoders):
-            raise UsageError(f"{self._what}: {len(self._encoders)} value(s) expected, {len(values)} given")
-        slots: list[int] = []
+    def encode(self, arenas: Arenas, values: Sequence[Any]) -> bytes:
+        """Slots of values.  Raises UsageError for a wrong number of them, or one that does not fit its type.
+
+        Integers are checked by packing them; only what that refuses, or may take too much of, is looked at by itself.
+        """
+        if self._exact:
+            try:
+                return self.layout.pack(*values)
+            except StructError:
+                pass
+        if len(values) != len(self._checks):
+            raise UsageError(f"{self._what}: {len(self._checks)} value(s) expected, {len(values)} given")
+        numbers: list[Any] = []
         try:
-            for encode, value in zip(self._encoders, values):  # noqa: B905 - as many, as was seen
-                slots.append(encode(arenas, value))
+            for check, value in zip(self._checks, values):  # noqa: B905 - as many, as was seen
+                numbers.append(check(arenas, value))
         except UsageError as error:
-            raise UsageError(f"{self._what}, value {len(slots) + 1}: {error}") from None
-        return slots
+            raise UsageError(f"{self._what}, value {len(numbers) + 1}: {error}") from None
+        return self.layout.pack(*numbers)
 
     def decode(self, arenas: Arenas, numbers: Sequence[Any]) -> Sequence[Any]:
         """Values of what `layout` unpacked."""
-        if not self._references:
-            return numbers
-        values = list(numbers)
-        for at, referred in self._references:
-            values[at] = referred(arenas, values[at])
-        return values
+        pairs = zip(self._types, numbers, strict=True)
+        return [_REFERRED[type_](arenas, number) if type_ in _REFERRED else number for type_, number in pairs]
 
 
 class Signature:
@@ -75,49 +85,48 @@ def signature_of(function: FunctionInstance) -> Signature:
 
 
 def slots_of(count: int) -> Struct:
-    """Layout of slots as they are."""
+    """Layout of slots as they are, unsigned."""
     return Struct(f"<{count}Q")
 
 
 def to_slot(arenas: Arenas, type_: ValueType, value: Any) -> int:
     """Slot for a Python value.  Raises UsageError where it does not fit the type."""
-    return _ENCODE[type_](arenas, value)
+    slot: int = slots_of(1).unpack(Values((type_,), "value of the type").encode(arenas, (value,)))[0]
+    return slot
 
 
 def from_slot(arenas: Arenas, type_: ValueType, slot: int) -> Any:
     """Python value of a slot."""
     values = Values((type_,), "")
-    return values.decode(arenas, values.layout.unpack(array("Q", (slot,))))[0]
+    return values.decode(arenas, values.layout.unpack(slots_of(1).pack(slot)))[0]
 
 
 def _integer(type_: ValueType, width: int) -> Callable[[Arenas, Any], int]:
-    low, high, mask = -(1 << width - 1), 1 << width, (1 << width) - 1
+    low, sign, high = -(1 << width - 1), 1 << width - 1, 1 << width
 
-    def encode(arenas: Arenas, value: Any) -> int:
+    def check(arenas: Arenas, value: Any) -> int:
         try:
             number: int = value.__index__()
         except AttributeError:
             raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}") from None
         if not low <= number < high:
             raise UsageError(f"{_shown(number)} does not fit {type_}")
-        return number & mask
+        return number if number < sign else number - high
 
-    return encode
+    return check
 
 
-def _float(type_: ValueType, code: str, bits: Struct) -> Callable[[Arenas, Any], int]:
-    layout = Struct(code)
-
-    def encode(arenas: Arenas, value: Any) -> int:
+def _float(type_: ValueType, layout: Struct) -> Callable[[Arenas, Any], float]:
+    def check(arenas: Arenas, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{type_} expected, {type(value).__name__} given: {value!r:.80}")
         try:
-            slot: int = bits.unpack(layout.pack(value))[0]
+            layout.pack(value)
         except (OverflowError, StructError):  # a double that is too large for a float; an int for a double
             raise UsageError(f"{_shown(value)} does not fit {type_}") from None
-        return slot
+        return value
 
-    return encode
+    return check
 
 
 def _function(arenas: Arenas, value: Any) -> int:
@@ -135,11 +144,11 @@ def _shown(number: int | float) -> str:
     return repr(number)
 
 
-_ENCODE: dict[ValueType, Callable[[Arenas, Any], int]] = {
+_CHECKS: dict[ValueType, Callable[[Arenas, Any], Any]] = {
     I32: _integer(I32, 32),
     I64: _integer(I64, 64),
-    F32: _float(F32, "<f", Struct("<I")),
-    F64: _float(F64, "<d", Struct("<Q")),
+    F32: _float(F32, Struct("<f")),
+    F64: _float(F64, Struct("<d")),
     EXTERNREF: lambda arenas, value: arenas.hold(value),
     FUNCREF: _function,
 }

@@ -280,6 +280,8 @@ def test_closing(engine: str) -> None:
         export "spin" func $spin
         """, imports={"two": two})  # fmt: skip
     two.close()
+    spin = store.arenas.functions[-1]
+    assert isinstance(spin, FunctionInstance)
     assert third.call("spin", 1) == 7  # what it imports stays with the store
     store.close()
     store.close()
@@ -287,7 +289,7 @@ def test_closing(engine: str) -> None:
     for attempt in (
         lambda: third.call("spin", 1),
         lambda: add(store, COUNTS),
-        lambda: store.start(third.instance.functions[0], 1),
+        lambda: store.start(spin, 1),
         lambda: third.memory,
     ):
         with pytest.raises(UsageError, match="the guest is closed"):

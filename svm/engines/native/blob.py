@@ -46,7 +46,7 @@ CARRIED = "blobs"
 
 _HEAD = struct.Struct("<8s32sIII")
 _HERE = os.path.dirname(__file__)
-_ENTER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+_ENTER = ctypes.CFUNCTYPE(ctypes.c_int64)  # without types of arguments, for they are looked at in each call
 
 
 class UnavailableError(Error):
@@ -115,8 +115,8 @@ def _compiler() -> str:
 
 
 class Blob:
-    """Mapped code.  build: names what it was made from, its target too.  enter: run from a context's address, returns
-    an `Exit` or a trap's code.  keys, addresses: of handlers.
+    """Mapped code.  build: names what it was made from, its target too.  enter: run from a reference to a context,
+    returns an `Exit` or a trap's code.  keys, addresses: of handlers.
     """
 
     def __init__(self, build: str, data: bytes) -> None:
@@ -136,7 +136,7 @@ class Blob:
         ctypes.memmove(base, code, len(code))
         if libc.mprotect(base, size, mmap.PROT_READ | mmap.PROT_EXEC):
             raise UnavailableError("this system does not let svm run machine code")
-        self.enter: Callable[[int], int] = _ENTER(base + facts["enter"])
+        self.enter: Callable[[Any], int] = _ENTER(base + facts["enter"])
         self.keys: list[str] = facts["keys"]
         self.addresses: list[int] = [base + at for at in offsets]
         self.target: str = facts["target"]

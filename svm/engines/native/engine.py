@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import NamedTuple
 
 from svm.engines.native.blob import Blob, get_blob
 from svm.engines.native.context import Exit, header
@@ -18,7 +17,8 @@ from svm.engines.native.stream import KeySet
 from svm.isa import Forbidden, TrapKind
 from svm.lower import SLOT_BYTES
 from svm.module import FUNCTION
-from svm.runtime.arenas import Arenas, FunctionInstance
+from svm.record import record
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
 
@@ -27,7 +27,8 @@ __all__ = ["NativeEngine"]
 _TRAPS = {kind.code: kind for kind in TrapKind}
 
 # As plain integers, for the way into and out of native code.
-_EMPTY, _CALLS = int(Exit.FUEL), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
+_EMPTY, _DONE, _CALLS = int(Exit.FUEL), int(Exit.DONE), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
+_FIRST_HEADER = header(HALT, 0)
 _IN, _OUT = Struct("<QQq"), Struct("<QQqQ")  # the context's first fields: PC, FP, FUEL; and AUX
 
 
@@ -84,17 +85,19 @@ def _keys(blob: Blob) -> KeySet:
     return _key_sets[id(blob)]
 
 
-class _CallSite(NamedTuple):
+@record(frozen=False)
+class _CallSite:
     """A call that native code leaves to the driver.
 
-    functions: what its exit's index is an index of.  offset: of the instruction in the body.  first: slot of its first
-    argument in the frame.  back: where the code goes on.
+    functions: what its exit's index is an index of.  offset: of the instruction in the body.  first, end: slots of its
+    arguments in the frame.  back: where the code goes on.
     """
 
-    linked: LinkedCode
+    instance: Instance
     functions: Sequence[FunctionInstance | None]
     offset: int
     first: int
+    end: int
     back: int
 
 
@@ -109,45 +112,44 @@ class Driver(NativeStack):
         """Call a function, whose arguments lie on top, from the host."""
         program = self.program
         linked = program.code_of(function)
-        frame, charges = linked.code.layout, linked.code.charges
         height = self.height
-        fp = height - frame.params
-        if (fp + frame.slots) * SLOT_BYTES > self.limit_bytes:
+        fp = height - linked.params
+        if (fp + linked.size) * SLOT_BYTES > self.limit_bytes:
             raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
-        self.words[height] = header(HALT, 0)
-        self.fuel -= charges.entry
-        self.pc, self.fp, self.results = linked.start, fp, len(function.type.results)
+        self.words[height] = _FIRST_HEADER
+        self.fuel -= linked.entry
+        self.pc, self.fp, self.results = linked.start, fp, linked.results
         if program.instance is not linked.instance:
             program.enter_instance(linked.instance)
-        if charges.entry_test and self.fuel < 0:
+        if linked.entry_test and self.fuel < 0:
             return self.pause()
         return self.run()
 
     def run(self) -> Status:
         """Run until the call from the host is done, or a test finds no fuel."""
         program, arenas, sites = self.program, self.arenas, self.call_sites
-        context, address, enter = program.context_map, program.context_address, program.blob.enter
+        context, reference, enter = program.context_map, program.context_ref, program.blob.enter
         while True:
             if program.seen != arenas.changes:
                 program.refresh()
             _IN.pack_into(context, 0, self.pc, self.fp * SLOT_BYTES, self.fuel)
-            status = enter(address)
+            status = enter(reference)
             self.pc, fp, self.fuel, aux = _OUT.unpack_from(context)
             self.fp = fp // SLOT_BYTES
-            if status == _EMPTY:  # this and calls to the host are what costs must stay small for
+            if status == _EMPTY:  # this, calls to the host and the end are what costs must stay small for
                 return self.pause()
+            if status == _DONE:
+                self.cut(self.fp + self.results)
+                return Status.DONE
             if status in _CALLS:
-                outcome = self.call_from(sites.get(self.pc) or self.call_site(status), aux)
+                outcome = self.call_from(sites.get(self.pc) or self.call_site(status, aux), aux)
             else:
                 outcome = self.leave(status, aux)
             if outcome is not None:
                 return outcome
 
     def leave(self, status: int, aux: int) -> Status | None:
-        """Do what native code returned for, but for pauses and calls; how the run ends, if it does."""
-        if status == Exit.DONE:
-            self.cut(self.fp + self.results)
-            return Status.DONE
+        """Do what else native code returned for; how the run ends, if it does."""
         if status == Exit.FAR_RETURN:
             _, number, self.pc = self.far.pop()
             self.program.enter_instance(self.arenas.instances[number])
@@ -171,44 +173,46 @@ class Driver(NativeStack):
 
     # Calls
 
-    def call_site(self, status: int) -> _CallSite:
+    def call_site(self, status: int, index: int) -> _CallSite:
         """What there is to know of the call at which native code stopped."""
         linked = self.program.code_at(self.pc)
         site = linked.code.sites[self.pc - linked.start]
+        functions: Sequence[FunctionInstance | None]
         functions = linked.instance.functions if status == Exit.CALL else self.arenas.functions
-        found = _CallSite(linked, functions, site.offset, site.args[-1], self.pc + site.size)
-        self.call_sites[self.pc] = found
+        function = functions[index]
+        assert function is not None
+        first: int = site.args[-1]
+        end, back = first + len(function.type.params), self.pc + site.size
+        found = self.call_sites[self.pc] = _CallSite(linked.instance, functions, site.offset, first, end, back)
         return found
 
     def call_from(self, site: _CallSite, index: int) -> Status | None:
         """A call that native code did not make: the function is the host's, not encoded yet, or another instance's."""
-        function, linked, program = site.functions[index], site.linked, self.program
+        function = site.functions[index]
         assert function is not None
+        self.at, self.top = site.offset, self.fp + site.end
         if function.host is not None:
-            self.at = site.offset
-            self.top = self.fp + site.first + len(function.type.params)
-            call_host(self, linked.instance, function)
+            call_host(self, site.instance, function)
             self.pc = site.back
             return None
-        callee = program.code_of(function)
-        if callee.instance is not linked.instance:
+        callee = self.program.code_of(function)
+        if callee.instance is not site.instance:
             return self.call_far(site, callee)
-        if site.functions is linked.instance.functions:
-            program.patch_call(self.pc, site.first, callee)
+        if site.functions is site.instance.functions:
+            self.program.patch_call(self.pc, site.first, callee)
         return None  # native code makes the call again, and now it can
 
     def call_far(self, site: _CallSite, callee: LinkedCode) -> Status | None:
         """A call of another instance's function."""
-        frame, charges = callee.code.layout, callee.code.charges
         fp = self.fp + site.first
-        if (fp + frame.slots) * SLOT_BYTES > self.limit_bytes:
+        if (fp + callee.size) * SLOT_BYTES > self.limit_bytes:
             raise self.trap(site.offset, TrapKind.CALL_STACK_EXHAUSTED)
-        self.far.append((fp, site.linked.instance.number, site.back))
-        self.words[fp + frame.params] = header(FAR_RETURN, site.first * SLOT_BYTES)
-        self.fuel -= charges.entry
+        self.far.append((fp, site.instance.number, site.back))
+        self.words[fp + callee.params] = header(FAR_RETURN, site.first * SLOT_BYTES)
+        self.fuel -= callee.entry
         self.pc, self.fp = callee.start, fp
         self.program.enter_instance(callee.instance)
-        return self.pause() if charges.entry_test and self.fuel < 0 else None
+        return self.pause() if callee.entry_test and self.fuel < 0 else None
 
     # Instructions that the runtime runs
 

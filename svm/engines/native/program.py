@@ -6,6 +6,7 @@ it by offset; offset 0 holds `halt`, to which the first frame of a call from the
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from array import array
 from bisect import bisect_right
@@ -13,13 +14,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from svm.engines.native.blob import Blob
-from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, FunctionField, header
+from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, header
 from svm.engines.native.kept import KeptCode
 from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
 from svm.lower import SLOT_BYTES
 from svm.module import ValidFunction, ValidModule
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
-from svm.runtime.mapping import address_of, grown_mapping, new_mapping
+from svm.runtime.mapping import address_of
 
 if TYPE_CHECKING:
     from svm.lower import Handlers
@@ -31,19 +32,25 @@ _PLAIN = laid_out(())
 FAR_RETURN = _PLAIN.size
 """Offset of the code to which a function called from another instance returns."""
 
-_FIRST_BYTES = 1 << 16
 _CALL = laid_out(CALL_FIELDS)
+_ENTRY = struct.Struct("<QIIIIII")  # the fields of `FunctionField`, in their order
 _FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
 
 
 class LinkedCode:
-    """A function's code in a guest: where it begins in the stream, and whose function it is."""
+    """A function's code in a guest: where it begins in the stream, and whose function it is.
+
+    What calls of it need is at hand: params, size (both in slots), results, and the charge of its entry and its test.
+    """
 
     def __init__(self, code: FunctionCode, instance: Instance, function: int, start: int) -> None:
         self.code = code
         self.instance = instance
         self.function = function
         self.start = start
+        self.params, self.size = code.layout.params, code.layout.slots
+        self.results = len(instance.module.context.functions[function].results)
+        self.entry, self.entry_test = code.charges.entry, code.charges.entry_test
 
     @property
     def checked(self) -> ValidFunction:
@@ -71,34 +78,28 @@ class Program:
         self.blob = blob
         self.keys = keys
         self.addresses = blob.addresses
-        self.context_map = new_mapping(CONTEXT_BYTES)
+        self.context_map = bytearray(CONTEXT_BYTES)
         self.context = memoryview(self.context_map).cast("Q")
-        self.context_address = address_of(self.context_map)
-        self.stream = new_mapping(_FIRST_BYTES)
-        self.used = 0
+        self.context_ref = ctypes.byref(ctypes.c_char.from_buffer(self.context_map))
+        self.stream = bytearray()
         self.append(struct.pack(_PLAIN.format, self.address("halt::")))
         self.append(struct.pack(_PLAIN.format, self.address("far_return::")))
         self.codes: list[LinkedCode] = []
         self.starts: list[int] = []
         self.by_number: dict[int, LinkedCode] = {}
-        self.functions = new_mapping(FUNCTION_ENTRY)
+        self.functions = bytearray()
         self.known = 0
         self.seen = -1
         self.kept: dict[ValidModule, KeptCode] = {}
         self.tables: dict[int, array[int]] = {}
         self.instance: Instance | None = None
-        self.set_context(Field.CODE, address_of(self.stream))
 
     # The stream
 
-    def append(self, code: bytes) -> None:
+    def append(self, code: bytes | bytearray) -> None:
         """Put code at the end of the stream."""
-        end = self.used + len(code)
-        if end > len(self.stream):
-            self.stream = grown_mapping(self.stream, max(end, 2 * len(self.stream)))
-            self.set_context(Field.CODE, address_of(self.stream))
-        self.stream[self.used : end] = code
-        self.used = end
+        self.stream += code
+        self.set_context(Field.CODE, address_of(self.stream))
 
     def address(self, key: str) -> int:
         """Address of a handler."""
@@ -137,7 +138,7 @@ class Program:
 
     def link(self, function: FunctionInstance, instance: Instance, code: FunctionCode) -> LinkedCode:
         """Put a function's code at the end of the stream, with the addresses and numbers of this guest."""
-        start = self.used
+        start = len(self.stream)
         stream = bytearray(code.stream)
         words = memoryview(stream).cast("Q")
         addresses = self.addresses
@@ -153,7 +154,7 @@ class Program:
         for at in code.globals:
             number = instance.globals[struct.unpack_from("<I", stream, at)[0]].number
             struct.pack_into("<I", stream, at, number)
-        self.append(bytes(stream))
+        self.append(stream)
         done = LinkedCode(code, instance, function.index, start)
         self.codes.append(done)
         self.starts.append(start)
@@ -163,15 +164,14 @@ class Program:
 
     def patch_call(self, position: int, first: int, callee: LinkedCode) -> None:
         """Make a call that asked the driver one that does not."""
-        charges, frame = callee.code.charges, callee.code.layout
-        name = "call::" if charges.entry_test else "call_leaf::"
+        name = "call::" if callee.entry_test else "call_leaf::"
         fields = (
             callee.start - position & 0xFFFF_FFFF,
             header(position + _CALL.size, first * SLOT_BYTES),
             first,
-            frame.params,
-            frame.slots * SLOT_BYTES,
-            charges.entry,
+            callee.params,
+            callee.size * SLOT_BYTES,
+            callee.entry,
         )
         values = [fields[index] for index in _CALL.order]
         struct.pack_into(_CALL.format, self.stream, position, self.address(name), *values)
@@ -183,8 +183,7 @@ class Program:
         arenas = self.arenas
         self.set_context(Field.GLOBALS, arenas.globals.buffer_info()[0])
         if self.known < len(arenas.functions):
-            if len(self.functions) < len(arenas.functions) * FUNCTION_ENTRY:
-                self.functions = grown_mapping(self.functions, len(arenas.functions) * FUNCTION_ENTRY * 2)
+            self.functions += bytes(len(arenas.functions) * FUNCTION_ENTRY - len(self.functions))
             for function in arenas.functions[max(self.known, 1) :]:
                 assert function is not None
                 self.register(function, self.by_number.get(function.number))
@@ -196,24 +195,14 @@ class Program:
 
     def register(self, function: FunctionInstance, linked: LinkedCode | None) -> None:
         """Write a function's entry in the table that indirect calls use."""
-        at = function.number * FUNCTION_ENTRY
+        type_ = self.arenas.type_number(function.type)
         number = function.instance.number if function.instance is not None else _FOREIGN
-        fields = {
-            FunctionField.TYPE: self.arenas.type_number(function.type),
-            FunctionField.INSTANCE: number,
-        }
-        start = 0
-        if linked is not None:
-            start, code = linked.start, linked.code
-            fields |= {
-                FunctionField.SLOTS: code.layout.slots * SLOT_BYTES,
-                FunctionField.HEADER: code.layout.params,
-                FunctionField.COST: code.charges.entry,
-                FunctionField.TEST: int(code.charges.entry_test),
-            }
-        struct.pack_into("<Q", self.functions, at + FunctionField.CODE, start)
-        for field, value in fields.items():
-            struct.pack_into("<I", self.functions, at + field, value)
+        if linked is None:
+            fields = (0, type_, 0, 0, 0, 0, number)
+        else:
+            size = linked.size * SLOT_BYTES
+            fields = (linked.start, type_, size, linked.params, linked.entry, linked.entry_test, number)
+        _ENTRY.pack_into(self.functions, function.number * FUNCTION_ENTRY, *fields)
 
     def enter_instance(self, instance: Instance) -> None:
         """Make an instance the running one, and tell native code where its memory and tables are."""

@@ -7,7 +7,8 @@ where the caller's code goes on and how many bytes below its frame begins (`svm.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -76,16 +77,15 @@ class NativeStack(GuestStack):
     def height(self) -> int:
         """See `GuestStack`."""
         if self.top is None:
-            self.top = self.fp + self.program.code_at(self.pc).code.layout.slots
+            self.top = self.fp + self.program.code_at(self.pc).size
         return self.top
 
-    def push(self, slots: Sequence[int]) -> None:
+    def push(self, slots: bytes) -> None:
         """See `GuestStack`."""
         top = self.height if self.top is None else self.top
-        for slot in slots:
-            self.words[top] = slot
-            top += 1
-        self.top = top
+        start = top * SLOT_BYTES
+        self.mapping[start : start + len(slots)] = slots
+        self.top = top + len(slots) // SLOT_BYTES
 
     def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
@@ -110,7 +110,7 @@ class NativeStack(GuestStack):
         far = len(self.far)
         yield Frame(linked, fp, at, pc)
         while True:
-            word = self.words[fp + linked.code.layout.params]
+            word = self.words[fp + linked.params]
             back, delta = word & 0xFFFF_FFFF, word >> 32
             if back == HALT:
                 return
@@ -137,8 +137,8 @@ class NativeStack(GuestStack):
         end = top.fp + layout.params + layout.first_operand + max(checked.heights[at], 0)
         slots = self.words[:end].tolist()
         for frame, caller in zip(frames, [*frames[1:], None], strict=True):
-            base = frame.fp + frame.linked.code.layout.params
-            delta = base - (caller.fp + caller.linked.code.layout.params) if caller else 0
+            base = frame.fp + frame.linked.params
+            delta = base - (caller.fp + caller.linked.params) if caller else 0
             slots[base + Header.INSTANCE] = frame.linked.instance.number
             slots[base + Header.FUNCTION] = frame.linked.function
             slots[base + Header.OFFSET] = frame.offset
@@ -150,7 +150,7 @@ class NativeStack(GuestStack):
 
     def restore(self, record: Record) -> None:
         """Take up frames of record."""
-        self.push(record.slots)
+        self.push(array("Q", record.slots).tobytes())
         slots, base = record.slots, record.fp
         if base < 0:
             return
@@ -158,7 +158,7 @@ class NativeStack(GuestStack):
         while True:
             instance = self.arenas.instances[slots[base + Header.INSTANCE]]
             linked = self.program.code_of(instance.functions[slots[base + Header.FUNCTION]])
-            places.append((linked, base - linked.code.layout.params, slots[base + Header.OFFSET]))
+            places.append((linked, base - linked.params, slots[base + Header.OFFSET]))
             if not slots[base + Header.CALLER]:
                 break
             base -= slots[base + Header.CALLER]
@@ -167,9 +167,8 @@ class NativeStack(GuestStack):
             if caller.instance is not linked.instance:
                 self.far.insert(0, (fp, caller.instance.number, back))
                 back = FAR_RETURN
-            self.words[fp + linked.code.layout.params] = header(back, (fp - below) * SLOT_BYTES)
+            self.words[fp + linked.params] = header(back, (fp - below) * SLOT_BYTES)
         first, fp, _ = places[-1]
-        self.words[fp + first.code.layout.params] = header(HALT, 0)
+        self.words[fp + first.params] = header(HALT, 0)
         linked, fp, offset = places[0]
-        results = len(first.instance.module.context.functions[first.function].results)
-        self.position = (linked.start + linked.code.resume[offset], fp, results, None)
+        self.position = (linked.start + linked.code.resume[offset], fp, first.results, None)

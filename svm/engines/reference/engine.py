@@ -7,7 +7,7 @@ writes back at every exit.  It is written to be plain: it is what the other engi
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Any
 
@@ -70,9 +70,9 @@ class RecordStack(GuestStack):
         """See `GuestStack`."""
         return len(self.slots)
 
-    def push(self, slots: Sequence[int]) -> None:
+    def push(self, slots: bytes) -> None:
         """See `GuestStack`."""
-        self.slots += slots
+        self.slots += array("Q", slots)
 
     def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
@@ -140,6 +140,9 @@ class ReferenceEngine:
 
     def close(self, arenas: Arenas) -> None:
         """See `svm.runtime.engine.Engine`."""
+        for function in arenas.functions[1:]:
+            assert function is not None
+            function.code = None
 
     def resume(self, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""

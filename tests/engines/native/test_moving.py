@@ -89,7 +89,7 @@ def addresses(guest: Guest) -> set[int]:
     found = {memory.address for memory in guest.instance.memories}
     if isinstance(guest.store.stack, NativeStack):
         program = guest.store.stack.program
-        found |= {guest.store.stack.address, address_of(program.stream), program.context_address}
+        found |= {guest.store.stack.address, address_of(program.stream), address_of(program.context_map)}
     return found
 
 
