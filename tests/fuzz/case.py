@@ -13,10 +13,12 @@ from svm.isa import FuncType
 from svm.module import ExternKind, Module, decode, encode, to_text
 from tests.fuzz.values import Argument
 
-__all__ = ["HOST", "WIND", "Bounds", "Call", "Case", "load", "name_of", "save"]
+__all__ = ["HOST", "STATE", "WIND", "Bounds", "Call", "Case", "load", "name_of", "save"]
 
 HOST = "host"
 """Module name of imports that the host fills."""
+STATE = "state"
+"""An export that gives what a host may not see: all numbers by their bits, and which references are null."""
 WIND = "wind"
 """An export of the first module, to call before each call: it gives the ticks that one may use."""
 

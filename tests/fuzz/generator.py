@@ -29,17 +29,15 @@ from svm.module import (
 )
 from svm.module.code import encode_instruction
 from svm.module.model import ExternType
-from tests.fuzz.case import HOST, WIND, Bounds, Call, Case, name_of
+from tests.fuzz.case import HOST, STATE, WIND, Bounds, Call, Case, name_of
 from tests.fuzz.spaces import Spaces, Types
 from tests.fuzz.statements import Body
 from tests.fuzz.values import KINDS, NUMBERS, REFERENCES, argument, number
 
-__all__ = ["MEMORY", "STATE", "TICKS", "generate", "roomy"]
+__all__ = ["MEMORY", "TICKS", "generate", "roomy"]
 
 TICKS = 50
 """How many loops and calls one call may do."""
-STATE = "state"
-"""An export that gives what a host may not see: all numbers by their bits, and which references are null."""
 MEMORY = "memory"
 """Name of an exported memory."""
 

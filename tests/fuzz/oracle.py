@@ -14,8 +14,8 @@ from svm.module import ExternKind
 from svm.module import Module as Model
 from svm.runtime import MemoryInstance
 from svm.wasm import write
-from tests.fuzz.case import HOST, WIND, Call, Case, name_of
-from tests.fuzz.generator import MEMORY, STATE, roomy
+from tests.fuzz.case import HOST, STATE, WIND, Call, Case, name_of
+from tests.fuzz.generator import MEMORY, roomy
 from tests.fuzz.runs import NATIVE, Difference, End, Host, Refusal, Run, clip
 from tests.fuzz.values import Argument, bits, number_of, python_float
 
@@ -53,7 +53,7 @@ class Oracle:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.host = Host()
+        self.host = Host(self.call_back)
         self.store = wasmtime.Store(_engine())
         self.guests: list[Any] = []
 
@@ -84,6 +84,7 @@ class Oracle:
 
     def call(self, call: Call) -> End:
         """See `Run.call`."""
+        self.host.inner = call if call.name not in (WIND, STATE) else self.host.inner
         exports = self.guests[call.instance]
         type_ = self.case.type_of(call)
         args = [self.given(exports, kind, value) for kind, value in zip(type_.params, call.args, strict=True)]
@@ -93,6 +94,13 @@ class Oracle:
             return failure(error)
         values = result if len(type_.results) > 1 else [result] if type_.results else []
         return "finished", coarse(type_, values)
+
+    def call_back(self, call: Call) -> End:
+        """See `Run.call_back`."""
+        end = self.call(call)
+        if end[0] == "refused":
+            raise Refusal
+        return end
 
     @staticmethod
     def given(exports: Any, kind: ValueType, value: Argument) -> Any:

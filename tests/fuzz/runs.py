@@ -26,7 +26,7 @@ from svm.isa import EXTERNREF, F32, F64, FUNCREF, FuncType, ValueType
 from svm.module import ExternKind
 from svm.module import Module as Model
 from svm.runtime import Engine, HostFunction
-from tests.fuzz.case import HOST, WIND, Call, Case, name_of
+from tests.fuzz.case import HOST, STATE, WIND, Call, Case, name_of
 from tests.fuzz.values import Argument, bits, number_of, python_float
 
 __all__ = ["NATIVE", "REFERENCE", "Difference", "End", "Host", "Refusal", "Run", "agree", "clip", "engine_of"]
@@ -37,6 +37,7 @@ End = tuple[Any, ...]
 _PATIENCE = 100_000  # runs of one call
 _MOVES = 40  # of a guest in all, for each takes milliseconds
 _REFUSED = 25  # calls of the host that it answers before it refuses one
+_AGAIN = 4  # calls of the host after which it calls back
 
 
 class Difference(Exception):
@@ -48,10 +49,16 @@ class Refusal(Exception):
 
 
 class Host:
-    """The host's functions: they remember what they were called with, and answer by the count of calls."""
+    """The host's functions: they remember what they were called with, and answer by the count of calls.
 
-    def __init__(self) -> None:
+    again: calls into the guests, which a function does now and then, and says how that ended.
+    """
+
+    def __init__(self, again: Callable[[Call], End]) -> None:
         self.heard: list[Any] = []
+        self.again = again
+        self.inner: Call | None = None
+        self.is_inside = False
 
     def functions(self, module: Model) -> dict[str, HostFunction]:
         """What fills a module's imports from the host."""
@@ -69,6 +76,12 @@ class Host:
             count = len(self.heard)
             if count % _REFUSED == 0:
                 raise Refusal(name)
+            if count % _AGAIN == 0 and self.inner is not None and not self.is_inside:
+                self.is_inside = True
+                try:
+                    self.heard.append(self.again(self.inner)[0])
+                finally:
+                    self.is_inside = False
             results = tuple(self.result(kind, count) for kind in type_.results)
             return results[0] if len(results) == 1 else results or None
 
@@ -118,7 +131,7 @@ class Run:
     ) -> None:
         self.case = case
         self.modules = modules
-        self.host = Host()
+        self.host = Host(self.call_back)
         self.store = Store(engine=engine, limits=case.bounds.limits())
         self.guests: list[Guest] = []
         self.portions: Iterator[int | None] = cycle(portions or (None,))
@@ -150,8 +163,20 @@ class Run:
         """How a call ends."""
         type_ = self.case.type_of(call)
         guest = self.guests[call.instance]
+        self.host.inner = call if call.name not in (WIND, STATE) else self.host.inner
         args = [self.given(guest, kind, value) for kind, value in zip(type_.params, call.args, strict=True)]
         return self.go_on(guest.start(call.name, *args), type_)
+
+    def call_back(self, call: Call) -> End:
+        """How a call from inside a host function ends: it cannot be paused."""
+        guest, type_ = self.guests[call.instance], self.case.type_of(call)
+        args = [self.given(guest, kind, value) for kind, value in zip(type_.params, call.args, strict=True)]
+        match guest.start(call.name, *args).run():
+            case Finished():
+                return ("finished",)
+            case Trapped(error):
+                return failure(error)
+        return ("out of fuel",)
 
     @staticmethod
     def given(guest: Guest, kind: ValueType, value: Argument) -> Any:
