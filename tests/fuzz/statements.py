@@ -38,7 +38,7 @@ class Body(Expressions):
             (4, self.set_local), (2, self.drop), (3, self.if_statement), (2, self.block), (3, self.loop),
             (2, self.counted_loop), (3, self.branch), (1, self.table_branch), (3, self.call_statement),
             (2, self.several), (2, self.parametric_loop), (3, self.try_statement), (1, self.leave),
-            (8, self.pending), (1, self.nop), (1, self.two_results),
+            (8, self.pending), (1, self.nop), (2, self.two_results),
         ]  # fmt: skip
         if any(item.mutable for at, item in enumerate(spaces.globals) if at != spaces.ticks):
             ways.append((3, self.set_global))
