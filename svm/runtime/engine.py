@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from enum import Enum
+from itertools import islice
 from struct import Struct
 from typing import Any, Protocol
 
@@ -85,8 +87,12 @@ class GuestStack(ABC):
         """Drop all slots from a height on."""
 
     @abstractmethod
-    def frames(self) -> Iterator[FramePlace]:
-        """The frames of the call that runs, innermost first; those that wait for a call stand after it."""
+    def walk(self) -> Iterator[Any]:
+        """The frames of the call that runs, innermost first, in a form of the engine's own."""
+
+    @abstractmethod
+    def place(self, frame: Any) -> FramePlace:
+        """Where a frame of a walk stands; one that waits for a call stands after it."""
 
     @abstractmethod
     def record(self) -> Record:
@@ -143,12 +149,14 @@ class Engine(Protocol):
 
 def traceback(stack: GuestStack) -> Traceback:
     """The frames of the call that runs, outermost first; the middle of a deep stack is left out."""
-    places = list(stack.frames())
+    walk = stack.walk()
+    shown = list(islice(walk, _SHOWN_LAST))
+    first = deque(enumerate(walk, 1), _SHOWN_FIRST)  # only these are kept: a stack may have millions
+    omitted = first[-1][0] - len(first) if first else 0
+    shown += [frame for _, frame in first]
     # The innermost frame stands at its instruction; the others stand after their call.
-    frames = [_frame(stack.arenas, place, after=at > 0) for at, place in enumerate(places[:_SHOWN_LAST])]
-    rest = places[_SHOWN_LAST:]
-    frames += [_frame(stack.arenas, place, after=True) for place in rest[-_SHOWN_FIRST:]]
-    return Traceback(tuple(reversed(frames)), max(len(rest) - _SHOWN_FIRST, 0), _SHOWN_FIRST)
+    frames = [_frame(stack.arenas, stack.place(frame), after=at > 0) for at, frame in enumerate(shown)]
+    return Traceback(tuple(reversed(frames)), omitted, _SHOWN_FIRST)
 
 
 def _frame(arenas: Arenas, place: FramePlace, *, after: bool) -> TracebackFrame:

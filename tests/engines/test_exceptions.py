@@ -577,3 +577,29 @@ def test_an_uncaught_exception_may_carry_a_function(spawn: Spawn) -> None:
     with pytest.raises(UncaughtError, match="<function f") as error:
         guest.call("f")
     assert error.value.values == (guest.exports["f"], None)
+
+
+def test_a_frame_returns_to_where_the_innermost_throws(spawn: Spawn) -> None:
+    """The handler reaches the frame that called, not the one that throws, though both are at one place of the code."""
+    guest = spawn("""
+        tag $e
+        func $f (param $n i32) (result i32)
+          block $caught
+            try_table (catch $e $caught)
+              local.get $n
+              if
+                local.get $n
+                i32.const 1
+                i32.sub
+                call $f
+                drop
+              end
+            end
+            throw $e
+          end
+          local.get $n
+        end
+        export "f" func $f
+        """)  # fmt: skip
+    assert guest.call("f", 1) == 1
+    assert guest.call("f", 3) == 3  # for the call of f(2) throws after that of f(1) has returned

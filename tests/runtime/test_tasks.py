@@ -381,6 +381,39 @@ def test_a_stack_without_room_for_the_first_frame(spawn: Spawn) -> None:
     assert guest.store.stack.height == 0
 
 
+def test_a_traceback_of_a_deep_stack_shows_its_ends(spawn: Spawn) -> None:
+    guest = spawn("""
+        func $even (param $n i32)
+          local.get $n
+          i32.const 1
+          i32.sub
+          call $odd
+        end
+        func $odd (param $n i32)
+          local.get $n
+          i32.eqz
+          if
+            unreachable
+          end
+          local.get $n
+          i32.const 1
+          i32.sub
+          call $even
+        end
+        export "even" func $even
+        """)  # fmt: skip
+    with pytest.raises(TrapError, match="unreachable") as error:
+        guest.call("even", 9001)
+    shown = error.value.traceback
+    assert (len(shown.frames), shown.omitted) == (100, 8902)
+    assert [frame.name for frame in shown.frames] == ["even", "odd"] * 50
+    assert len({frame.offset for frame in shown.frames if frame.name == "odd"}) == 2
+    assert "[8902 more frames]" in str(shown)
+    with pytest.raises(TrapError) as error:
+        guest.call("even", 99)
+    assert (len(error.value.traceback.frames), error.value.traceback.omitted) == (100, 0)
+
+
 def test_memory_limit_at_instantiation(spawn: Spawn) -> None:
     with pytest.raises(LimitError, match="the module's memory needs 131072 bytes, the limit is 131071") as error:
         spawn("memory 2", limits=Limits(memory=131071))

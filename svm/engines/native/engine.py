@@ -248,11 +248,15 @@ class Driver(NativeStack):
         count = len(tag.type.params)
         start = self.fp + site.args[1] if site is not None and site.name == "throw" else 0
         values = self.words[start : start + count].tolist() if count else []
-        for depth, frame in enumerate(self.walk()):
-            at = frame.linked.indices[frame.offset]
-            key = frame.linked.handlers.find(at - (depth > 0), tag)
+        passed: set[int] = set()  # places without a handler, to which many frames of a deep stack return
+        for depth, (code, fp, goes_on, back) in enumerate(self.walk()):
+            if back in passed:
+                continue
+            key = code.handlers.find(code.indices[goes_on] - (depth > 0), tag)
             if key is not None:
-                return self.catch(frame.linked, frame.fp, key, values)
+                return self.catch(code, fp, key, values)
+            if depth:  # it stands after its call; the innermost stands at its instruction
+                passed.add(back)
         raise GuestThrow(tag, tuple(values))
 
     def catch(self, linked: LinkedCode, fp: int, key: int, values: list[int]) -> Status | None:

@@ -10,7 +10,7 @@ import itertools
 from array import array
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from svm.engines.native.context import Field, header
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
@@ -26,13 +26,8 @@ Position = tuple[int, int, int, int | None]
 """Where a frame runs: `pc`, `fp`, `results` and `at` of its stack."""
 
 
-class Frame(NamedTuple):
-    """One frame of a walk: its function's code, its first slot, the byte offset it goes on at, its code's offset."""
-
-    linked: LinkedCode
-    fp: int
-    offset: int
-    pc: int
+Frame = tuple[LinkedCode, int, int, int]
+"""One frame of a walk: its function's code, its first slot, the byte offset it goes on at, its code's offset."""
 
 
 class NativeStack(GuestStack):
@@ -59,6 +54,7 @@ class NativeStack(GuestStack):
         self.pc, self.fp, self.results = HALT, 0, 0
         self.at: int | None = None
         self.top: int | None = 0
+        self.callers: dict[int, tuple[LinkedCode, int]] = {}  # what `caller` gives, made when first met
 
     @property
     def position(self) -> Position | None:
@@ -100,53 +96,58 @@ class NativeStack(GuestStack):
             self.far.pop()
 
     def walk(self) -> Iterator[Frame]:
-        """The frames of the call that runs, innermost first."""
+        """See `GuestStack`."""
         if self.pc == HALT:
             return
-        pc, fp, at = self.pc, self.fp, self.at
-        linked = self.program.code_at(pc)
+        fp, at, far = self.fp, self.at, len(self.far)
+        linked = self.program.code_at(self.pc)
         if at is None:
-            at = next(offset for offset, place in linked.code.resume.items() if place == pc - linked.start)
-        far = len(self.far)
-        yield Frame(linked, fp, at, pc)
+            at = next(offset for offset, place in linked.code.resume.items() if place == self.pc - linked.start)
+        yield linked, fp, at, self.pc
+        words, callers = self.words, self.callers
         while True:
-            word = self.words[fp + linked.params]
-            back, delta = word & 0xFFFF_FFFF, word >> 32
+            word = words[fp + linked.params]
+            back = word & 0xFFFF_FFFF
             if back == HALT:
                 return
             if back == FAR_RETURN:
                 far -= 1
                 back = self.far[far][2]
-            fp -= delta // SLOT_BYTES
-            linked = self.program.code_at(back - 1)
-            yield Frame(linked, fp, linked.code.returns[back - linked.start], back)
+            fp -= (word >> 32) // SLOT_BYTES
+            linked, at = callers.get(back) or self.caller(back)
+            yield linked, fp, at, back
 
-    def frames(self) -> Iterator[FramePlace]:
+    def caller(self, back: int) -> tuple[LinkedCode, int]:
+        """The code to which a call returns, and the byte offset it goes on at."""
+        linked = self.program.code_at(back - 1)
+        found = self.callers[back] = linked, linked.code.returns[back - linked.start]
+        return found
+
+    def place(self, frame: Frame) -> FramePlace:
         """See `GuestStack`."""
-        for linked, _, offset, _ in self.walk():
-            yield FramePlace(linked.instance.number, linked.function, offset)
+        linked, _, offset, _ = frame
+        return FramePlace(linked.instance.number, linked.function, offset)
 
     def record(self) -> Record:
         """See `GuestStack`."""
         frames = list(self.walk())
         if not frames:
             return Record(tuple(self.words[: self.height].tolist()), -1)
-        top = frames[0]
-        checked, layout = top.linked.checked, top.linked.code.layout
-        at = top.linked.indices[top.offset]
-        end = top.fp + layout.params + layout.first_operand + max(checked.heights[at], 0)
+        linked, fp, offset, pc = frames[0]
+        checked, layout = linked.checked, linked.code.layout
+        at = linked.indices[offset]
+        end = fp + layout.params + layout.first_operand + max(checked.heights[at], 0)
         slots = self.words[:end].tolist()
-        for frame, caller in zip(frames, [*frames[1:], None], strict=True):
-            base = frame.fp + frame.linked.params
-            delta = base - (caller.fp + caller.linked.params) if caller else 0
-            slots[base + Header.INSTANCE] = frame.linked.instance.number
-            slots[base + Header.FUNCTION] = frame.linked.function
-            slots[base + Header.OFFSET] = frame.offset
-            slots[base + Header.CALLER] = delta
-        if top.pc == top.linked.start:  # paused before its locals were cleared
-            base = top.fp + layout.params + len(Header)
+        bases = [fp + linked.params for linked, fp, _, _ in frames]
+        for (code, _, goes_on, _), base, caller in zip(frames, bases, [*bases[1:], None], strict=True):
+            slots[base + Header.INSTANCE] = code.instance.number
+            slots[base + Header.FUNCTION] = code.function
+            slots[base + Header.OFFSET] = goes_on
+            slots[base + Header.CALLER] = 0 if caller is None else base - caller
+        if pc == linked.start:  # paused before its locals were cleared
+            base = bases[0] + len(Header)
             slots[base : base + layout.locals] = [0] * layout.locals
-        return Record(tuple(slots), top.fp + layout.params)
+        return Record(tuple(slots), bases[0])
 
     def restore(self, record: Record) -> None:
         """Take up frames of record."""

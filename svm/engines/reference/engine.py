@@ -51,6 +51,9 @@ from svm.runtime.host import call_host
 __all__ = ["ReferenceEngine"]
 
 
+_CALLER = int(Header.CALLER)  # of a plain type, for walks of deep stacks
+
+
 class RecordStack(GuestStack):
     """A stack that is always the frames of record.  position: index of the running frame's header."""
 
@@ -85,13 +88,17 @@ class RecordStack(GuestStack):
         """See `GuestStack`."""
         del self.slots[height:]
 
-    def frames(self) -> Iterator[FramePlace]:
-        """See `GuestStack`."""
+    def walk(self) -> Iterator[int]:
+        """See `GuestStack`: the indices of headers."""
         fp = self.fp
         while fp >= 0:
-            yield FramePlace(*self.slots[fp : fp + Header.CALLER])
-            caller = self.slots[fp + Header.CALLER]
+            yield fp
+            caller = self.slots[fp + _CALLER]
             fp = fp - caller if caller else -1
+
+    def place(self, frame: int) -> FramePlace:
+        """See `GuestStack`."""
+        return FramePlace(*self.slots[frame : frame + _CALLER])
 
     def record(self) -> Record:
         """See `GuestStack`."""
