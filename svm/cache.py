@@ -11,13 +11,16 @@ import contextlib
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
+
+from svm.digest import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["atomic_write", "cache_dir", "cache_folder", "read"]
+__all__ = ["atomic_write", "cache_dir", "cache_folder", "digest_of", "make_room", "read"]
 
 _PRIVATE = 0o700
 
@@ -71,6 +74,22 @@ def read(path: str | Path) -> bytes | None:
             return file.read()
     except OSError:
         return None
+
+
+def digest_of(paths: Iterable[str]) -> str:
+    """Name what is made from the files at `paths`: a digest of their names and contents, in hexadecimal."""
+    return digest(*(os.path.basename(path).encode() + (read(path) or b"") for path in paths)).hex()
+
+
+def make_room(folder: str, most: int) -> None:
+    """Remove the oldest files of a folder of the cache until one more makes no more than `most`."""
+    try:
+        with os.scandir(folder) as found:
+            files = sorted(found, key=lambda entry: entry.stat().st_mtime)
+        for entry in files[: max(len(files) - most + 1, 0)]:
+            os.unlink(entry)
+    except OSError:
+        pass  # another process was quicker
 
 
 def _preferred() -> str | None:

@@ -37,7 +37,13 @@ def _interpreter() -> Engine:
     return NativeEngine(_say)
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"interpreter": _interpreter, "reference": _reference}
+def _jit() -> Engine:
+    from svm.engines.native.jit.engine import CompilingEngine
+
+    return CompilingEngine(_say)
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"interpreter": _interpreter, "jit": _jit, "reference": _reference}
 """Engines by name, the best first; each is imported when it is first used.  "auto" is the first that runs here."""
 
 

@@ -12,11 +12,13 @@ from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, Charges, FrameLayout, Head
 
 if TYPE_CHECKING:
     from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, bulk_charge, charges_of
+    from svm.lower.liveness import clear_dead, live_locals
     from svm.lower.slots import SlotCode, SlotOp, operand_counts, slot_code
     from svm.lower.tries import Handlers, TryRange, tries_of
 else:
     __getattr__ = lazily(__name__, {
         "svm.lower.charges": ("BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"),
+        "svm.lower.liveness": ("clear_dead", "live_locals"),
         "svm.lower.slots": ("SlotCode", "SlotOp", "operand_counts", "slot_code"),
         "svm.lower.tries": ("Handlers", "TryRange", "tries_of"),
     })  # fmt: skip
@@ -36,7 +38,9 @@ __all__ = [
     "TryRange",
     "bulk_charge",
     "charges_of",
+    "clear_dead",
     "layout_of",
+    "live_locals",
     "operand_counts",
     "slot_code",
     "tries_of",

@@ -47,8 +47,9 @@ class GuestStack(ABC):
     """The frames of a store's guests in the form in which their engine runs them, and the fuel of a slice.
 
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
-    and before it calls the host.  in_host: how many calls to the host are under way.  Slots above the running frame's
-    operands are pushed and taken by who calls or is called.
+    and before it calls the host.  in_host: how many calls to the host are under way.  interrupted: whether SIGINT
+    came and was not raised yet.  Slots above the running frame's operands are pushed and taken by who calls or is
+    called.
     """
 
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
@@ -56,6 +57,7 @@ class GuestStack(ABC):
         self.limit_bytes = limit_bytes
         self.fuel = 0
         self.in_host = 0
+        self.interrupted = False
 
     @property
     @abstractmethod

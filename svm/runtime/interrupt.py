@@ -30,7 +30,6 @@ class InterruptWatch:
 
     def __init__(self, stack: GuestStack) -> None:
         self.stack = stack
-        self.noted = False
         self._depth = 0
         self._outer: list[tuple[Any, int]] = []  # of the runs under way: who handled SIGINT before, and at what depth
 
@@ -49,16 +48,15 @@ class InterruptWatch:
         before, self._depth = self._outer.pop()
         if before is not None:
             _signal.signal(_SIGINT, before)
-        if self.noted:
-            self.check()
+        self.check()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.stack.in_host > self._depth:
             raise KeyboardInterrupt
-        self.noted = True
+        self.stack.interrupted = True
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if one was noted."""
-        if self.noted:
-            self.noted = False
+        if self.stack.interrupted:
+            self.stack.interrupted = False
             raise KeyboardInterrupt

@@ -404,7 +404,7 @@ class Task:
                 return self._finish()
             self._next = self._resume
             left = meter.gather()
-            if watch.noted:
+            if watch.stack.interrupted:
                 self.outcome = self._pause("interrupt")
                 watch.check()
             if left >= floor:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ctypes
 import marshal
-import mmap
 import os
 import struct
 import sys
@@ -20,8 +19,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from svm.cache import atomic_write, cache_folder, read
+from svm.cache import atomic_write, cache_folder, digest_of, read
 from svm.digest import digest
+from svm.engines.native.executable import Executable
 from svm.errors import Error
 
 __all__ = [
@@ -99,12 +99,11 @@ def _sources() -> list[str]:
 @cache
 def _build_for(target: str) -> str:
     """Names what a target's code is made from: the table, what writes handlers from it, and the target."""
-    sources = (os.path.basename(path).encode() + (read(path) or b"") for path in _sources())
-    return f"{digest(*sources).hex()[:24]}-{target}"
+    return f"{digest_of(_sources())[:24]}-{target}"
 
 
 @cache
-def _compiler() -> str:
+def compiler() -> str:
     """Names the compiler that is installed: by what llvmlite, which brings LLVM, says of its version.
 
     Its file is read as any other, for to import llvmlite, or only what reads metadata of packages, takes longer than
@@ -124,19 +123,12 @@ class Blob:
         facts, offsets, code = _unpack(data)
         if facts["build"] != build:
             raise ValueError("made from something else")
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mmap.restype = ctypes.c_void_p
-        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        size = -(-len(code) // mmap.PAGESIZE) * mmap.PAGESIZE
-        anonymous = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        base = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, anonymous, -1, 0)
-        if base in (None, ctypes.c_void_p(-1).value):
-            raise UnavailableError("no memory for the interpreter's code")
-        ctypes.memmove(base, code, len(code))
-        if libc.mprotect(base, size, mmap.PROT_READ | mmap.PROT_EXEC):
-            raise UnavailableError("this system does not let svm run machine code")
-        self.enter: Callable[[Any], int] = _ENTER(base + facts["enter"])
+        try:
+            self.code = Executable(code, {"enter": facts["enter"]})
+        except OSError as error:
+            raise UnavailableError(error.strerror) from None
+        base = self.code.base
+        self.enter: Callable[[Any], int] = _ENTER(self.code.address("enter"))
         self.keys: list[str] = facts["keys"]
         self.addresses: list[int] = [base + at for at in offsets]
         self.target: str = facts["target"]
@@ -188,7 +180,7 @@ def _carried_path(build: str) -> str:
 
 
 def _cache_path(build: str) -> str:
-    return os.path.join(cache_folder("native"), f"{build}-{_compiler()}.blob")
+    return os.path.join(cache_folder("native"), f"{build}-{compiler()}.blob")
 
 
 def _found(build: str) -> Blob | None:

@@ -18,7 +18,8 @@ class Field(IntEnum):
     """Byte offsets in the context.
 
     pc and fp are offsets from CODE and STACK while the guest does not run.  AUX: what an exit says besides its status.
-    INSTANCE: number of the running instance.  MEMORY_SIZE: bytes.
+    NATIVE_LIMIT: address below which
+    compiled code must not use the machine's stack.  INSTANCE: number of the running instance.  MEMORY_SIZE: bytes.
     """
 
     PC = 0
@@ -34,6 +35,7 @@ class Field(IntEnum):
     GLOBALS = 80
     TABLES = 88
     INSTANCE = 96
+    NATIVE_LIMIT = 104
 
 
 class Exit(IntEnum):
@@ -46,9 +48,10 @@ class Exit(IntEnum):
     STATE = 67  # an instruction that the runtime runs
     THROW = 68  # AUX: index of the operation in its handler
     FAR_RETURN = 69  # back to a frame of another instance
+    SPILLED = 70  # compiled code left to the interpreter, for the machine's stack is used up
 
 
-FUNCTION_ENTRY = 32
+FUNCTION_ENTRY = 40
 """Bytes of a function's entry in the table at FUNCTIONS, by its number in the store."""
 
 
@@ -62,6 +65,7 @@ class FunctionField(IntEnum):
     COST = 20  # i32
     TEST = 24  # i32, whether its entry tests fuel
     INSTANCE = 28  # i32
+    NATIVE = 32  # pointer to compiled code, 0 if there is none
 
 
 def header(return_pc: int, delta: int) -> int:

@@ -196,22 +196,23 @@ class Driver(NativeStack):
             self.pc = site.back
             return None
         callee = self.program.code_of(function)
-        if callee.instance is not site.instance:
-            return self.call_far(site, callee)
-        if site.functions is site.instance.functions:
+        if callee.instance is site.instance and site.functions is site.instance.functions:
             self.program.patch_call(self.pc, site.first, callee)
-        return None  # native code makes the call again, and now it can
+        return self.enter(site, callee)
 
-    def call_far(self, site: _CallSite, callee: LinkedCode) -> Status | None:
-        """A call of another instance's function."""
+    def enter(self, site: _CallSite, callee: LinkedCode) -> Status | None:
+        """Enter a function, perhaps another instance's, from where native code did not."""
         fp = self.fp + site.first
         if (fp + callee.size) * SLOT_BYTES > self.limit_bytes:
             raise self.trap(site.offset, TrapKind.CALL_STACK_EXHAUSTED)
-        self.far.append((fp, site.instance.number, site.back))
-        self.words[fp + callee.params] = header(FAR_RETURN, site.first * SLOT_BYTES)
+        back = site.back
+        if callee.instance is not site.instance:
+            self.far.append((fp, site.instance.number, back))
+            back = FAR_RETURN
+            self.program.enter_instance(callee.instance)
+        self.words[fp + callee.params] = header(back, site.first * SLOT_BYTES)
         self.fuel -= callee.entry
         self.pc, self.fp = callee.start, fp
-        self.program.enter_instance(callee.instance)
         return self.pause() if callee.entry_test and self.fuel < 0 else None
 
     # Instructions that the runtime runs

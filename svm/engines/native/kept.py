@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import svm.lower
-from svm.cache import atomic_write, cache_folder, read
+from svm.cache import atomic_write, cache_folder, digest_of, make_room, read
 from svm.digest import DIGEST_BYTES, digest
 from svm.engines.native.blob import MARSHAL
 from svm.engines.native.stream import FunctionCode, Site
@@ -52,7 +52,7 @@ class KeptCode:
         body = marshal.dumps((self._name, self._raw), MARSHAL)
         if len(body) <= MOST_BYTES:
             folder = cache_folder("code")
-            _make_room(folder)
+            make_room(folder, MOST_FILES)
             atomic_write(os.path.join(folder, self._name), _MAGIC + digest(body) + body)
 
     def _load(self) -> dict[int, tuple[Any, ...]]:
@@ -74,17 +74,7 @@ def _version() -> str:
     own, lower = os.path.dirname(__file__), os.path.dirname(svm.lower.__file__)
     paths = [os.path.join(own, name) for name in ("encode.py", "kept.py", "stream.py")]
     paths += sorted(entry.path for entry in os.scandir(lower) if entry.name.endswith(".py"))
-    return digest(*(os.path.basename(path).encode() + (read(path) or b"") for path in paths)).hex()[:12]
-
-
-def _make_room(folder: str) -> None:
-    try:
-        with os.scandir(folder) as found:
-            files = sorted(found, key=lambda entry: entry.stat().st_mtime)
-        for entry in files[: max(len(files) - MOST_FILES + 1, 0)]:
-            os.unlink(entry)
-    except OSError:
-        pass  # another process was quicker
+    return digest_of(paths)[:12]
 
 
 def _freeze(code: FunctionCode) -> tuple[Any, ...]:

@@ -14,14 +14,22 @@ def version() -> str:
     return ".".join(map(str, llvm.llvm_version_info))
 
 
-def compile_object(ir: str, cpu: str, *, level: int = 1) -> bytes:
-    """An ELF object of a module of IR for a processor, without undefined symbols if the IR needs none."""
+def compile_object(ir: str, cpu: str, *, level: int = 1, optimise: bool = False) -> bytes:
+    """An ELF object of a module of IR for a processor, without undefined symbols if the IR needs none.
+
+    optimise: run the passes over IR of that level too, not only the code generator's.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(ir)
     module.triple = _TRIPLE
     module.verify()
     target = llvm.Target.from_triple(_TRIPLE)
-    machine = target.create_target_machine(cpu=cpu, opt=level, reloc="static", codemodel="small")
+    machine = target.create_target_machine(cpu=cpu, opt=level, reloc="pic", codemodel="small")
+    if optimise:
+        llvm.set_option("", "-x86-cmov-converter=false")  # it turns selects of loops over data into branches: slower
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
     compiled: bytes = machine.emit_object(module)
     return compiled

@@ -11,7 +11,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, header
@@ -33,7 +33,7 @@ FAR_RETURN = _PLAIN.size
 """Offset of the code to which a function called from another instance returns."""
 
 _CALL = laid_out(CALL_FIELDS)
-_ENTRY = struct.Struct("<QIIIIII")  # the fields of `FunctionField`, in their order
+_ENTRY = struct.Struct("<QIIIIIIQ")  # the fields of `FunctionField`, in their order
 _FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
 
 
@@ -65,6 +65,19 @@ class LinkedCode:
         return Handlers(tries_of(self.checked), self.instance.tags)
 
     @cached_property
+    def live(self) -> list[int]:
+        """The locals that may be read before each instruction."""
+        from svm.lower import live_locals  # here, for most runs are never moved
+
+        return live_locals(self.checked)
+
+    @cached_property
+    def loops(self) -> dict[int, int]:
+        """Key of the loop that starts at each place in the code."""
+        blocks = self.checked.blocks
+        return {place: key for key, place in self.code.targets.items() if blocks[key].kind == "loop"}
+
+    @cached_property
     def indices(self) -> dict[int, int]:
         """Index of each instruction by its byte offset."""
         return {item.offset: at for at, item in enumerate(self.checked.code)}
@@ -93,6 +106,8 @@ class Program:
         self.kept: dict[ValidModule, KeptCode] = {}
         self.tables: dict[int, array[int]] = {}
         self.instance: Instance | None = None
+        self.compiled: dict[int, int] = {}  # address of compiled code, by function number
+        self.tier: Any = None  # what compiles, where something does
 
     # The stream
 
@@ -114,8 +129,12 @@ class Program:
         found = self.by_number.get(function.number)
         if found is None:
             assert function.instance is not None
+            if self.seen != self.arenas.changes:
+                self.refresh()
             code = self.encode(function.instance.module, function.index)
             found = self.by_number[function.number] = self.link(function, function.instance, code)
+            if self.tier is not None:
+                self.tier.function(found)
         return found
 
     def encode(self, module: ValidModule, index: int) -> FunctionCode:
@@ -135,6 +154,7 @@ class Program:
         """Keep what was lowered for another time, and give the memory back."""
         for kept in self.kept.values():
             kept.save()
+        self.tier = None
 
     def link(self, function: FunctionInstance, instance: Instance, code: FunctionCode) -> LinkedCode:
         """Put a function's code at the end of the stream, with the addresses and numbers of this guest."""
@@ -198,10 +218,10 @@ class Program:
         type_ = self.arenas.type_number(function.type)
         number = function.instance.number if function.instance is not None else _FOREIGN
         if linked is None:
-            fields = (0, type_, 0, 0, 0, 0, number)
+            fields = (0, type_, 0, 0, 0, 0, number, 0)
         else:
-            size = linked.size * SLOT_BYTES
-            fields = (linked.start, type_, size, linked.params, linked.entry, linked.entry_test, number)
+            size, compiled = linked.size * SLOT_BYTES, self.compiled.get(function.number, 0)
+            fields = (linked.start, type_, size, linked.params, linked.entry, linked.entry_test, number, compiled)
         _ENTRY.pack_into(self.functions, function.number * FUNCTION_ENTRY, *fields)
 
     def enter_instance(self, instance: Instance) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from svm.engines.native.context import Field, header
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
-from svm.lower import SLOT_BYTES, Header
+from svm.lower import SLOT_BYTES, Header, clear_dead
 from svm.runtime.engine import FramePlace, GuestStack, Record
 from svm.runtime.mapping import address_of, new_mapping
 
@@ -144,6 +144,7 @@ class NativeStack(GuestStack):
             slots[base + Header.FUNCTION] = code.function
             slots[base + Header.OFFSET] = goes_on
             slots[base + Header.CALLER] = 0 if caller is None else base - caller
+            clear_dead(slots, base, code.code.layout, code.live[code.indices[goes_on]])
         if pc == linked.start:  # paused before its locals were cleared
             base = bases[0] + len(Header)
             slots[base : base + layout.locals] = [0] * layout.locals

@@ -43,7 +43,7 @@ from svm.engines.reference.steps import (
 )
 from svm.engines.state import run_bulk, run_state
 from svm.isa import Forbidden, FuncType, Memory, TrapKind
-from svm.lower import SLOT_BYTES, FrameLayout, Header
+from svm.lower import SLOT_BYTES, FrameLayout, Header, clear_dead, live_locals
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
 from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status
 from svm.runtime.host import call_host
@@ -102,7 +102,19 @@ class RecordStack(GuestStack):
 
     def record(self) -> Record:
         """See `GuestStack`."""
-        return Record(tuple(self.slots), self.fp)
+        slots, fp = self.slots.copy(), self.fp
+        known: dict[FunctionInstance, dict[int, int]] = {}  # live locals by offset
+        while fp >= 0:
+            instance = self.arenas.instances[slots[fp + Header.INSTANCE]]
+            function = instance.functions[slots[fp + Header.FUNCTION]]
+            if function not in known:
+                checked = instance.module.function(function.index)
+                known[function] = dict(zip((item.offset for item in checked.code), live_locals(checked), strict=False))
+                instance.module.release(function.index)
+            clear_dead(slots, fp, code_of(function).layout, known[function][slots[fp + Header.OFFSET]])
+            caller = slots[fp + Header.CALLER]
+            fp = fp - caller if caller else -1
+        return Record(tuple(slots), self.fp)
 
     def push_frame(self, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
         """Make the frame of a function whose arguments lie on top; `caller` is the header of the caller's frame, or -1.

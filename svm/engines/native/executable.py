@@ -1,0 +1,48 @@
+"""Machine code in memory: mapped once, read and run, never written to again."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Mapping
+
+__all__ = ["Executable"]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_FAILED = ctypes.c_void_p(-1).value
+
+
+class Executable:
+    """Position-independent code, mapped as long as this object lives.  Raises OSError where the system refuses.
+
+    symbols: as `svm.engines.native.elf.link` gives them.
+    """
+
+    def __init__(self, code: bytes, symbols: Mapping[str, int]) -> None:
+        self.symbols = symbols
+        self.base = 0
+        self.size = -(-len(code) // mmap.PAGESIZE) * mmap.PAGESIZE
+        anonymous = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        base = _libc.mmap(None, self.size, mmap.PROT_READ | mmap.PROT_WRITE, anonymous, -1, 0)
+        if base in (None, _FAILED):
+            raise OSError(ctypes.get_errno(), "no memory for machine code")
+        self.base = base
+        ctypes.memmove(base, code, len(code))
+        for name, at in symbols.items():
+            if name[0] == "@":  # a function of the C library
+                address = ctypes.cast(getattr(_libc, name[1:]), ctypes.c_void_p).value
+                ctypes.c_uint64.from_address(base + at).value = address or 0
+        if _libc.mprotect(base, self.size, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError(ctypes.get_errno(), "this system does not let svm run machine code")
+
+    def address(self, symbol: str) -> int:
+        """Address of a function."""
+        return self.base + self.symbols[symbol]
+
+    def __del__(self) -> None:
+        if self.base:
+            _libc.munmap(self.base, self.size)

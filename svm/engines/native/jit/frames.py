@@ -1,0 +1,145 @@
+"""What compiled code and the interpreter say to each other: statuses, and the IR by which compiled code leaves.
+
+A compiled function gives back the fuel that is left.  A result below `LIMIT` is a status instead: somewhere below it
+code must stop, and has written into the context where (`leave_at`); each frame on the way out then writes what it
+holds, and its callee's header (`frame_at`), so that the interpreter finds frames of its own.
+"""
+
+from __future__ import annotations
+
+from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField
+from svm.engines.native.expand import LLVM_TYPES
+from svm.isa import F32, F64, FuncType, ValueType
+
+__all__ = ["HANDLER", "HELPERS", "LIMIT", "METADATA", "frame_type", "handler_arguments", "status_of", "zero_of"]
+
+STATUS = 1 << 62
+LIMIT = -(1 << 61)
+"""What is below is a status.  Fuel stays above: it is at most 2**62, and charges between two tests are small."""
+
+HANDLER = "ptr %pc, ptr %fp, ptr %mem, i64 %msz, ptr %ctx, i64 %fuel, i64 %r0, double %f0, float %s0"
+"""Parameters of a handler of the interpreter."""
+
+
+def status_of(code: int) -> int:
+    """The result of a compiled function that stops for an `Exit` or a trap."""
+    return -STATUS - code
+
+
+def frame_type(type_: FuncType) -> str:
+    """LLVM type of what a compiled function gives back; more than one result lies on the guest's stack."""
+    return f"{{i64, {LLVM_TYPES[type_.results[0]]}}}" if len(type_.results) == 1 else "i64"
+
+
+def zero_of(type_: ValueType) -> str:
+    """A constant of a type, for where any will do."""
+    return "0.0" if type_ in (F32, F64) else "0"
+
+
+def handler_arguments(pc: str, fp: str, memory: str, size: str, fuel: str) -> str:
+    """Arguments for a handler."""
+    return f"ptr {pc}, ptr {fp}, ptr {memory}, i64 {size}, ptr %ctx, i64 {fuel}, i64 0, double 0.0, float 0.0"
+
+
+HELPERS = f"""
+define internal ptr @entry_of(ptr %ctx, i64 %number) alwaysinline nounwind {{
+  %p = getelementptr i8, ptr %ctx, i64 {Field.FUNCTIONS}
+  %table = load ptr, ptr %p, align 8, !tbaa !3
+  %at = mul i64 %number, {FUNCTION_ENTRY}
+  %entry = getelementptr i8, ptr %table, i64 %at
+  ret ptr %entry
+}}
+define internal void @leave_at(ptr %ctx, i64 %fuel, ptr %fp, i64 %number, i64 %position, i64 %aux) #0 {{
+  %entry = call ptr @entry_of(ptr %ctx, i64 %number)
+  %code = getelementptr i8, ptr %entry, i64 {FunctionField.CODE}
+  %start = load i64, ptr %code, align 8, !tbaa !3
+  %pc = add i64 %start, %position
+  %p = getelementptr i8, ptr %ctx, i64 {Field.PC}
+  store i64 %pc, ptr %p, align 8, !tbaa !3
+  %q = getelementptr i8, ptr %ctx, i64 {Field.STACK}
+  %stack = load i64, ptr %q, align 8, !tbaa !3
+  %place = ptrtoint ptr %fp to i64
+  %distance = sub i64 %place, %stack
+  %r = getelementptr i8, ptr %ctx, i64 {Field.FP}
+  store i64 %distance, ptr %r, align 8, !tbaa !3
+  %s = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
+  store i64 %fuel, ptr %s, align 8, !tbaa !3
+  %t = getelementptr i8, ptr %ctx, i64 {Field.AUX}
+  store i64 %aux, ptr %t, align 8, !tbaa !3
+  ret void
+}}
+define internal void @frame_at(ptr %ctx, ptr %header, i64 %number, i64 %position, i64 %delta) #0 {{
+  %entry = call ptr @entry_of(ptr %ctx, i64 %number)
+  %code = getelementptr i8, ptr %entry, i64 {FunctionField.CODE}
+  %start = load i64, ptr %code, align 8, !tbaa !3
+  %back = add i64 %start, %position
+  %high = shl i64 %delta, 32
+  %word = or i64 %back, %high
+  store i64 %word, ptr %header, align 8, !tbaa !4
+  ret void
+}}
+define internal i64 @run(ptr %ctx, i64 %fuel, ptr %fp, i64 %params, ptr %entry) noinline nounwind {{
+  %header = getelementptr i64, ptr %fp, i64 %params
+  store i64 0, ptr %header, align 8, !tbaa !4
+  %p = getelementptr i8, ptr %entry, i64 {FunctionField.COST}
+  %cost = load i32, ptr %p, align 4, !tbaa !3
+  %wide = zext i32 %cost to i64
+  %left = sub i64 %fuel, %wide
+  %q = getelementptr i8, ptr %entry, i64 {FunctionField.TEST}
+  %test = load i32, ptr %q, align 4, !tbaa !3
+  %tests = icmp ne i32 %test, 0
+  %empty = icmp slt i64 %left, 0
+  %pause = and i1 %tests, %empty
+  %r = getelementptr i8, ptr %entry, i64 {FunctionField.CODE}
+  %start = load i64, ptr %r, align 8, !tbaa !3
+  br i1 %pause, label %out, label %in, !prof !0
+out:
+  %number.p = getelementptr i8, ptr %ctx, i64 {Field.PC}
+  store i64 %start, ptr %number.p, align 8, !tbaa !3
+  %s = getelementptr i8, ptr %ctx, i64 {Field.STACK}
+  %stack = load i64, ptr %s, align 8, !tbaa !3
+  %place = ptrtoint ptr %fp to i64
+  %distance = sub i64 %place, %stack
+  %t = getelementptr i8, ptr %ctx, i64 {Field.FP}
+  store i64 %distance, ptr %t, align 8, !tbaa !3
+  %u = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
+  store i64 %left, ptr %u, align 8, !tbaa !3
+  ret i64 {status_of(Exit.FUEL)}
+in:
+  %v = getelementptr i8, ptr %ctx, i64 {Field.CODE}
+  %base = load ptr, ptr %v, align 8, !tbaa !3
+  %pc = getelementptr i8, ptr %base, i64 %start
+  %handler = load ptr, ptr %pc, align 8
+  %w = getelementptr i8, ptr %ctx, i64 {Field.MEMORY}
+  %mem = load ptr, ptr %w, align 8, !tbaa !3
+  %x = getelementptr i8, ptr %ctx, i64 {Field.MEMORY_SIZE}
+  %msz = load i64, ptr %x, align 8, !tbaa !3
+  %why = call preserve_nonecc i64 %handler({handler_arguments("%pc", "%fp", "%mem", "%msz", "%left")})
+  %done = icmp eq i64 %why, 0
+  br i1 %done, label %back, label %stop
+back:
+  %y = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
+  %rest = load i64, ptr %y, align 8, !tbaa !3
+  ret i64 %rest
+stop:
+  %status = sub i64 {status_of(0)}, %why
+  ret i64 %status
+}}
+"""
+
+METADATA = """
+attributes #0 = { noinline cold nounwind }
+!0 = !{!"branch_weights", i32 1, i32 1000000}
+!1 = !{!"svm"}
+!2 = !{!10, !10, i64 0}
+!3 = !{!11, !11, i64 0}
+!4 = !{!12, !12, i64 0}
+!5 = !{!13, !13, i64 0}
+!6 = !{!14, !14, i64 0}
+!10 = !{!"memory", !1}
+!11 = !{!"context", !1}
+!12 = !{!"frame", !1}
+!13 = !{!"global", !1}
+!14 = !{!"table", !1}
+"""
+"""Alias classes: memory, context, frame, globals and tables never overlap (TBAA)."""

@@ -1,0 +1,161 @@
+"""One function's text: the pass over its instructions, the ways in and the ways out."""
+
+from __future__ import annotations
+
+from svm.engines.native.context import Exit, Field
+from svm.engines.native.expand import LLVM_TYPES
+from svm.engines.native.jit.control import RULES, begin_else, finish
+from svm.engines.native.jit.frames import frame_type, status_of, zero_of
+from svm.engines.native.jit.writer import Around, Control, FunctionWriter
+from svm.isa import F32, F64
+from svm.module import Instruction, ValidFunction
+from svm.module.checked import FUNCTION
+
+__all__ = ["symbol", "translate"]
+
+_CALLS = frozenset(("call", "call_indirect"))
+
+
+def symbol(function: ValidFunction, loop: int | None = None) -> str:
+    """Name of a function's code, or of its code as entered at a loop."""
+    return f"f{function.index}" if loop is None else f"o{function.index}.{loop}"
+
+
+def translate(around: Around, function: ValidFunction, loop: int | None = None) -> str:
+    """LLVM IR of a function; with a loop's key, as it is entered at the loop's start with the frame's contents.
+
+    Which locals are exact is only seen by translating, so a function with floats may be translated more than once.
+    """
+    params = len(function.type.params)
+    exact = frozenset(at for at, type_ in enumerate(function.locals) if at < params or type_ not in (F32, F64))
+    while True:
+        writer = FunctionWriter(around, function, loop, exact)
+        text = _text(writer)
+        if not writer.inexact:
+            return text
+        exact |= writer.inexact
+
+
+def _text(writer: FunctionWriter) -> str:
+    _enter(writer)
+    writer.controls.append(Control(writer.function.blocks[FUNCTION], FUNCTION, [], False))
+    for at, item in enumerate(writer.function.code):
+        writer.at, writer.offset = at, item.offset
+        if not writer.reachable:
+            _pass_by(writer, item)
+        elif item.op.name in RULES:
+            RULES[item.op.name](writer, *item.args)
+        else:
+            writer.row(item.op, item.args)
+    return _finished(writer)
+
+
+_DEAD = Control.dead()
+
+
+def _pass_by(writer: FunctionWriter, item: Instruction) -> None:
+    """An instruction that control never comes to: only the structure matters."""
+    name, controls = item.op.name, writer.controls
+    if name in ("block", "loop", "if", "try_table"):
+        controls.append(_DEAD)
+    elif controls[-1] is _DEAD:
+        if name == "end":
+            controls.pop()
+    elif name == "else":
+        begin_else(writer)
+    elif name == "end":
+        finish(writer)
+
+
+def _enter(writer: FunctionWriter) -> None:
+    """The way in: parameters to variables, the charge, the tests."""
+    for name in ("%fuel", "%size", "%why"):
+        writer.variable(name, "i64")
+    writer.write("%fuel", "i64", "%given")
+    if writer.loop is not None:
+        writer.load_size()
+        writer.do("br label %enter")
+        writer.label("never")
+        return
+    function, charges = writer.function, writer.code.charges
+    params = len(function.type.params)
+    for index, type_ in enumerate(function.locals):
+        variable, kind = writer.local(index)
+        writer.write(variable, kind, f"%p{index}" if index < params else zero_of(type_))
+    left = writer.charge(charges.entry)
+    live = (1 << params) - 1
+    if any(item.op.name in _CALLS for item in function.code):
+        here = writer.let("call ptr @llvm.addressofreturnaddress.p0()")
+        low = writer.let(f"icmp ult ptr {here}, {writer.context(Field.NATIVE_LIMIT)}")
+        writer.leave_if(low, Exit.SPILLED, 0, live, ())
+    if charges.entry_test:
+        writer.leave_if(writer.let(f"icmp slt i64 {left}, 0"), Exit.FUEL, 0, live, ())
+    writer.load_size()
+
+
+def _enter_loop(writer: FunctionWriter, loop: int) -> None:
+    """The way in at the start of a loop: the frame's contents to variables."""
+    writer.label("enter")
+    live = writer.live[loop + 1]
+    for index, type_ in enumerate(writer.function.locals):
+        variable, kind = writer.local(index)
+        alive = live >> index & 1
+        value = writer.load_slot(writer.local_slot(index), type_) if alive else zero_of(type_)
+        writer.write(variable, kind, value)
+    for height, operand in enumerate(writer.entry_stack):
+        value = writer.load_slot(writer.operand_slot(height), operand.type)
+        writer.write(operand.text, LLVM_TYPES[operand.type], value)
+    writer.write(writer.variable("%pending", "i1"), "i1", "true")
+    writer.do(f"br label %H{writer.entered[0]}")
+
+
+def _finished(writer: FunctionWriter) -> str:
+    """The whole text: variables, the body, the ways out."""
+    type_ = writer.function.type
+    warm, writer.out = writer.out, []
+    _return(writer)
+    _stop(writer)
+    if writer.loop is not None:
+        _enter_loop(writer, writer.loop)
+    lines = [f"{name} = alloca {kind}, align 8" for name, kind in writer.variables.items()]
+    lines += [*warm, *writer.out, *writer.cold]
+    params = ""
+    if writer.loop is None:
+        params = "".join(f", {LLVM_TYPES[kind]} %p{at}" for at, kind in enumerate(type_.params))
+    name = symbol(writer.function, writer.loop)
+    return (
+        f"define {frame_type(type_)} @{name}(ptr noalias %ctx, i64 %given, ptr %fp{params}) nounwind {{\nentry:\n"
+        + "\n".join(lines)
+        + "\n}\n"
+    )
+
+
+def _return(writer: FunctionWriter) -> None:
+    """Give the results back: one as a value, more on the guest's stack."""
+    types = writer.function.type.results
+    result = frame_type(writer.function.type)
+    writer.label("return")
+    kinds = [LLVM_TYPES[kind] for kind in types]
+    values = [writer.read(writer.variable(f"%b{FUNCTION}.{at}", kind), kind) for at, kind in enumerate(kinds)]
+    fuel = writer.read("%fuel", "i64")
+    if len(values) == 1:
+        first = writer.let(f"insertvalue {result} poison, i64 {fuel}, 0")
+        both = writer.let(f"insertvalue {result} {first}, {kinds[0]} {values[0]}, 1")
+        writer.do(f"ret {result} {both}")
+        return
+    for at, (value, type_) in enumerate(zip(values, types, strict=True)):
+        writer.store_slot(at, value, type_)
+    writer.do(f"ret i64 {fuel}")
+
+
+def _stop(writer: FunctionWriter) -> None:
+    """The way out of traps: nothing of the frame is needed but where it stands."""
+    writer.label("stop")
+    why = writer.read("%why", "i64")
+    position = writer.let(f"and i64 {why}, 4294967295")
+    part = writer.let(f"and i64 {writer.let(f'lshr i64 {why}, 32')}, 255")
+    status = writer.let(f"sub i64 {status_of(0)}, {writer.let(f'lshr i64 {why}, 40')}")
+    fuel = writer.read("%fuel", "i64")
+    place = f"ptr %ctx, i64 {fuel}, ptr %fp, i64 {writer.number}, i64 {position}, i64 {part}"
+    writer.do(f"call void @leave_at({place})")
+    writer.give(status)

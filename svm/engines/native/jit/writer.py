@@ -1,0 +1,392 @@
+"""Writing one function as LLVM IR: text, variables, operands, frames, and the rows of the instruction table.
+
+In come a checked function, the interpreter's code of it (`FunctionCode`), and what it needs to know of the guest
+(`Around`). Out goes, by `svm.engines.native.jit.function`, the text of one function:
+
+    {i64 fuel or status, T} @f(ptr ctx, i64 fuel, ptr fp, parameters…)
+
+Fuel travels in a register.  `fp` is the frame's place on the guest's stack, but while compiled code runs nothing is
+written there: see `svm.engines.native.jit.frames` for what happens when it must stop.  So any safepoint will do to
+leave compiled code, and there is one form of a paused guest.
+
+Locals, and operands that outlive a block, are `alloca`s, which LLVM makes registers of; other operands are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from svm.engines.native.context import Exit, Field
+from svm.engines.native.expand import LLVM_TYPES, expand
+from svm.engines.native.jit.frames import frame_type, status_of
+from svm.engines.native.stream import FunctionCode
+from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
+from svm.lower import HEADER_SLOTS, live_locals
+from svm.module import Block, Context, ValidFunction
+from svm.module.checked import FUNCTION
+from svm.record import record
+
+__all__ = ["Around", "Control", "FunctionWriter", "Operand"]
+
+
+@record
+class Around:
+    """What a function's code needs to know of its guest.
+
+    codes: the interpreter's code of the functions concerned, by index.  together: those that are compiled together, and
+    so call each other directly.  number: of a function in the store, by index.  globals: their places among the
+    store's.  types: their numbers in the store.
+    """
+
+    context: Context
+    imported: int
+    codes: dict[int, FunctionCode]
+    together: frozenset[int]
+    number: Callable[[int], int]
+    globals: Sequence[int]
+    types: Sequence[int]
+
+
+class Operand(NamedTuple):
+    """An operand: a value, or (kept) the name of the variable that holds it.
+
+    raw: it may be a NaN that the processor made, whose bits nobody may see before they are made canonical.  number: it
+    is known to be no NaN.
+    """
+
+    text: str
+    type: ValueType
+    kept: bool = False
+    raw: bool = False
+    number: bool = False
+
+
+class Control:
+    """An open block.  stack: what lay below it and its parameters, all in variables, for an `else`."""
+
+    __slots__ = ("block", "key", "otherwise", "reached", "stack")
+
+    def __init__(self, block: Block, key: int, stack: list[Operand], otherwise: bool) -> None:
+        self.block = block
+        self.key = key
+        self.stack = stack
+        self.otherwise = otherwise
+        self.reached = False
+
+    @classmethod
+    def dead(cls) -> Control:
+        """Stands for blocks that control never comes to."""
+        return cls(Block("dead", 0, None, 0, 0, FuncType(), 0), -2, [], False)
+
+
+_COMPARISONS = frozenset(f"{kind}.{name}" for kind in ("f32", "f64") for name in ("eq", "ne", "lt", "gt", "le", "ge"))
+_RARE = ", !prof !0"
+
+
+class FunctionWriter:
+    """Writes one function.  loop: key of the loop at whose start it is entered, None for its beginning.  exact: locals
+    of which every NaN's bits matter, for not only arithmetic makes them; the others are made canonical where they can
+    be seen.
+    """
+
+    def __init__(self, around: Around, function: ValidFunction, loop: int | None, exact: frozenset[int]) -> None:
+        self.around = around
+        self.function = function
+        self.loop = loop
+        self.code = around.codes[function.index]
+        self.layout = self.code.layout
+        self.number = around.number(function.index)
+        self.live = live_locals(function)
+        self.tries = any(block.kind == "try_table" for block in function.blocks.values())
+        self.places = _places(self.code)
+        self.sites = {site.offset: position for position, site in self.code.sites.items()}
+        self.variables: dict[str, str] = {}
+        self.out: list[str] = []
+        self.cold: list[str] = []
+        self.stack: list[Operand] = []
+        self.kept = 0  # so many operands, from the bottom, are in variables
+        self.controls: list[Control] = []
+        self.names = 0
+        self.reachable = True
+        self.at = 0
+        self.offset = 0
+        self.entry_stack: list[Operand] = []
+        self.exact = exact
+        self.inexact: set[int] = set()  # what turned out wrong with `exact`
+        self.entered = self._entered_loops()
+
+    def _entered_loops(self) -> list[int]:
+        """The loops from the outermost to the one that is entered: control goes through the start of each."""
+        keys: list[int] = []
+        key = self.loop
+        while key is not None and key != FUNCTION:
+            if self.function.blocks[key].kind == "loop":
+                keys.append(key)
+            key = self.function.blocks[key].parent
+        return keys[::-1]
+
+    # Text
+
+    def name(self) -> str:
+        self.names += 1
+        return f"v{self.names}"
+
+    def let(self, text: str) -> str:
+        name = f"%{self.name()}"
+        self.out.append(f"{name} = {text}")
+        return name
+
+    def do(self, text: str) -> None:
+        self.out.append(text)
+
+    def label(self, name: str) -> None:
+        self.out.append(f"{name}:")
+
+    def variable(self, name: str, type_: str) -> str:
+        """A variable, made if it is new."""
+        self.variables.setdefault(name, type_)
+        return name
+
+    def read(self, variable: str, type_: str) -> str:
+        return self.let(f"load {type_}, ptr {variable}, align 8")
+
+    def write(self, variable: str, type_: str, value: str) -> None:
+        self.do(f"store {type_} {value}, ptr {variable}, align 8")
+
+    def context(self, field: Field, type_: str = "ptr") -> str:
+        place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
+        return self.let(f"load {type_}, ptr {place}, align 8, !tbaa !3")
+
+    # Operands
+
+    def push(self, text: str, type_: ValueType) -> None:
+        self.stack.append(Operand(text, type_))
+
+    def raw_value(self, operand: Operand) -> str:
+        """An operand for arithmetic, which does not care for the bits of a NaN."""
+        return self.read(operand.text, LLVM_TYPES[operand.type]) if operand.kept else operand.text
+
+    def value(self, operand: Operand) -> str:
+        """An operand whose bits can be seen from here on."""
+        value = self.raw_value(operand)
+        if not operand.raw:
+            return value
+        kind = LLVM_TYPES[operand.type]
+        unordered = self.let(f"fcmp uno {kind} {value}, {value}")
+        return self.let(f"select i1 {unordered}, {kind} 0x7FF8000000000000, {kind} {value}")
+
+    def take(self) -> Operand:
+        self.kept = min(self.kept, len(self.stack) - 1)
+        return self.stack.pop()
+
+    def pop(self) -> str:
+        return self.value(self.take())
+
+    def pops(self, count: int) -> list[str]:
+        return [self.value(operand) for operand in [self.take() for _ in range(count)][::-1]]
+
+    def drop_to(self, height: int) -> None:
+        del self.stack[height:]
+        self.kept = min(self.kept, height)
+
+    def keep(self) -> None:
+        """Put all operands in variables: what comes next can be reached in more than one way."""
+        for height in range(self.kept, len(self.stack)):
+            operand = self.stack[height]
+            if not operand.kept:
+                kind = LLVM_TYPES[operand.type]
+                variable = self.variable(f"%s{height}.{kind}", kind)
+                self.write(variable, kind, operand.text)
+                self.stack[height] = Operand(variable, operand.type, True, operand.raw)
+        self.kept = len(self.stack)
+
+    def push_kept(self, key: int, types: Sequence[ValueType]) -> None:
+        """Operands that branches to a block brought."""
+        for at, type_ in enumerate(types):
+            kind = LLVM_TYPES[type_]
+            self.stack.append(Operand(self.variable(f"%b{key}.{at}", kind), type_, True))
+
+    def bring(self, key: int, types: Sequence[ValueType]) -> None:
+        """Put the topmost operands where a branch to a block brings them."""
+        if types:
+            values = [self.value(operand) for operand in self.stack[-len(types) :]]
+            for at, (value, type_) in enumerate(zip(values, types, strict=True)):
+                kind = LLVM_TYPES[type_]
+                self.write(self.variable(f"%b{key}.{at}", kind), kind, value)
+
+    # Frames
+
+    def slot(self, index: int, base: str = "%fp") -> str:
+        return self.let(f"getelementptr i64, ptr {base}, i64 {index}")
+
+    def store_slot(self, index: int, value: str, type_: ValueType, base: str = "%fp") -> None:
+        kind = LLVM_TYPES[type_]
+        if type_ is F32:
+            value, kind = self.let(f"bitcast float {value} to i32"), "i32"
+        if kind == "i32":
+            value, kind = self.let(f"zext i32 {value} to i64"), "i64"
+        self.do(f"store {kind} {value}, ptr {self.slot(index, base)}, align 8, !tbaa !4")
+
+    def load_slot(self, index: int, type_: ValueType, base: str = "%fp") -> str:
+        return self.let(f"load {LLVM_TYPES[type_]}, ptr {self.slot(index, base)}, align 8, !tbaa !4")
+
+    def local_slot(self, index: int) -> int:
+        return index if index < self.layout.params else index + HEADER_SLOTS
+
+    def operand_slot(self, height: int) -> int:
+        return self.layout.params + HEADER_SLOTS + self.layout.locals + height
+
+    def local(self, index: int) -> tuple[str, str]:
+        """Variable and LLVM type of a local."""
+        kind = LLVM_TYPES[self.function.locals[index]]
+        return self.variable(f"%l{index}", kind), kind
+
+    def spill(self, live: int, operands: Sequence[Operand]) -> None:
+        """Write the frame: live locals, and operands from the bottom."""
+        while live:
+            index = (live & -live).bit_length() - 1
+            live &= live - 1
+            type_ = self.function.locals[index]
+            local = Operand(self.local(index)[0], type_, kept=True, raw=index not in self.exact)
+            self.store_slot(self.local_slot(index), self.value(local), type_)
+        for height, operand in enumerate(operands):
+            self.store_slot(self.operand_slot(height), self.value(operand), operand.type)
+
+    # Fuel, and leaving
+
+    def charge(self, cost: int) -> str:
+        """Take fuel; what is left."""
+        left = self.let(f"sub i64 {self.read('%fuel', 'i64')}, {cost}")
+        self.write("%fuel", "i64", left)
+        return left
+
+    def give(self, status: str) -> None:
+        """Return a status."""
+        result = frame_type(self.function.type)
+        if result != "i64":
+            status = self.let(f"insertvalue {result} zeroinitializer, i64 {status}, 0")
+        self.do(f"ret {result} {status}")
+
+    def leave(self, status: int, position: int, live: int, operands: Sequence[Operand], aux: str = "0") -> None:
+        """Stop, for the interpreter or the driver to go on at a position of the interpreter's code."""
+        self.spill(live, operands)
+        fuel = self.read("%fuel", "i64")
+        place = f"ptr %ctx, i64 {fuel}, ptr %fp, i64 {self.number}, i64 {position}, i64 {aux}"
+        self.do(f"call void @leave_at({place})")
+        self.give(str(status_of(status)))
+
+    def leave_if(
+        self, condition: str, status: int, position: int, live: int, operands: Sequence[Operand], aux: str = "0"
+    ) -> None:
+        """The same if a condition holds, which is rare."""
+        name = self.name()
+        self.do(f"br i1 {condition}, label %cold{name}, label %warm{name}{_RARE}")
+        warm, self.out = self.out, self.cold
+        self.label(f"cold{name}")
+        self.leave(status, position, live, operands, aux)
+        self.out = warm
+        self.label(f"warm{name}")
+
+    def why(self, code: int) -> int:
+        """What the shared way out is told of the running instruction: position, operation in its handler, code."""
+        position, part = self.places[self.offset]
+        return position | part << 32 | code << 40
+
+    def trap_lines(self, condition: str, kind: TrapKind, on: str) -> list[str]:
+        return self.stop_lines(condition, kind.code, on)
+
+    def stop_lines(self, condition: str, code: int, on: str) -> list[str]:
+        return [
+            f"store i64 {self.why(code)}, ptr %why, align 8",
+            f"br i1 {condition}, label %stop, label %{on}{_RARE}",
+            f"{on}:",
+        ]
+
+    def trap_if(self, condition: str, kind: TrapKind) -> None:
+        self.out += self.trap_lines(condition, kind, f"on{self.name()}")
+
+    def trap(self, kind: TrapKind) -> None:
+        self.do(f"store i64 {self.why(kind.code)}, ptr %why, align 8")
+        self.do("br label %stop")
+        self.reachable = False
+
+    # Rows
+
+    def row(self, op: Op, args: tuple[Any, ...]) -> None:
+        """An instruction by its LLVM column."""
+        if op.name in ("select", "select_typed"):
+            kind: ValueType | None = self.stack[-2].type
+            count = 3
+        else:
+            kind, count = None, len(op.params) if op.params is not None else 1
+        if op.name in NAN_MAKERS or op.name in _COMPARISONS:
+            values = [self.raw_value(operand) for operand in [self.take() for _ in range(count)][::-1]]
+        else:
+            values = self.pops(count)
+        operands = dict(zip("abd", values, strict=False))
+        if op.form in (Form.LOAD, Form.STORE):
+            operands["p"] = self.address(values[0], args[1], op.size)
+        lines, results = expand(
+            op, operands, f"n{self.name()}.", self.trap_lines, LLVM_TYPES[kind] if kind is not None else "i64"
+        )
+        if op.form in (Form.LOAD, Form.STORE):
+            lines = [f"{line}, !tbaa !2" if ", align 1" in line else line for line in lines]
+        self.out += lines
+        if op.form is Form.CHECKED:
+            self.throw_if(results["c"])
+            results = {"r": results["r"]}
+        types = op.results if op.results is not None else (kind or I32,)
+        if "r" in results:
+            self.stack.append(Operand(results["r"], types[0], raw=op.name in NAN_MAKERS, number=".convert_" in op.name))
+        if "c" in results:
+            self.push(self.let(f"zext i1 {results['c']} to i32"), I32)
+
+    def throw_if(self, condition: str) -> None:
+        """Leave for the driver to throw where checked arithmetic overflows."""
+        if self.tries:
+            position, part = self.places[self.offset]
+            self.leave_if(condition, Exit.THROW, position, self.live[self.at], self.stack, str(part))
+        else:
+            self.out += self.stop_lines(condition, Exit.THROW, f"on{self.name()}")
+
+    def address(self, base: str, offset: int, size: int) -> str:
+        """Address of an access, once it is known to lie within the memory.
+
+        The comparison is of this form because LLVM then still sees how often a loop around it runs.
+        """
+        start = self.let(f"zext i32 {base} to i64")
+        last = self.let(f"add nuw nsw i64 {start}, {offset + size - 1}")
+        outside = self.let(f"icmp uge i64 {last}, {self.read('%size', 'i64')}")
+        self.trap_if(outside, TrapKind.OUT_OF_BOUNDS_MEMORY)
+        place = self.let(f"getelementptr i8, ptr {self.context(Field.MEMORY)}, i64 {start}")
+        return self.let(f"getelementptr i8, ptr {place}, i64 {offset}") if offset else place
+
+    def load_size(self) -> None:
+        """Read the memory's size, which calls may change."""
+        place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(Field.MEMORY_SIZE)}")
+        size = self.let(f"load i64, ptr {place}, align 8, !tbaa !3, !range !7")
+        self.write("%size", "i64", size)
+
+    def dispatch(self, key: int) -> None:
+        """At the start of a loop: on, if control comes in here, to the loop inside."""
+        if key not in self.entered:
+            return
+        inner = self.entered[self.entered.index(key) + 1 :]
+        pending = self.variable("%pending", "i1")
+        if inner:
+            name = self.name()
+            self.do(f"br i1 {self.read(pending, 'i1')}, label %H{inner[0]}, label %in{name}{_RARE}")
+            self.label(f"in{name}")
+        else:
+            self.write(pending, "i1", "false")
+            self.entry_stack = list(self.stack)
+
+
+def _places(code: FunctionCode) -> dict[int, tuple[int, int]]:
+    """Where in the interpreter's code each instruction is: position, operation in its handler."""
+    found: dict[int, tuple[int, int]] = {}
+    for position, offsets in zip(code.places, code.offsets, strict=True):
+        for part, offset in enumerate(offsets):
+            found.setdefault(offset, (position, part))
+    return found

@@ -1,0 +1,328 @@
+"""The compiler as an engine: what it compiles, what it keeps, how it leaves, and how it goes on."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from svm import ENGINES, ExhaustionError, Finished, Guest, Limits, Module, Paused, TrapError
+from svm.cache import cache_folder
+from svm.engines.native.jit import compiled, tier
+from svm.module import from_text
+from svm.runtime.engine import Record
+from tests.engines.programs import PROGRAMS
+
+JIT, INTERPRETER, REFERENCE = "jit", "interpreter", "reference"
+
+
+def spawn(text: str, engine: str = JIT, **options: Any) -> Guest:
+    return Module(from_text(f"module $m version 1\n{text}")).spawn(engine=engine, **options)
+
+
+def tier_of(guest: Guest) -> tier.Tier:
+    """What is compiled in a guest."""
+    found = guest.store.arenas.native.tier
+    assert isinstance(found, tier.Tier)
+    return found
+
+
+LOOP = """
+    func $f (param $n i64) (result i64)
+      local $s i64
+      loop $again
+        local.get $n
+        local.get $s
+        i64.add
+        local.set $s
+        local.get $n
+        i64.const 1
+        i64.sub
+        local.tee $n
+        i64.const 0
+        i64.ne
+        br_if $again
+      end
+      local.get $s
+    end
+    export "f" func $f
+"""
+
+RECURSION = """
+    func $f (param $n i64) (result i64)
+      local.get $n
+      i64.eqz
+      if (result i64)
+        i64.const 0
+      else
+        local.get $n
+        i64.const 1
+        i64.sub
+        call $f
+        i64.const 1
+        i64.add
+      end
+    end
+    export "f" func $f
+"""
+
+
+def test_a_function_is_compiled_with_what_it_calls() -> None:
+    guest = spawn("""
+        func $f (result i32)
+          call $g
+          call $g
+          i32.add
+        end
+        func $g (result i32)
+          i32.const 21
+        end
+        func $never (result i32)
+          i32.const 1
+        end
+        export "f" func $f
+    """)
+    assert guest.call("f") == 42
+    found = tier_of(guest)
+    assert (len(found.units), found.failures) == (1, [])
+    assert len(guest.store.arenas.native.compiled) == 2
+
+
+def test_a_loop_is_compiled_where_the_guest_pauses_in_it() -> None:
+    guest = spawn(LOOP)
+    task = guest.start("f", 100_000)
+    assert isinstance(task.run(fuel=1_000), Paused)
+    assert len(tier_of(guest).loops) == 1
+    assert len(tier_of(guest).units) == 2
+    outcome = task.run()
+    assert isinstance(outcome, Finished)
+    assert outcome.value == 100_000 * 100_001 // 2
+    assert guest.fuel_used == whole(LOOP, 100_000)
+
+
+def whole(text: str, *args: int) -> int:
+    """Fuel that a call uses on the reference engine."""
+    guest = spawn(text, REFERENCE)
+    guest.call("f", *args)
+    return guest.fuel_used
+
+
+def test_code_is_kept_for_the_next_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spawn(LOOP).call("f", 10) == 55
+
+    def refuse(text: str, target: str) -> Any:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(compiled, "_compile", refuse)
+    guest = spawn(LOOP)
+    assert guest.call("f", 10) == 55
+    assert len(tier_of(guest).units) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"svmunit1", b"x" * 500])
+def test_a_damaged_file_is_compiled_anew(damage: bytes) -> None:
+    spawn(RECURSION).call("f", 1)
+    for path in Path(cache_folder("units")).iterdir():
+        path.write_bytes(damage)
+    guest = spawn(RECURSION)
+    assert guest.call("f", 10) == 10
+    assert (len(tier_of(guest).units), tier_of(guest).failures) == (1, [])
+
+
+def test_another_unit_s_file_is_not_taken() -> None:
+    spawn(LOOP).call("f", 1)
+    spawn(RECURSION).call("f", 1)
+    files = sorted(Path(cache_folder("units")).iterdir())
+    contents = [path.read_bytes() for path in files]
+    for path, data in zip(files, [*contents[1:], contents[0]], strict=True):
+        path.write_bytes(data)
+    assert spawn(LOOP).call("f", 10) == 55
+    assert spawn(RECURSION).call("f", 10) == 10
+
+
+def test_what_the_compiler_refuses_stays_interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tier, "unit_ir", lambda *_: "no IR")
+    guest = spawn(LOOP.replace("i64.const 1\n", "i64.const 1\n nop\n"))
+    assert guest.call("f", 10) == 55
+    assert len(tier_of(guest).failures) == 1
+    assert tier_of(guest).units == []
+
+
+def test_a_function_over_the_cap_stays_interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tier, "_LARGEST", 5)
+    guest = spawn(LOOP)
+    assert guest.call("f", 10) == 55
+    assert tier_of(guest).units == []
+
+
+def test_runaway_recursion_traps_at_the_same_depth_on_each_engine() -> None:
+    text = """
+        global $depth mut i64 (i64.const 0)
+        func $f (param $n i64) (result i64)
+          global.get $depth
+          i64.const 1
+          i64.add
+          global.set $depth
+          local.get $n
+          call $f
+          i64.const 1
+          i64.add
+        end
+        export "f" func $f
+        export "depth" global $depth
+    """
+    found = []
+    for engine in ENGINES:
+        guest = spawn(text, engine, limits=Limits(stack=100_000))
+        with pytest.raises(ExhaustionError) as error:
+            guest.call("f", 1)
+        found.append((guest.get_global("depth"), guest.fuel_used, error.value.traceback.frames[-1]))
+    assert found[0] == found[1] == found[2]
+    assert found[0][0] > 1000
+
+
+@pytest.mark.parametrize("size", [512 << 10, 16 << 20])
+def test_deep_recursion_completes_on_any_native_stack(size: int) -> None:
+    depth = 200_000
+    done: list[Any] = []
+
+    def work() -> None:
+        guest = spawn(RECURSION, limits=Limits(stack=64 << 20))
+        done.append((guest.call("f", depth), guest.fuel_used))
+
+    before = threading.stack_size(size)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    guest = spawn(RECURSION, INTERPRETER, limits=Limits(stack=64 << 20))
+    assert done == [(guest.call("f", depth), guest.fuel_used)]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_guest_that_changes_engines_at_every_safepoint_ends_alike(name: str) -> None:
+    program = PROGRAMS[name]
+    module = Module(from_text(program.text))
+    still, moving = (module.spawn(engine=engine) for engine in (REFERENCE, JIT))
+    tasks = [guest.start("f", *program.args) for guest in (still, moving)]
+    order = [JIT, JIT, INTERPRETER, JIT, REFERENCE]
+    for turn in range(300):
+        outcomes = [task.run(fuel=1) for task in tasks]
+        assert outcomes[0].fuel_used == outcomes[1].fuel_used
+        if not isinstance(outcomes[0], Paused):
+            break
+        records: list[Record] = [guest.store.stack.record() for guest in (still, moving)]
+        assert records[0] == records[1]
+        moving.engine = ENGINES[order[turn % len(order)]]()
+    else:
+        outcomes = [task.run() for task in tasks]
+    for outcome in outcomes:
+        assert isinstance(outcome, Finished)
+        assert outcome.value == program.result
+    assert still.fuel_used == moving.fuel_used
+
+
+NANS = """
+    memory 1
+    func $f (param $a i64) (param $b i64) (result i64)
+      local $x f64
+      local $y f64
+      local.get $a
+      f64.reinterpret_i64
+      local.set $x
+      local.get $a
+      f64.reinterpret_i64
+      local.get $b
+      f64.reinterpret_i64
+      BODY
+      i64.reinterpret_f64
+    end
+    export "f" func $f
+"""
+PAYLOAD = 0x7FF8_0000_0000_1234
+INFINITY = 0x7FF0_0000_0000_0000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "f64.sub",  # arithmetic's own
+        "f64.sub\nf64.neg",  # its sign is seen
+        "f64.sub\nf64.abs",
+        "f64.add\nlocal.set $y\nlocal.get $y",  # through a local that only arithmetic writes
+        "f64.add\nlocal.set $x\nlocal.get $x",  # and one that holds a payload too
+        "drop\nlocal.set $y\nlocal.get $y",  # a payload passes unchanged
+        "f64.div\nlocal.tee $y\nlocal.get $y\nf64.copysign",
+        "f64.sub\nlocal.get $x\ni32.const 1\nselect",
+        "f64.min",
+    ],
+)
+@pytest.mark.parametrize("values", [(PAYLOAD, 0), (INFINITY, INFINITY), (0, 0), (INFINITY | 1 << 63, PAYLOAD)])
+def test_nans_have_the_bits_that_they_have_on_the_reference_engine(body: str, values: tuple[int, int]) -> None:
+    text = NANS.replace("BODY", body)
+    expected, got = (spawn(text, engine).call("f", *values) for engine in (REFERENCE, JIT))
+    assert struct.pack("<q", got) == struct.pack("<q", expected)
+
+
+def test_a_loop_after_what_compiled_code_leaves_for_can_be_entered() -> None:
+    text = """
+        memory 1
+        func $f (param $n i32) (result i32)
+          local $s i32
+          i32.const 1
+          memory.grow
+          drop
+          loop $again
+            local.get $s
+            local.get $n
+            i32.add
+            local.set $s
+            local.get $n
+            i32.const 1
+            i32.sub
+            local.tee $n
+            br_if $again
+          end
+          local.get $s
+        end
+        export "f" func $f
+    """
+    guest = spawn(text)
+    task = guest.start("f", 1000)
+    assert isinstance(task.run(fuel=100), Paused)
+    outcome = task.run()
+    assert isinstance(outcome, Finished)
+    assert outcome.value == 500_500
+    assert tier_of(guest).failures == []
+    assert guest.fuel_used == whole(text, 1000)
+
+
+def test_a_trap_says_where_it_happened() -> None:
+    text = """
+        memory 1
+        func $f (param $n i32) (result i32)
+          local.get $n
+          call $g
+          i32.const 1
+          i32.add
+        end
+        func $g (param $n i32) (result i32)
+          local.get $n
+          i32.load offset=4
+          local.get $n
+          i32.load offset=65532
+          i32.add
+        end
+        export "f" func $f
+    """
+    places = []
+    for engine in (REFERENCE, JIT):
+        with pytest.raises(TrapError, match="out of bounds memory access") as error:
+            spawn(text, engine).call("f", 8)
+        places.append([(frame.name, frame.offset) for frame in error.value.traceback.frames])
+    assert places[0] == places[1]
