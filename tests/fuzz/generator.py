@@ -88,7 +88,7 @@ class Maker:
             bodies.append(self.wind())
         if spaces.pages is not None:
             exports.append(Export(MEMORY, ExternKind.MEMORY, 0))
-        exports += self.exports(first)
+        exports += self.exports()
         tags = tuple(Tag(spaces.type(params, ())) for params in self.own_tags)
         return Module(
             types=tuple(spaces.types),
@@ -248,13 +248,16 @@ class Maker:
 
     # What the host asks
 
-    def exports(self, first: int) -> list[Export]:
-        """What later modules may import: functions that are no exports yet, all tables and globals, own tags."""
+    def exports(self) -> list[Export]:
+        """What later modules may import: some functions, all tables, globals and tags.
+
+        The ticks are exported once, by the first module: by another name they would be a global like any other.
+        """
         spaces = self.spaces
         ranges = {
             ExternKind.FUNC: [at for at in spaces.declared if self.random.random() < 0.5],
             ExternKind.TABLE: range(len(spaces.tables)),
-            ExternKind.GLOBAL: range(len(spaces.globals)),
+            ExternKind.GLOBAL: [at for at in range(len(spaces.globals)) if at != spaces.ticks or not self.before],
             ExternKind.TAG: range(len(spaces.tags)),
         }
         return [Export(f"{_EXPORTED[kind]}{at}", kind, at) for kind, places in ranges.items() for at in places]
