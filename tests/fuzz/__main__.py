@@ -21,6 +21,7 @@ from tests.fuzz.workers import PATIENCE, Plan, Summary, alone, run
 
 _ALIKE = 3  # findings that are likely the same, of which files are written
 _SHRINK = 60.0  # seconds for one case
+_NAMED = 30  # instructions that are missing are named if they are fewer
 _SHOW = 10.0  # seconds between two lines of progress
 
 
@@ -50,15 +51,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Generated modules and damaged files.")
     parser.add_argument("what", nargs="?", default="all", choices=["all", *JOBS, "replay"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/fuzz"), help="where findings go, or one is")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for how long, over all jobs")
+    parser.add_argument("--seconds", type=float, help="for how long, over all jobs; a minute, if nothing else is said")
     parser.add_argument("--first", type=int, help="the first number; without it, one that depends on the clock")
     parser.add_argument("--count", type=int, help="how many numbers at most, for each job")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     if options.first is None:
         options.first = int(time.time()) * 1_000_000
-    if options.count is not None and "--seconds" not in " ".join(sys.argv):
-        options.seconds = float("inf")
+    if options.seconds is None:
+        options.seconds = 60.0 if options.count is None else float("inf")
     return options
 
 
@@ -95,8 +96,8 @@ def tell(name: str, summary: Summary) -> None:
         found = {word.removeprefix(what) for word in summary.words if word.startswith(what)}
         if found:
             missing = sorted(set(OPS) - found)
-            print(f"  {what.strip()}: {len(found)} of {len(OPS)} instructions{', without ' if missing else ''}"
-                  f"{', '.join(missing)}")  # fmt: skip
+            without = f", without {', '.join(missing)}" if 0 < len(missing) < _NAMED else ""
+            print(f"  {what.strip()}: {len(found)} of {len(OPS)} instructions{without}")
 
 
 def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:

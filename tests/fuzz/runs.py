@@ -262,9 +262,18 @@ def step(runs: Sequence[Run], what: Any, do: Callable[[Run], End]) -> str:
     mine, its = (run.contents() for run in runs)
     for name, one, other in zip(("fuel", "memory", "globals", "tables", "host calls"), mine, its, strict=True):
         if one != other:
-            raise Difference(f"{what}: {name} {clip(one)} on the native engine, {clip(other)} on the reference engine")
+            raise Difference(f"{what}: {name}{apart(one, other)} (the native engine first)")
     word: str = ends[0][0]
     return word
+
+
+def apart(one: Any, other: Any) -> str:
+    """Where two values differ first, and how."""
+    if isinstance(one, tuple | bytes) and isinstance(other, tuple | bytes) and len(one) == len(other):
+        for at, (mine, its) in enumerate(zip(one, other, strict=True)):
+            if mine != its:
+                return f"[{at}]{apart(mine, its)}"
+    return f": {clip(one)}, {clip(other)}"
 
 
 def clip(value: Any) -> str:
