@@ -1,6 +1,7 @@
 # `make demo` and `make test` are all that a fresh clone needs: Python 3.11+ and make do the rest.
 #   make PYTHON=/path/to/python3 …   uses that interpreter instead of looking for one
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
+#   make spec ENGINES=jit            runs the specification's tests on that engine
 #   make fuzz FUZZ_SECONDS=3600      tries generated modules and damaged files for an hour
 
 .DEFAULT_GOAL := help
@@ -44,7 +45,7 @@ test: $(READY)  ## Run the tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 spec: $(READY)  ## Run the WebAssembly specification's tests on every engine, where they and wabt are at hand.
-	@$(BIN)/python -m tests.spec
+	@$(BIN)/python -m tests.spec $(ENGINES)
 
 slow: $(READY)  ## Run the long tests: guests moved at every safepoint, and others.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,16 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("SVM_CACHE", str(tmp_path_factory.mktemp("cache", numbered=True) / "svm"))
     yield
     patch.undo()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole programs and the specification's scripts take long to compile: with that engine they are slow tests."""
+    for item in items:
+        if _COMPILED.search(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
+_COMPILED = re.compile(r"tests/(krait|wasm|wast|cli)/.*\[(.*-)?jit\b")
 
 
 @pytest.fixture(params=sorted(ENGINES))

@@ -202,13 +202,14 @@ def _work(job: Job, plan: Plan, first: int, end: float, state: Any, pipe: Connec
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     words: Counter[str] = Counter()
     told, parent = time.monotonic(), os.getppid()
+    before = _resident()  # what the parent had when this process was forked counts here too
     over = True
     with trace.open("w", encoding="utf-8") as file:
         faulthandler.enable(file)
         number = first
         while (plan.count is None or number < plan.first + plan.count) and time.monotonic() < end:
             state[0], state[1] = number, time.monotonic_ns()
-            finding = _check(job, number, words)
+            finding = _check(job, number, words, before)
             state[1] = 0
             state[2] += 1
             if finding is not None:
@@ -227,7 +228,7 @@ def _work(job: Job, plan: Plan, first: int, end: float, state: Any, pipe: Connec
         faulthandler.disable()
 
 
-def _check(job: Job, number: int, words: Counter[str]) -> Finding | None:
+def _check(job: Job, number: int, words: Counter[str], before: int) -> Finding | None:
     begun = time.process_time()
     try:
         words.update(job.check(number))
@@ -240,10 +241,15 @@ def _check(job: Job, number: int, words: Counter[str]) -> Finding | None:
         taken = min(taken, time.process_time() - begun)
         if taken > job.seconds:
             return Finding(number, "slow", f"{taken:.2f} s of processor time, {job.seconds} s are allowed")
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    if resident > MEMORY:
-        return Finding(number, "memory", f"{resident} bytes are resident, {MEMORY} are allowed")
+    more = _resident() - before
+    if more > MEMORY:
+        return Finding(number, "memory", f"{more} bytes more are resident, {MEMORY} are allowed")
     return None
+
+
+def _resident() -> int:
+    """The most bytes of memory that the process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _shortened(text: str) -> str:

@@ -1,8 +1,8 @@
 """What is compiled in a guest, and how its interpreter comes to run it.
 
-A function is compiled with those that it calls, as far as there is room in one unit; then the first handler of its code
-in the interpreter's stream is replaced by one that enters the compiled code.  Where a guest pauses in a loop, the code
-that enters the loop there is compiled when it is to go on.
+A function is compiled with the small ones that it calls; then the first handler of its code in the interpreter's
+stream is replaced by one that enters the compiled code.  Where a guest pauses in a loop, the code that enters the loop
+there is compiled when it is to go on.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ from svm.runtime.arenas import Instance
 __all__ = ["Tier"]
 
 _MOST_FUNCTIONS = 40
-_MOST_BYTES = 24_000
+_SMALL = 300
+"""Bytes of a body that is compiled again with each of its callers, for LLVM may put it in the place of a call."""
+
+_MOST_BYTES = 4_000
 _LARGEST = 12_000
-"""Bytes of bodies in one unit, and of one function that is compiled at all: LLVM's time grows faster than the code."""
+"""Bytes of such bodies in one unit, and instructions of a function that is compiled at all: LLVM's time grows faster
+than the code.
+"""
 
 _MOST_LOCALS = 1_000
 _MOST_TARGETS = 1_000
@@ -126,7 +131,11 @@ class Tier:
         struct.pack_into("<Q", self.program.stream, position, handler)
 
     def members(self, root: LinkedCode, itself: bool) -> list[LinkedCode]:
-        """The functions that a function calls, directly and not, nearest first, as far as there is room; and itself."""
+        """The small functions that a function calls, directly and not, nearest first, as far as there is room; and
+        itself, if asked for.
+
+        Larger ones are compiled when they are called, and called by their address.
+        """
         instance = root.instance
         imported = instance.module.imported_functions
         found = [root] if itself else []
@@ -138,7 +147,7 @@ class Tier:
                 if index < imported or index in seen or len(found) >= _MOST_FUNCTIONS:
                     continue
                 more = len(instance.module.module.functions[index - imported].body)
-                if more > _LARGEST or size + more > _MOST_BYTES:
+                if more > _SMALL or size + more > _MOST_BYTES:
                     continue
                 seen.add(index)
                 try:
