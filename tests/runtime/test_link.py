@@ -492,5 +492,5 @@ def test_imports_of_a_module_are_a_mapping_or_a_guest(spawn: Spawn, given: Any) 
 
 def test_an_unknown_engine() -> None:
     for attempt in (Module(from_text("")).spawn, Store):
-        with pytest.raises(UsageError, match="no engine is named 'nonsense'; there are auto, interpreter, jit, reference"):
+        with pytest.raises(UsageError, match="no engine is named 'nonsense'; there are auto, interpreter, jit, ref"):
             attempt(engine="nonsense")
