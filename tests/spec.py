@@ -1,4 +1,4 @@
-"""`make spec`: the WebAssembly specification's tests, on every engine that runs at once; `ENGINES=jit` for the other.
+"""`make spec`: the WebAssembly specification's tests, on every engine; `ENGINES=jit` for one.
 
 In: the archive of the tests among the corpora, and wabt's `wast2json`, which makes JSON and modules of them; where one
 is missing, that is said and nothing is run. Out: what `svm wast` prints, for each engine; the exit status is 1 where a
@@ -63,11 +63,8 @@ def convert(archive: Path, converter: str, folder: Path) -> None:
 
 
 def main() -> int:
-    """Run all scripts on the engines that the command line names; the exit status.
-
-    Without a name, on each that does not compile: compiling thousands of small modules takes many minutes.
-    """
-    engines = sys.argv[1:] or [engine for engine in ENGINES if engine != "jit"]
+    """Run all scripts on the engines that the command line names, all of them if it names none; the exit status."""
+    engines = sys.argv[1:] or list(ENGINES)
     try:
         files = scripts(BUILD)
     except AbsentError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from svm.cache import atomic_write, cache_dir, read
+from svm.cache import atomic_write, cache_dir, make_room, read
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="permission bits are POSIX's")
 
@@ -103,3 +103,13 @@ def test_readers_see_whole_files_while_writers_race(base: Path) -> None:
     for writer in writers:
         writer.join()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_oldest_files_make_room_for_several_new_ones(base: Path) -> None:
+    folder = cache_dir("code")
+    for age in range(17):
+        make_room(str(folder), 16)
+        (folder / str(age)).touch()
+        os.utime(folder / str(age), (age, age))
+        assert len(list(folder.iterdir())) <= 16
+    assert {path.name for path in folder.iterdir()} == {str(age) for age in range(3, 17)}
