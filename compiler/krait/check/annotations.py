@@ -128,6 +128,8 @@ class Annotations:
                 return self.type(items[0])
             case "typing.List":
                 return self.instantiate(self.world.list_type(INT).decl, items, span)
+            case "typing.Dict":
+                return self.instantiate(self.world.dict_type(INT, INT).decl, items, span)
             case "typing.Tuple":
                 if any(isinstance(item, tree.Constant) and item.value is ... for item in items):
                     raise self.refuse(span, "not yet part of Krait: tuples of any length", "write `list[T]`")

@@ -18,7 +18,7 @@ from krait.check.displays import make_tuple
 from krait.check.flow import Variable
 from krait.check.globals import prepare_global
 from krait.check.invoke import find_method, invoke, present, try_invoke
-from krait.check.items import leaves_lists, list_item_type, place, read_item, write_item
+from krait.check.items import key_type, leaves_lists, list_item_type, place, read_item, write_item
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
 from krait.check.scopes import member_of_module, module_named, read_name
@@ -260,7 +260,7 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
     for part in before:
         ctx.emit(part)
     owner = _item_owner(ctx, target)
-    index = ctx.expr(target.slice)
+    index = ctx.expr(target.slice, key_type(ctx, owner.type))
     write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
 
 
@@ -372,7 +372,7 @@ def _wanted(ctx: Context, target: tree.expr) -> Type | None:
         case tree.Subscript(value=tree.Name(id=name)):
             local = ctx.scope.get(name)
             t = prune(local.type) if local is not None and local.type is not None else None
-            return t.args[0] if isinstance(t, ClassType) and len(t.args) == 1 else None
+            return t.args[-1] if isinstance(t, ClassType) and t.decl.module.library and t.args else None
         case _:
             return None
 
@@ -451,7 +451,7 @@ def _augment_item(ctx: Context, node: tree.AugAssign, target: tree.Subscript) ->
     if isinstance(target.slice, tree.Slice):
         raise ctx.later(target.span, "assignment to a slice", "build a new list")
     held, owner = ctx.hold(_item_owner(ctx, target))
-    held_index, index = ctx.hold(ctx.expr(target.slice))
+    held_index, index = ctx.hold(ctx.expr(target.slice, key_type(ctx, owner.type)))
     for part in (*held, *held_index):
         ctx.emit(part)
     where = target.slice.span
@@ -480,12 +480,21 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
     t = prune(left.type)
     wanted = t if t in FIXED or isinstance(t, ClassType) else None
     right = ctx.expr(node.value, wanted)
-    if isinstance(t, ClassType) and isinstance(node.op, tree.Add) and t.decl is ctx.world.list_type(INT).decl:
-        grown = try_invoke(ctx, left, "extend", [(right, node.value.span)], node.span)
-        if grown is not None:
-            ctx.emit(hir.Evaluate(ctx.line, grown))
+    is_builtin = isinstance(t, ClassType) and t.decl.module.library
+    in_place = _IN_PLACE.get((t.decl.name, type(node.op))) if isinstance(t, ClassType) and is_builtin else None
+    if in_place is not None:
+        changed = try_invoke(ctx, left, in_place, [(right, node.value.span)], node.span)
+        if changed is not None:
+            ctx.emit(hir.Evaluate(ctx.line, changed))
             return None
     return binary(ctx, node.op, left, right, node)
+
+
+_IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
+    ("list", tree.Add): "extend",
+    ("dict", tree.BitOr): "update",
+}
+"""The method that an augmented assignment to an object of a built-in class calls, to change the object itself."""
 
 
 @statement(tree.Delete)
@@ -497,7 +506,7 @@ def delete(ctx: Context, node: tree.Delete) -> None:
         owner = ctx.expr(target.value)
         if find_method(ctx, owner.type, "__delitem__") is None:
             raise ctx.refuse(target.span, f"items of a `{owner.type}` cannot be deleted")
-        index = ctx.expr(target.slice)
+        index = ctx.expr(target.slice, key_type(ctx, owner.type))
         ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, "__delitem__", [(index, target.slice.span)], target.span)))
 
 

@@ -16,6 +16,7 @@ from krait.check.conditions import condition, truth
 from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
+from krait.check.hashing import has_random_hash, hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import Plan, comprehension_loops, plan
 from krait.check.operators import binary
@@ -46,6 +47,8 @@ _R = TypeVar("_R", bound=Rule)
 
 BUILTINS: dict[str, Rule] = {}
 """The rule for each function that the compiler knows."""
+_CONVERSIONS: dict[str, Rule] = {}
+"""The rule for calls of each built-in class."""
 
 
 def builtin(*names: str) -> Callable[[_R], _R]:
@@ -53,6 +56,16 @@ def builtin(*names: str) -> Callable[[_R], _R]:
 
     def register(rule: _R) -> _R:
         BUILTINS.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def conversion(name: str) -> Callable[[_R], _R]:
+    """Register the rule for calls of a built-in class."""
+
+    def register(rule: _R) -> _R:
+        _CONVERSIONS[name] = rule
         return rule
 
     return register
@@ -254,15 +267,16 @@ def pow_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 @builtin("hash")
 def hash_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``hash(x)``: of numbers; CPython's hash of a text differs from run to run."""
+    """``hash(x)``; what depends on a text differs from run to run in CPython, so only ``__hash__`` may ask for it."""
     (arg,) = _plain_args(ctx, node, 1, 1)
     value = ctx.expr(arg)
-    if prune(value.type) not in (INT, FLOAT, BOOL):
-        raise ctx.later(node.span, f"`hash` of a `{value.type}`", "compute one of its parts")
-    made = try_invoke(ctx, value, "__hash__", [], node.span)
-    if made is None:
-        raise ctx.later(node.span, f"`hash` of a `{value.type}`", "compute one of its parts")
-    return made
+    if not ctx.module.library and ctx.instance.decl.name != "__hash__" and has_random_hash(ctx, value.type):
+        raise ctx.refuse(
+            node.span,
+            f"the hash of a `{value.type}` differs from run to run in CPython",
+            "ask for it in a method `__hash__` only",
+        )
+    return hash_of(ctx, value, node.span)
 
 
 @builtin("isinstance")
@@ -442,11 +456,16 @@ def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 def list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | None = None) -> hir.Expr:
     """Return a list of what an expression gives, which is the list itself if it is one."""
-    return _list_of_items(ctx, node, span, expected)[0]
+    return gather(ctx, node, span, expected)[0]
 
 
-def _list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | None) -> tuple[hir.Expr, bool]:
-    """Return a list of what an expression gives, and whether it is a new one that nobody else has."""
+def gather(
+    ctx: Context, node: tree.expr, span: Span, expected: Type | None, keep: ClassDecl | None = None
+) -> tuple[hir.Expr, bool]:
+    """Return a list of what an expression gives, and whether it is a new one that nobody else has.
+
+    An object of the class ``keep`` is returned as it is.
+    """
     if isinstance(node, tree.GeneratorExp):
         return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
     if isinstance(node, tree.Tuple):
@@ -462,8 +481,8 @@ def _list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | N
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
-    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
-        return value, False
+    if isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, keep):
+        return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)
     if t == ctx.world.str_type:
         return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True
     local = ctx.temp(t)
@@ -525,6 +544,7 @@ def convert(ctx: Context, decl: ClassDecl, node: tree.Call, expected: Type | Non
     return _CONVERSIONS[decl.name](ctx, node, expected)
 
 
+@conversion("str")
 def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = _plain_args(ctx, node, 0, 1)
     if not args:
@@ -532,11 +552,13 @@ def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     return text_of(ctx, ctx.expr(args[0]), "__str__", args[0].span)
 
 
+@conversion("bool")
 def _to_bool(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = _plain_args(ctx, node, 0, 1)
     return truth(ctx, ctx.expr(args[0]), args[0].span) if args else hir.Const(BOOL, False)
 
 
+@conversion("int")
 def _to_int(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     given = _keywords(ctx, node, "base")
     if len(node.args) > 2:
@@ -562,6 +584,7 @@ def _to_int(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     raise _no_number(ctx, "int", t, node.args[0].span)
 
 
+@conversion("float")
 def _to_float(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = _plain_args(ctx, node, 0, 1)
     if not args:
@@ -590,12 +613,10 @@ def _no_number(ctx: Context, name: str, t: Type, span: Span) -> Refusal:
     return ctx.refuse(span, f"`{name}` does not take a `{t}`", *hints)
 
 
+@conversion("list")
 def _to_list(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = _plain_args(ctx, node, 0, 1)
     if not args:
         return ctx.expr(tree.List((), tree.LOAD, node.span), expected)
-    value, is_new = _list_of_items(ctx, args[0], node.span, expected)
+    value, is_new = gather(ctx, args[0], node.span, expected)
     return value if is_new else invoke(ctx, value, "copy", [], node.span)
-
-
-_CONVERSIONS: dict[str, Rule] = {"str": _to_str, "bool": _to_bool, "int": _to_int, "float": _to_float, "list": _to_list}

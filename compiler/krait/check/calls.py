@@ -16,6 +16,7 @@ from krait.check.builtins import BUILTINS, convert, list_of_items
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
 from krait.check.invoke import fresh_instance, present, receiver_for
+from krait.check.mappings import dict_from_keys, dict_method, dict_of_items, is_dict
 from krait.check.names import did_you_mean
 from krait.check.scopes import find, find_in_module, module_named, touch_declaration
 from krait.check.signatures import declared_fields, signature
@@ -120,6 +121,9 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     t = prune(receiver.type)
     if isinstance(t, Infer):
         raise ctx.unknown(func.value.span, "this value")
+    made = dict_method(ctx, receiver, node, func)
+    if made is not None:
+        return made
     found = ctx.world.find_method(t, func.attr)
     if found is None or (
         func.attr.startswith("_")
@@ -153,6 +157,8 @@ def _call_on_class(
     ctx: Context, cls: ClassDecl, func: tree.Attribute, node: tree.Call, expected: Type | None
 ) -> hir.Expr:
     """``Class.method(…)``: a static method, or a method that is given ``self``."""
+    if cls is ctx.world.dict_type(INT, INT).decl and func.attr == "fromkeys":
+        return dict_from_keys(ctx, node, expected)
     decl = cls.find_method(func.attr)
     if decl is None:
         raise ctx.refuse(
@@ -366,6 +372,8 @@ def _argument(ctx: Context, decl: FunctionDecl, item: _Given, wanted: Type) -> h
     t = prune(wanted)
     if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
         return list_of_items(ctx, item.node, item.node.span, wanted)
+    if is_dict(ctx, t):
+        return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
     value = ctx.expr(item.node, wanted)
     return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
 

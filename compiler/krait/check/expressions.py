@@ -12,7 +12,7 @@ from krait.check.constants import INT_MAX, literal_int
 from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
 from krait.check.invoke import find_method, invoke
-from krait.check.items import read_item
+from krait.check.items import key_type, read_item
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.scopes import read_name
@@ -161,7 +161,7 @@ def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.
         return _tuple_item(ctx, value, t, node)
     if find_method(ctx, t, "__getitem__") is None:
         raise ctx.refuse(node.span, f"a `{t}` has no items", label="cannot be indexed")
-    return read_item(ctx, value, ctx.expr(node.slice), node.slice.span, node.span)
+    return read_item(ctx, value, ctx.expr(node.slice, key_type(ctx, t)), node.slice.span, node.span)
 
 
 def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscript) -> hir.Expr:
@@ -211,12 +211,6 @@ def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) 
 def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
     """``lambda``."""
     raise ctx.later(node.span, "`lambda`", "write a function with `def`, and call it")
-
-
-@expression(tree.Dict, tree.DictComp)
-def dict_display(ctx: Context, node: tree.Dict, expected: Type | None) -> hir.Expr:
-    """``{a: b}``."""
-    raise ctx.later(node.span, "dicts", "keep keys and values in two lists")
 
 
 @expression(tree.Set, tree.SetComp)

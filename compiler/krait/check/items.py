@@ -24,6 +24,12 @@ def list_item_type(ctx: Context, t: Type) -> Type | None:
     return t.args[0] if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl else None
 
 
+def key_type(ctx: Context, t: Type) -> Type | None:
+    """Return the type of a dict's keys, None if the type is not a dict's."""
+    t = prune(t)
+    return t.args[0] if isinstance(t, ClassType) and t.decl is ctx.world.dict_type(INT, INT).decl else None
+
+
 def read_item(ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span) -> hir.Expr:
     """Return ``owner[index]``."""
     item = list_item_type(ctx, owner.type)

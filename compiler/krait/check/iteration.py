@@ -312,6 +312,8 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
         return _tuple_plan(ctx, value, t, span)
     if isinstance(t, ClassType) and find_method(ctx, t, "_at") is not None:
         return _indexed_plan(ctx, value, t, span)
+    if isinstance(t, ClassType) and (view_of(t) or find_method(ctx, t, "_step") is not None):
+        return _table_plan(ctx, value, t, span)
     if (
         isinstance(t, ClassType)
         and find_method(ctx, t, "_advance") is None
@@ -376,6 +378,40 @@ def _backwards_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> 
     step = [hir.Assign(ctx.line, current, item), hir.Assign(ctx.line, index, hir.Op(U32, "i32.sub", [at, one]))]
     test = hir.Op(BOOL, "i32.lt_u", [at, hir.FieldGet(U32, kept, "length")])  # -1 is the greatest u32, and so ends it
     return Plan(hir.LocalGet(item.type, current), test, list[hir.Stmt](setup), list[hir.Stmt](step))
+
+
+def view_of(t: ClassType) -> str:
+    """Return ``keys``, ``values`` or ``items`` for the type of such a view of a dict, else nothing."""
+    is_view = t.decl.module.name == "krait.dict" and t.decl.name.startswith("dict_")
+    return t.decl.name.removeprefix("dict_") if is_view else ""
+
+
+def _table_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
+    """A dict, a view of one, or a set: the number of an entry; the table says which is the next, 0 at the end."""
+    view = view_of(t)
+    if view:
+        mapping = field_type(ctx.world, t, "mapping")
+        assert mapping is not None
+        value = hir.FieldGet(mapping, value, "mapping")
+    table, entry, size = ctx.temp(value.type), ctx.temp(U32), ctx.temp(U32)
+    kept, at = hir.LocalGet(value.type, table), hir.LocalGet(U32, entry)
+    setup = [
+        hir.Assign(ctx.line, table, value),
+        hir.Assign(ctx.line, size, hir.FieldGet(U32, kept, "length")),
+        hir.Assign(ctx.line, entry, hir.Const(U32, 0)),
+    ]
+    following = invoke(ctx, kept, "_step", [(at, span), (hir.LocalGet(U32, size), span)], span)
+    test = hir.Let(
+        BOOL, [hir.Assign(ctx.line, entry, following)], hir.Op(BOOL, "i32.ne", [at, hir.Const(U32, 0)])
+    )
+    step: list[hir.Stmt] = []
+    items: list[hir.Expr] = []
+    for method in {"values": ("_value",), "items": ("_key", "_value")}.get(view, ("_key",)):
+        part = invoke(ctx, kept, method, [(at, span)], span)
+        current = ctx.temp(part.type)
+        step.append(hir.Assign(ctx.line, current, part))
+        items.append(hir.LocalGet(part.type, current))
+    return Plan(items[0] if len(items) == 1 else tuple(items), test, list[hir.Stmt](setup), step)
 
 
 def _stream_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:

@@ -14,6 +14,11 @@ MAX_LENGTH = 64
 """Items of a tuple."""
 
 
+_PRIME_1, _PRIME_2, _PRIME_5 = 11400714785074694791, 14029467366897019727, 2870177450012600261
+_NOT_MINUS_ONE = 1546275796
+"""What CPython's hash of tuples is made of (`Objects/tupleobject.c`; a simplification of Collet's xxHash)."""
+
+
 def tuple_type(world: World, items: tuple[Type, ...]) -> ClassType:
     """Return the type of tuples of the ``items``."""
     return ClassType(_tuple_class(world, len(items)), items)
@@ -47,7 +52,7 @@ def _source(length: int) -> str:
     items = range(length)
     params = f"[{', '.join(f'T{i}' for i in items)}]" if length else ""
     own = f"tuple[{', '.join(f'T{i}' for i in items)}]" if length else "tuple[()]"
-    lines = [f"class tuple{params}:", f'    """A tuple of {length} items."""']
+    lines = ["from krait.unsafe import key_bits, u64", f"class tuple{params}:", f'    """A tuple of {length} items."""']
     lines += [f"    item{i}: T{i}" for i in items]
     lines += [f"    def __init__(self{''.join(f', item{i}: T{i}' for i in items)}) -> None:"]
     lines += [f"        self.item{i} = item{i}" for i in items] or ["        pass"]
@@ -60,6 +65,17 @@ def _source(length: int) -> str:
             lines.append(f"        if not (self.item{i} == other.item{i}):")
             lines.append(f"            return self.item{i} {operator} other.item{i}")
         lines.append(f"        return {at_end}")
+    lines += ["    def __hash__(self) -> int:", f"        acc: u64 = {_PRIME_5}"]
+    for i in items:
+        lines.append(f"        acc = acc + u64(hash(self.item{i})) * {_PRIME_2}")
+        lines.append(f"        acc = (acc << 31 | acc >> 33) * {_PRIME_1}")
+    lines.append(f"        acc = acc + {length ^ _PRIME_5 ^ 3527539}")
+    lines.append(f"        return {_NOT_MINUS_ONE} if int(acc) == -1 else int(acc)")
+    lines += ["    def _key_bits(self) -> u64:", "        bits: u64 = 0"]
+    for i in items:
+        lines.append(f"        bits = (bits ^ key_bits(self.item{i})) * {_PRIME_1}")
+        lines.append("        bits = bits ^ bits >> 32")
+    lines.append("        return bits")
     inner = ' + ", " + '.join(f"repr(self.item{i})" for i in items) or '""'
     close = ",)" if length == 1 else ")"
     lines += ["    def __repr__(self) -> str:", f'        return "(" + {inner} + "{close}"']

@@ -11,6 +11,7 @@ from krait.check import hir
 from krait.check.coerce import coerce, to_int
 from krait.check.constants import literal_int
 from krait.check.context import Context
+from krait.check.hashing import key_bits, same_key
 from krait.check.operators import narrowed
 from krait.check.signatures import declared_fields
 from krait.check.types import (
@@ -183,6 +184,15 @@ def _type_name(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Ex
     return hir.TypeName(ctx.world.str_type, ctx.expr(node.args[0]))
 
 
+def _key_bits(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return key_bits(ctx, ctx.expr(node.args[0]), node.args[0].span)
+
+
+def _same_key(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    left, right = (ctx.expr(arg) for arg in node.args)
+    return same_key(ctx, left, right, node.span)
+
+
 _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] = {
     "size_of": _size_of,
     "address_of": _address_of,
@@ -194,6 +204,8 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "heap_base": _heap_base,
     "trap": _trap,
     "type_name": _type_name,
+    "key_bits": _key_bits,
+    "same_key": _same_key,
 }
 
 

@@ -93,6 +93,8 @@ _UNSAFE: dict[str, Type | str] = {
             "wrapping_sub",
             "wrapping_mul",
             "type_name",
+            "key_bits",
+            "same_key",
             "host",
         )
     },
@@ -133,14 +135,12 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""
 
 TYPES_LATER = {
-    "dict": "keep keys and values in two lists",
     "set": "keep the items in a list, and test with `in`",
     "frozenset": "keep the items in a list, and test with `in`",
     "bytes": "use `list[int]` or `str`",
     "bytearray": "use `list[int]`",
     "complex": "keep the two parts in two floats",
     "object": "name the type",
-    "Dict": "keep keys and values in two lists",
     "Set": "keep the items in a list, and test with `in`",
     "Union": "use one type, or `X | None`",
     "Callable": "call the function by its name",
@@ -174,7 +174,6 @@ REFUSED_BUILTINS = {
     "iter": "write a `for` loop",
     "next": "write a `for` loop",
     "slice": "write `xs[a:b]`",
-    "dict": TYPES_LATER["dict"],
     "set": TYPES_LATER["set"],
     "frozenset": TYPES_LATER["frozenset"],
     "bytes": TYPES_LATER["bytes"],

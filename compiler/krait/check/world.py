@@ -304,6 +304,10 @@ class World:
         """The type ``list[item]``."""
         return self.library_class("list", item)
 
+    def dict_type(self, key: Type, value: Type) -> ClassType:
+        """The type ``dict[key, value]``."""
+        return self.library_class("dict", key, value)
+
     # --- classes ---------------------------------------------------------------------------------------------------
 
     def class_of(self, t: Type) -> tuple[ClassDecl, tuple[Type, ...]] | None:

@@ -1,0 +1,109 @@
+"""Hashes, and the equality by which keys are found.
+
+In: checked values. Out: `hash(x)` as CPython computes it, for the order of sets; quicker bits for dicts, whose order
+does not depend on hashes; the comparison of keys, in which an object is always equal to itself.
+"""
+
+from __future__ import annotations
+
+from krait.check import hir
+from krait.check.coerce import is_none, unwrap
+from krait.check.comparisons import equal
+from krait.check.context import Context
+from krait.check.invoke import find_method, try_invoke
+from krait.check.signatures import declared_fields, field_type
+from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, prune
+from krait.diagnostics import Span
+
+_HASH_OF_NONE = 0xFCA86420
+"""What CPython gives for None since 3.12."""
+
+
+def hash_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``hash(value)``, an int."""
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(span, "this value")
+    if t is NONE:
+        return hir.Let(INT, [hir.Evaluate(ctx.line, value)], hir.Const(INT, _HASH_OF_NONE))
+    if isinstance(t, Optional):
+        held, kept = ctx.hold(value)
+        inner = hash_of(ctx, unwrap(ctx, kept), span)
+        return hir.Let(INT, held, hir.Conditional(INT, is_none(kept), hir.Const(INT, _HASH_OF_NONE), inner))
+    made = try_invoke(ctx, value, "__hash__", [], span)
+    if made is not None and prune(made.type) is INT:
+        return made
+    if isinstance(t, ClassType) and not t.decl.module.library and find_method(ctx, t, "__eq__") is None:
+        return hir.Op(INT, "i64.extend_i32_u", [value])
+    raise ctx.refuse(
+        span,
+        f"a `{t}` cannot be hashed: it is no key of a dict and no item of a set",
+        _instead(ctx, t),
+    )
+
+
+def _instead(ctx: Context, t: Type) -> str:
+    name = t.decl.name if isinstance(t, ClassType) and t.decl.module.library else ""
+    frozen = {"list": "a tuple", "set": "a `frozenset`", "bytearray": "`bytes`", "dict": "a tuple of its items"}
+    if name in frozen:
+        return f"use {frozen[name]}, which cannot change"
+    return "give the class a method `def __hash__(self) -> int:`"
+
+
+def has_random_hash(ctx: Context, t: Type) -> bool:
+    """Return whether hashes of values of the type differ from run to run in CPython: of texts, and what holds them.
+
+    Of an object whose class has a ``__hash__``, its fields are looked at.
+    """
+    return _has_random_hash(ctx, t, set())
+
+
+def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
+    t = prune(t)
+    if isinstance(t, Optional):
+        return _has_random_hash(ctx, t.inner, seen)
+    if not isinstance(t, ClassType) or t in seen:
+        return False
+    seen.add(t)
+    if t.decl.module.library:
+        return t.decl.name in ("str", "bytes") or any(_has_random_hash(ctx, arg, seen) for arg in t.args)
+    if find_method(ctx, t, "__hash__") is None:
+        return True
+    parts = [field_type(ctx.world, t, name) for name in declared_fields(ctx.world, t)]
+    return any(part is not None and _has_random_hash(ctx, part, seen) for part in parts)
+
+
+def key_bits(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return a u64 that is the same for equal keys."""
+    t = prune(value.type)
+    if t is INT:
+        return hir.Cast(U64, value)
+    if t is BOOL:
+        return hir.Op(U64, "i64.extend_i32_u", [value])
+    if t is FLOAT:  # adding zero makes one of the two zeros
+        return hir.Op(U64, "i64.reinterpret_f64", [hir.Op(FLOAT, "f64.add", [value, hir.Const(FLOAT, 0.0)])])
+    if isinstance(t, Optional):
+        held, kept = ctx.hold(value)
+        inner = key_bits(ctx, unwrap(ctx, kept), span)
+        return hir.Let(U64, held, hir.Conditional(U64, is_none(kept), hir.Const(U64, 1), inner))
+    if find_method(ctx, t, "_key_bits") is not None:
+        made = try_invoke(ctx, value, "_key_bits", [], span)
+        if made is not None:
+            return made
+    return hir.Cast(U64, hash_of(ctx, value, span))
+
+
+def same_key(ctx: Context, left: hir.Expr, right: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``left is right or left == right``."""
+    spans = (span, span, span)
+    t = prune(left.type)
+    if not isinstance(t, ClassType) or t.decl.module.library:
+        return equal(ctx, left, right, spans)
+    held_left, a = ctx.hold(left)
+    held_right, b = ctx.hold(right)
+    same = hir.Op(BOOL, "i32.eq", [a, b])
+    if find_method(ctx, t, "__eq__") is None:
+        return hir.Let(BOOL, [*held_left, *held_right], same)
+    return hir.Let(
+        BOOL, [*held_left, *held_right], hir.Conditional(BOOL, same, hir.Const(BOOL, True), equal(ctx, a, b, spans))
+    )
