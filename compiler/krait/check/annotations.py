@@ -17,6 +17,7 @@ from krait.check.types import (
     NONE,
     ClassDecl,
     ClassType,
+    FunctionType,
     Instance,
     Intrinsic,
     ModuleDecl,
@@ -130,6 +131,8 @@ class Annotations:
                 return self.instantiate(self.world.list_type(INT).decl, items, span)
             case "typing.Dict":
                 return self.instantiate(self.world.dict_type(INT, INT).decl, items, span)
+            case "typing.Callable":
+                return self.callable(items, span)
             case "typing.Tuple":
                 if any(isinstance(item, tree.Constant) and item.value is ... for item in items):
                     raise self.refuse(span, "not yet part of Krait: tuples of any length", "write `list[T]`")
@@ -139,6 +142,12 @@ class Annotations:
                 return self.instantiate(meaning, items, span)
             case _:
                 raise self.refuse(span, "this type takes no arguments")
+
+    def callable(self, items: tuple[tree.expr, ...], span: Span) -> Type:
+        if len(items) != 2 or not isinstance(items[0], tree.List):
+            hint = "write the types of the parameters: `Callable[[int, str], bool]`"
+            raise self.refuse(span, "not part of Krait: a `Callable` with any parameters", hint)
+        return FunctionType(tuple(self.value_type(item) for item in items[0].elts), self.type(items[1]))
 
     def instantiate(self, decl: ClassDecl, items: tuple[tree.expr, ...], span: Span) -> Type:
         if decl.primitive is not None and not items:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import read_attribute
+from krait.check.cells import write_local
 from krait.check.coerce import coerce, require
 from krait.check.conditions import access_path
 from krait.check.context import Context, statement
@@ -74,7 +75,7 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
     if isinstance(variable, GlobalVar):
         ctx.emit(hir.GlobalSet(ctx.line, variable, fitted))
     else:
-        ctx.emit(hir.Assign(ctx.line, variable, fitted))
+        write_local(ctx, variable, fitted)
     ctx.flow = ctx.flow.bind(variable)
     _narrow_by_value((variable,), ctx, variable.type, value)
 

@@ -9,6 +9,7 @@ from krait.check import hir
 from krait.check.coerce import require
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
+from krait.check.function_values import value_of_method
 from krait.check.invoke import invoke, present
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
@@ -25,13 +26,13 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     """``value.attr`` that is not called."""
     module = module_named(ctx, node.value)
     if module is not None:
-        return member_of_module(ctx, module, node)
+        return member_of_module(ctx, module, node, expected)
     is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
     narrowed = None if is_base else _narrowed_attribute(ctx, node)
     if narrowed is not None:
         return narrowed
-    return read_attribute(ctx, ctx.expr(node.value), node)
+    return read_attribute(ctx, ctx.expr(node.value), node, expected)
 
 
 def _narrowed_attribute(ctx: Context, node: tree.Attribute) -> hir.Expr | None:
@@ -46,8 +47,8 @@ def _narrowed_attribute(ctx: Context, node: tree.Attribute) -> hir.Expr | None:
     return hir.Cast(known, value) if prune(value.type) != known else value
 
 
-def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute) -> hir.Expr:
-    """Return a field or property of an object."""
+def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected: Type | None = None) -> hir.Expr:
+    """Return a field, property or method of an object."""
     value = present(ctx, value, node.attr, node.span)
     t = prune(value.type)
     if isinstance(t, Infer):
@@ -65,7 +66,7 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute) -> hir.E
             check_complete(ctx, node.value)
         return invoke(ctx, value, node.attr, [], node.span)
     if method is not None:
-        raise ctx.later(node.span, "methods as values", f"call it: `{node.attr}(…)`")
+        return value_of_method(ctx, value, method[0], node, expected)
     raise no_attribute(ctx, t, node)
 
 

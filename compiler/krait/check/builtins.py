@@ -439,7 +439,7 @@ def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
                 for part in decide(ctx.expr(arg.elt)):
                     ctx.emit(part)
 
-            comprehension_loops(ctx, arg.generators, each)
+            comprehension_loops(ctx, arg.generators, each, [arg.elt])
         else:
             values = list_of_items(ctx, arg, node.span)
             t = prune(values.type)

@@ -15,10 +15,19 @@ from krait.check.attributes import no_attribute
 from krait.check.builtins import BUILTINS, convert, list_of_items
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
-from krait.check.invoke import fresh_instance, present, receiver_for
+from krait.check.function_values import call_value
+from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method, dict_of_items, is_dict
 from krait.check.names import did_you_mean
-from krait.check.scopes import find, find_in_module, module_named, touch_declaration
+from krait.check.scopes import (
+    find,
+    find_in_module,
+    module_named,
+    read_function,
+    read_global,
+    read_name,
+    touch_declaration,
+)
 from krait.check.signatures import declared_fields, signature
 from krait.check.types import (
     BOOL,
@@ -30,8 +39,10 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    GlobalVar,
     Infer,
     Intrinsic,
+    Local,
     NamedType,
     Parameter,
     Primitive,
@@ -59,9 +70,7 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         case tree.Name(id=name) as func:
             local = ctx.scope.get(name)
             if local is not None:
-                if local.broken:
-                    raise Refusal(name)
-                raise ctx.refuse(func.span, f"`{name}` is a variable here; it cannot be called", label="not a function")
+                return _call_local(ctx, local, func, node, expected)
             return call_symbol(ctx, find(ctx, func), node, (), expected)
         case tree.Subscript(value=tree.Name() as func, slice=arguments):
             items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
@@ -70,7 +79,24 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         case tree.Attribute() as func:
             return _call_attribute(ctx, func, node, expected)
         case _:
-            raise ctx.later(node.func.span, "calls of what an expression gives", "call a function by its name")
+            return _call_what(ctx, ctx.expr(node.func), node, expected)
+
+
+def _call_local(ctx: Context, local: Local, func: tree.Name, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """Call a variable: a function within this one, or a value."""
+    if local.function is not None and local.function.closure is not None:
+        receiver = hir.Cast(ClassType(local.function.closure), read_function(ctx, local, func))
+        return call_function(ctx, local.function, (), receiver, node, (), expected)
+    return _call_what(ctx, read_name(ctx, func), node, expected)
+
+
+def _call_what(ctx: Context, value: hir.Expr, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """Call a value: a function, or an object whose class says what that means."""
+    found = ctx.world.find_method(value.type, "__call__")
+    if found is None:
+        return call_value(ctx, value, node)
+    decl, owner_args = found
+    return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, value), node, (), expected, virtual=True)
 
 
 def call_symbol(
@@ -96,6 +122,8 @@ def call_symbol(
         case FunctionDecl():
             made = call_function(ctx, symbol, (), None, node, types, expected)
             return touch_declaration(ctx, symbol, node, made)
+        case GlobalVar():
+            return _call_what(ctx, read_global(ctx, symbol, node.func), node, expected)
         case _:
             raise ctx.refuse(node.func.span, "this cannot be called", label="not a function")
 
@@ -131,19 +159,15 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
         and found[0].module.library
         and not ctx.module.library
     ):
-        _refuse_field_call(ctx, t, func)
+        if isinstance(t, ClassType) and func.attr in declared_fields(ctx.world, t):
+            return _call_what(ctx, ctx.expr(func), node, expected)
         raise no_attribute(ctx, t, func)
     decl, owner_args = found
     if decl.kind == "property":
-        raise ctx.later(func.span, "calls of what a property gives", "call a method by its name")
+        return _call_what(ctx, invoke(ctx, receiver, func.attr, [], func.span), node, expected)
     if decl.kind == "static":
         return call_function(ctx, decl, owner_args, None, node, (), expected)
     return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected, virtual=True)
-
-
-def _refuse_field_call(ctx: Context, t: Type, func: tree.Attribute) -> None:
-    if isinstance(t, ClassType) and func.attr in declared_fields(ctx.world, t) and not t.decl.module.library:
-        raise ctx.refuse(func.span, f"`{func.attr}` is a field of `{t}`, not a method", label="cannot be called")
 
 
 def _class_named(ctx: Context, node: tree.expr) -> ClassDecl | None:
@@ -285,11 +309,12 @@ def call_function(
     result = substitute(sig.result, env)
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)
-    before, values = _in_order(ctx, decl, sig, given, checked, env)
+    held: hir.Block = []
+    if receiver is not None and (decl.closure is not None or [item.param for item in given] != list(sig.params)):
+        held, receiver = ctx.hold(receiver)
+    before, values = _in_order(ctx, decl, sig, given, checked, env, receiver)
+    before = [*held, *before]
     args = values if receiver is None else [receiver, *values]
-    if before and receiver is not None:
-        held, kept = ctx.hold(receiver)
-        before, args = [*held, *before], [kept, *values]
     made = ctx.call(instance, args, result, node.span, virtual=virtual)
     return hir.Let(result, before, made) if before else made
 
@@ -385,6 +410,7 @@ def _in_order(
     given: Sequence[_Given],
     checked: Sequence[hir.Expr],
     env: Mapping[TypeParam, Type],
+    receiver: hir.Expr | None,
 ) -> tuple[hir.Block, list[hir.Expr]]:
     """Return the values in the order of the parameters.
 
@@ -400,14 +426,17 @@ def _in_order(
             before += held
     by_param = {id(param): value for param, value in zip(order, values, strict=True)}
     return before, [
-        by_param[id(param)] if id(param) in by_param else _default(ctx, decl, param, env) for param in sig.params
+        by_param[id(param)] if id(param) in by_param else _default(ctx, receiver, param, env)
+        for param in sig.params
     ]
 
 
-def _default(ctx: Context, decl: FunctionDecl, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
+def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
     """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
     assert param.default is not None
     t = substitute(param.type, env)
+    if param.default_field is not None and receiver is not None:
+        return hir.FieldGet(t, receiver, param.default_field)
     if param.default_var is not None:
         return hir.GlobalGet(t, param.default_var)
     return coerce(ctx, ctx.expr(param.default, t), t, param.span)

@@ -20,6 +20,7 @@ from krait.check.names import Names, scan
 from krait.check.types import (
     NEVER,
     NONE,
+    FunctionType,
     GlobalVar,
     Import,
     Instance,
@@ -112,6 +113,9 @@ class Context:
         self.unknown_met = False
         self.seeds: dict[Local, Type] = {}
         self.imports: dict[str, Import] = {}
+        self.parent: Context | None = None
+        self.lambdas: dict[str, FunctionType] = {}
+        self.known_lambdas: dict[str, Type] = {}
 
     @property
     def is_module_code(self) -> bool:
@@ -145,6 +149,11 @@ class Context:
             f"the type of {what} is not known here",
             "say it where the variable gets its first value: `xs: list[int] = []`",
         )
+
+    @staticmethod
+    def span_of_line(line: int) -> Span:
+        """Return the span that stands for a whole line."""
+        return Span(line, 0, line, 0)
 
     def text_at(self, span: Span) -> str:
         """Return the source at a span, up to the end of its first line."""
@@ -292,8 +301,13 @@ class Context:
     def owns(self, variable: Variable) -> bool:
         """Return whether nothing but the function being checked can assign to a variable."""
         if isinstance(variable, Local):
-            return True
+            return variable.cell is None or variable.stable
         return self.is_module_code and variable.module is self.module and variable.name not in self.module.shared
+
+    @property
+    def runs_with_module(self) -> bool:
+        """Whether this is a function within the code of a module, checked while that is not yet checked to its end."""
+        return self.parent is not None and (self.parent.is_module_code or self.parent.runs_with_module)
 
     def lookup(self, name: str) -> Symbol | None:
         """Return what a name that is no local variable means here."""

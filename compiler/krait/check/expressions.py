@@ -57,7 +57,7 @@ def constant(ctx: Context, node: tree.Constant, expected: Type | None) -> hir.Ex
 @expression(tree.Name)
 def name(ctx: Context, node: tree.Name, expected: Type | None) -> hir.Expr:
     """A variable."""
-    return read_name(ctx, node)
+    return read_name(ctx, node, expected)
 
 
 @expression(tree.NamedExpr)
@@ -138,7 +138,7 @@ def list_comp(ctx: Context, node: tree.ListComp, expected: Type | None) -> hir.E
 
     with ctx.collect() as body:
         ctx.emit(hir.Assign(ctx.line, local, made))
-        comprehension_loops(ctx, node.generators, append)
+        comprehension_loops(ctx, node.generators, append, [node.elt])
     return hir.Let(t, body, hir.LocalGet(t, local))
 
 
@@ -207,10 +207,6 @@ def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) 
     raise ctx.later(node.span, "generator expressions", "write a list: `[… for … in …]`")
 
 
-@expression(tree.Lambda)
-def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
-    """``lambda``."""
-    raise ctx.later(node.span, "`lambda`", "write a function with `def`, and call it")
 
 
 @expression(tree.Set, tree.SetComp)

@@ -92,6 +92,22 @@ class Call(Expr):
 
 
 @dataclass(slots=True, eq=False)
+class FunctionIndex(Expr):
+    """The index of a function in the table of those that are called through values, a u32."""
+
+    callee: Instance
+
+
+@dataclass(slots=True, eq=False)
+class CallIndirect(Expr):
+    """A call of the function with the index ``code``; the types of the arguments are exactly its parameters'."""
+
+    code: Expr
+    args: list[Expr]
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class FieldGet(Expr):
     """A field of an object that is not None."""
 
@@ -327,7 +343,8 @@ Block: TypeAlias = list[Stmt]
 class Function:
     """A checked function instance.
 
-    ``locals`` does not include ``params``; ``callees`` is what its body refers to, and where.
+    ``locals`` does not include ``params``; ``callees`` is what its body refers to, and where; ``nested`` are the
+    functions within it.
     """
 
     instance: Instance
@@ -339,6 +356,7 @@ class Function:
     body: list[Stmt] = field(default_factory=list)
     locals: list[Local] = field(default_factory=list)
     callees: list[tuple[Instance, Span]] = field(default_factory=list)
+    nested: list[Function] = field(default_factory=list)
 
 
 @dataclass(slots=True)

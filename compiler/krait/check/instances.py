@@ -8,13 +8,17 @@ twice: the first time finds the types, the second time begins with them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 from krait.check import hir
 from krait.check.context import Context
 from krait.check.declare import import_links
+from krait.check.flow import Flow
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
+from krait.check.nested import prepare_scope
 from krait.check.signatures import declared_fields, self_type, signature
 from krait.check.types import (
     BOOL,
@@ -38,6 +42,8 @@ from krait.check.types import (
 from krait.check.world import MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
+
+Entry: TypeAlias = Callable[[Context, Local], None]
 
 
 def check_function(world: World, instance: Instance) -> hir.Function:
@@ -65,6 +71,7 @@ def check_function(world: World, instance: Instance) -> hir.Function:
             _Check(world, instance, function, {}).heading()
         else:
             _check_body(world, instance, function)
+            _register(world, function)
     except Refusal:
         pass
     finally:
@@ -73,32 +80,80 @@ def check_function(world: World, instance: Instance) -> hir.Function:
     return function
 
 
-def _check_body(world: World, instance: Instance, function: hir.Function) -> None:
+def check_nested(parent: Context, decl: FunctionDecl, enter: Entry) -> hir.Function:
+    """Check a function within the one that ``parent`` checks.
+
+    enter: declares what the function's object, a local that it is given, brings along.
+    """
+    world = parent.world
+    instance = Instance(decl)
+    function = hir.Function(instance, decl.name, decl.module, [], NONE, decl.node.span.start_line)
+    if parent.instance in world.requests:
+        world.requests[instance] = world.requests[parent.instance]
+    _check_body(world, instance, function, parent, enter)
+    parent.function.nested.append(function)
+    return function
+
+
+def _register(world: World, function: hir.Function) -> None:
+    """Make the functions within a function known, now that its check has ended."""
+    for nested in function.nested:
+        world.functions[nested.instance] = nested
+        _register(world, nested)
+
+
+def _check_body(
+    world: World,
+    instance: Instance,
+    function: hir.Function,
+    parent: Context | None = None,
+    enter: Entry | None = None,
+) -> None:
     """Check the body, a second time if the first has found types that it would have needed earlier."""
     seeds: dict[str, Type] = {}
+    outer = world.sink
     while True:
         world.sink = DiagnosticSink(function.module.filename, function.module.source)
-        check = _Check(world, instance, function, seeds)
+        check = _Check(world, instance, function, seeds, parent, enter)
         with suppress(Refusal):
             check.run()
         learned = check.learned() if check.ctx.unknown_met else {}
         if not learned.keys() - seeds.keys():
             break
         seeds = {**seeds, **learned}
-    for diagnostic in world.sink.diagnostics:
-        world.root_sink.add(diagnostic)
+    if parent is not None and check.ctx.unknown_met:
+        parent.unknown_met = True
+    found, world.sink = world.sink.diagnostics, outer
+    for diagnostic in found:
+        outer.add(diagnostic)
 
 
 class _Check:
-    def __init__(self, world: World, instance: Instance, function: hir.Function, seeds: dict[str, Type]) -> None:
+    def __init__(
+        self,
+        world: World,
+        instance: Instance,
+        function: hir.Function,
+        seeds: dict[str, Type],
+        parent: Context | None = None,
+        enter: Entry | None = None,
+    ) -> None:
         self.world = world
         self.decl = instance.decl
         self.function = function
-        for part in (function.params, function.locals, function.body, function.callees):
+        for part in (function.params, function.locals, function.body, function.callees, function.nested):
             part.clear()
         self.names = scan(self.decl.node.body) if self.decl.host is None else Names()
         self.ctx = Context(world, instance, function, self.names)
         self.seeds = seeds
+        self.ctx.known_lambdas = seeds
+        self.enter = enter
+        if parent is not None:
+            self.ctx.parent = parent
+            self.ctx.params = parent.params
+            self.ctx.imports = dict(parent.imports)
+            bound = frozenset(v for v in parent.flow.bound if isinstance(v, GlobalVar))
+            self.ctx.flow = Flow(bound=bound)
         if self.ctx.is_module_code:
             self.decl.module.bound = None
             for symbol in self.decl.module.symbols.values():
@@ -107,14 +162,15 @@ class _Check:
         self.env = instance.env
 
     def learned(self) -> dict[str, Type]:
-        """The types of locals that the check has found."""
+        """The types of locals that the check has found, and those of the parameters of lambdas."""
+        lambdas = {name: t for name, t in self.ctx.lambdas.items() if all(map(is_known, t.params))}
         if self.ctx.is_module_code:
-            return {
+            return lambdas | {
                 name: resolve(symbol.type)
                 for name, symbol in self.decl.module.symbols.items()
                 if isinstance(symbol, GlobalVar) and symbol.type is not None and is_known(symbol.type)
             }
-        return {
+        return lambdas | {
             name: resolve(local.type)
             for name, local in self.ctx.scope.items()
             if local.type is not None and is_known(local.type)
@@ -135,6 +191,8 @@ class _Check:
             )
             ctx.self_local = own
             self.parameter(own)
+        if decl.closure is not None:
+            self.function.params.append(Local("$function", ClassType(decl.closure)))
         for param in sig.params:
             local = Local(
                 param.name, substitute(param.type, self.env), annotated=True, span=param.span, typed_at=param.span
@@ -157,6 +215,11 @@ class _Check:
             self.declare_imports()
             self.declare_locals()
             self.declare_fields()
+            with ctx.collect() as before:
+                if self.enter is not None:
+                    self.enter(ctx, self.function.params[0])
+                prepare_scope(ctx, node.body)
+            self.function.body += before
         self.function.body += ctx.block(node.body)
         if not ctx.is_module_code:
             self.end()

@@ -15,6 +15,7 @@ from krait.check.signatures import signature
 from krait.check.types import (
     ClassType,
     FunctionDecl,
+    FunctionType,
     Infer,
     Instance,
     Optional,
@@ -107,7 +108,8 @@ def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
         nothing = hir.Text(world.str_type, "None")
         if str(t) == "None":
             return hir.Let(nothing.type, [hir.Evaluate(ctx.line, value)], nothing)
-        raise ctx.refuse(span, f"`{t}` has no text", "convert it: `int(…)`")
+        hint = "call it" if isinstance(t, FunctionType) else "convert it: `int(…)`"
+        raise ctx.refuse(span, f"`{t}` has no text", hint)
     if isinstance(t, Optional):
         held, kept = ctx.hold(value)
         inner = text_of(ctx, unwrap(ctx, kept), how, span)

@@ -24,6 +24,7 @@ from krait.check.displays import list_of
 from krait.check.flow import Flow, join
 from krait.check.invoke import find_method, invoke
 from krait.check.names import names_of_target, scan
+from krait.check.nested import share_targets
 from krait.check.signatures import field_type
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
@@ -113,14 +114,19 @@ def enter_loop(ctx: Context, changed: Sequence[tree.AST]) -> None:
     ctx.flow = ctx.flow.without(variables, names.fields)
 
 
-def comprehension_loops(ctx: Context, generators: Sequence[tree.comprehension], body: Body) -> None:
-    """Emit the nested loops of a comprehension, whose targets are variables of their own."""
+def comprehension_loops(
+    ctx: Context, generators: Sequence[tree.comprehension], body: Body, elements: Sequence[tree.expr] = ()
+) -> None:
+    """Emit the nested loops of a comprehension, whose targets are variables of their own.
+
+    elements: what the body evaluates; functions in it may share the targets.
+    """
     hidden: dict[str, Local | None] = {}
     first, *others = generators
 
     def inside() -> None:
         if others:
-            comprehension_loops(ctx, others, body)
+            comprehension_loops(ctx, others, body, elements)
         else:
             body()
 
@@ -133,6 +139,7 @@ def comprehension_loops(ctx: Context, generators: Sequence[tree.comprehension], 
             local = Local(node.id, span=node.span)
             ctx.function.locals.append(local)
             ctx.scope[node.id] = local
+        share_targets(ctx, [ctx.scope[name] for name in hidden], [*elements, *first.ifs, *others])
 
     before = ctx.flow
     try:

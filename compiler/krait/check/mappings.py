@@ -112,7 +112,7 @@ def dict_comp(ctx: Context, node: tree.DictComp, expected: Type | None) -> hir.E
 
     with ctx.collect() as body:
         ctx.emit(hir.Assign(ctx.line, local, made))
-        comprehension_loops(ctx, node.generators, add)
+        comprehension_loops(ctx, node.generators, add, [node.key, node.value])
     return hir.Let(t, body, hir.LocalGet(t, local))
 
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from krait.diagnostics import Span
 from krait.syntax import tree
 
-_COMPREHENSIONS = (tree.ListComp, tree.SetComp, tree.DictComp, tree.GeneratorExp)
-
 
 @dataclass(slots=True)
 class Names:
@@ -41,23 +39,35 @@ class Names:
 def scan(statements: Iterable[tree.AST]) -> Names:
     """Return what ``statements`` do with names."""
     names = Names()
-    for node in _walk_scope(statements):
+    for node in walk_scope(statements):
         _visit(node, names)
     return names
 
 
-def _walk_scope(roots: Iterable[tree.AST]) -> Iterator[tree.AST]:
-    """All nodes below ``roots`` that belong to the same scope; targets of comprehensions are left out."""
+def walk_scope(roots: Iterable[tree.AST], *, targets: bool = False) -> Iterator[tree.AST]:
+    """All nodes below ``roots`` that belong to the same scope, targets of comprehensions only if asked for."""
     pending: list[tree.AST] = list(roots)[::-1]
     while pending:
         node = pending.pop()
         yield node
         if isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
-            continue
-        if isinstance(node, tree.comprehension):
+            pending.extend(reversed(_evaluated_outside(node)))
+        elif isinstance(node, tree.comprehension) and not targets:
             pending.extend((node.iter, *node.ifs))
         else:
             pending.extend(reversed(list(tree.iter_child_nodes(node))))
+
+
+def _evaluated_outside(node: tree.FunctionDef | tree.ClassDef | tree.Lambda) -> list[tree.expr]:
+    """What belongs to the scope around a function or class: defaults, decorators, bases."""
+    match node:
+        case tree.FunctionDef(args=arguments, decorator_list=decorators):
+            outside = [*decorators]
+        case tree.Lambda(args=arguments):
+            outside = []
+        case tree.ClassDef():
+            return [*node.decorator_list, *node.bases]
+    return [*outside, *arguments.defaults, *(item for item in arguments.kw_defaults if item is not None)]
 
 
 def _visit(node: tree.AST, names: Names) -> None:

@@ -13,6 +13,7 @@ from krait.check import (  # noqa: F401
     assignment,
     attributes,
     calls,
+    closures,
     comparisons,
     conditions,
     exceptions,
@@ -78,7 +79,8 @@ def _exports(world: World, main: ModuleDecl) -> list[Instance]:
     found = []
     for instance, function in world.functions.items():
         decl = instance.decl
-        plain = decl.owner is None and decl.module is main and not decl.all_type_params and decl.host is None
+        plain = decl.owner is None and decl.closure is None and decl.module is main and decl.host is None
+        plain = plain and not decl.all_type_params
         if plain and decl is not main.init and not decl.name.startswith("_"):
             if {resolve(t) for t in (function.result, *(param.type for param in function.params)) if t} <= _SCALARS:
                 found.append(instance)

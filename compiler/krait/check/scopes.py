@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from krait.check import hir
+from krait.check.cells import read_local
 from krait.check.coerce import require, unwrap
 from krait.check.context import Context
+from krait.check.function_values import value_of_local, value_of_symbol
 from krait.check.globals import prepare_global
 from krait.check.names import did_you_mean
 from krait.check.types import (
@@ -34,27 +36,28 @@ from krait.check.world import Refusal
 from krait.syntax import tree
 
 
-def read_name(ctx: Context, node: tree.Name) -> hir.Expr:
-    """Return the value of a variable."""
+def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hir.Expr:
+    """Return the value of a variable or function; ``expected`` says how a function will be called."""
     local = ctx.scope.get(node.id)
     if local is not None:
-        return _read_local(ctx, local, node)
+        return value_of_local(ctx, local, _read_local(ctx, local, node), node, expected)
     if node.id == "__name__":
         return _module_name(ctx)
     symbol = find(ctx, node)
     match symbol:
         case GlobalVar():
             return read_global(ctx, symbol, node)
-        case FunctionDecl():
-            raise ctx.later(node.span, "functions as values", f"call it: `{node.id}(…)`")
         case Intrinsic(name="typing.TYPE_CHECKING"):
             return hir.Const(BOOL, False)
-        case Intrinsic():
-            raise ctx.later(node.span, "functions as values", f"call it: `{node.id}(…)`")
-        case ClassDecl() | NamedType():
-            raise ctx.later(node.span, "classes as values", f"make an instance: `{node.id}(…)`")
+        case FunctionDecl() | Intrinsic() | ClassDecl() | NamedType():
+            return value_of_symbol(ctx, symbol, node, expected)
         case _:
             raise ctx.refuse(node.span, f"`{node.id}` is a module, not a value")
+
+
+def read_function(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
+    """Return the object of a function within this one, to call it."""
+    return _read_local(ctx, local, node)
 
 
 def _module_name(ctx: Context) -> hir.Expr:
@@ -91,11 +94,13 @@ def _read_local(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
         raise ctx.unknown(node.span, f"`{node.id}`")
     if local is ctx.self_local:
         check_complete(ctx, node)
-    checked = not ctx.flow.is_bound(local)
-    local.needs_flag = local.needs_flag or checked
-    value = hir.LocalGet(local.type, local, checked, node.span.start_line)
+    value = read_local(ctx, local, node.span.start_line)
     known = ctx.flow.narrowed.get((local,))
-    return _as_known(ctx, value, known) if known is not None else value
+    if known is None or node is ctx.attribute_base:
+        return value if known is None or not ctx.owns(local) else _as_known(ctx, value, known)
+    if ctx.owns(local):
+        return _as_known(ctx, value, known)
+    return require(ctx, value, "TypeError", f"'{local.name}' is None", node.span)
 
 
 def check_complete(ctx: Context, node: tree.Name) -> None:
@@ -145,6 +150,8 @@ def is_global_bound(ctx: Context, var: GlobalVar) -> bool:
         return True
     if var.module is ctx.module and ctx.is_module_code:
         return ctx.flow.is_bound(var)
+    if var.module is ctx.module and ctx.runs_with_module:
+        return ctx.flow.is_bound(var)
     if var.module is ctx.module:
         return ctx.flow.is_bound(var) or (var.module.bound is not None and var in var.module.bound)
     return var.module.finally_bound is not None and var in var.module.finally_bound
@@ -186,12 +193,16 @@ def find_in_module(ctx: Context, module: ModuleDecl, node: tree.Attribute) -> Sy
     return symbol
 
 
-def member_of_module(ctx: Context, module: ModuleDecl, node: tree.Attribute) -> hir.Expr:
+def member_of_module(
+    ctx: Context, module: ModuleDecl, node: tree.Attribute, expected: Type | None = None
+) -> hir.Expr:
     """Return the value of ``module.attr``."""
     symbol = find_in_module(ctx, module, node)
     if isinstance(symbol, GlobalVar):
         return read_global(ctx, symbol, node)
-    raise ctx.later(node.span, "functions, classes and modules as values", "call it, or name one of its members")
+    if isinstance(symbol, ModuleDecl | Import):
+        raise ctx.refuse(node.span, f"`{node.attr}` is a module, not a value")
+    return value_of_symbol(ctx, symbol, node, expected)
 
 
 __all__ = [
@@ -200,6 +211,7 @@ __all__ = [
     "is_global_bound",
     "member_of_module",
     "module_named",
+    "read_function",
     "read_global",
     "read_name",
     "touch_declaration",

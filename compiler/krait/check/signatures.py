@@ -6,6 +6,7 @@ In: declarations. Out: `Signature` in terms of type parameters; the fields of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from krait.check.annotations import Annotations
 from krait.check.types import (
@@ -34,7 +35,8 @@ def signature(world: World, decl: FunctionDecl) -> Signature:
         raise Refusal(decl.name)
     if decl.signature is None:
         try:
-            decl.signature = _Signatures(world, decl).work_out()
+            with nullcontext() if decl.closure is not None else world.aloud():
+                decl.signature = _Signatures(world, decl).work_out()
         except Refusal:
             decl.broken = True
             raise
@@ -51,7 +53,9 @@ class _Signatures:
         self.world = world
         self.decl = decl
         self.module = decl.module
-        self.annotations = Annotations(world, decl.module, {param.name: param for param in decl.all_type_params})
+        self.annotations = Annotations(
+            world, decl.module, {**decl.scope, **{param.name: param for param in decl.all_type_params}}
+        )
 
     def work_out(self) -> Signature:
         arguments = self.decl.node.args
@@ -90,6 +94,9 @@ class _Signatures:
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
         if parameter.default is not None and not _is_constant(parameter.default):
+            if self.decl.kind == "nested":
+                parameter.default_field = f"default {arg.arg}"
+                return parameter
             if self.decl.all_type_params:
                 raise self.annotations.refuse(
                     parameter.default.span,

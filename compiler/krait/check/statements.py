@@ -6,6 +6,7 @@ In: syntax. Out: typed statements; the flow of the function along each path.
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.closures import define
 from krait.check.coerce import coerce
 from krait.check.conditions import Condition, condition
 from krait.check.context import Context, Loop, statement
@@ -21,10 +22,12 @@ from krait.check.types import (
     ClassDecl,
     FunctionDecl,
     Import,
+    Infer,
     Instance,
     ModuleDecl,
     Optional,
     prune,
+    unify,
 )
 from krait.check.vocabulary import COMPILER_MODULES, PROVIDED
 from krait.check.world import Refusal
@@ -48,7 +51,9 @@ def pass_(ctx: Context, node: tree.Pass) -> None:
 @statement(tree.Nonlocal)
 def nonlocal_(ctx: Context, node: tree.Nonlocal) -> None:
     """``nonlocal``."""
-    raise ctx.later(node.span, "`nonlocal`", "pass the value in, and return it")
+    for name in node.names:
+        if name not in ctx.scope:
+            raise ctx.refuse(node.span, f"no function around this one has a variable `{name}`")
 
 
 # --- choices and loops ---------------------------------------------------------------------------------------------
@@ -174,6 +179,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if ctx.is_module_code:
         raise ctx.refuse(node.span, "`return` outside a function")
     result = prune(ctx.function.result)
+    if isinstance(result, Infer) and node.value is not None:
+        _return_inferred(ctx, node.value, result, line)
+        return
     if result is NEVER:
         raise ctx.refuse(node.span, "a function with the result `NoReturn` does not return")
     if node.value is None or (isinstance(node.value, tree.Constant) and node.value.value is None):
@@ -189,7 +197,7 @@ def return_(ctx: Context, node: tree.Return) -> None:
             )
     elif result is NONE:
         value = ctx.expr(node.value)
-        if prune(value.type) not in (NONE, NEVER):
+        if prune(value.type) not in (NONE, NEVER) and ctx.function.name != "<lambda>":
             raise ctx.refuse(
                 node.value.span,
                 f"expected no value to return, found `{value.type}`",
@@ -201,6 +209,17 @@ def return_(ctx: Context, node: tree.Return) -> None:
         value = ctx.expr(node.value, result)
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields(node.span)
+    ctx.flow = ctx.flow.stop()
+
+
+def _return_inferred(ctx: Context, node: tree.expr, result: Infer, line: int) -> None:
+    """The value of a lambda gives it its result."""
+    value = ctx.expr(node)
+    t = prune(value.type)
+    unify(result, NONE if t is NEVER else t)
+    if t in (NONE, NEVER):
+        ctx.emit(hir.Evaluate(line, value))
+    leave(ctx, "return", line, None if t in (NONE, NEVER) else value)
     ctx.flow = ctx.flow.stop()
 
 
@@ -225,7 +244,8 @@ def function_def(ctx: Context, node: tree.FunctionDef) -> None:
     """``def`` at the top level: its defaults are computed now, and from now on its name has a meaning."""
     symbol = ctx.module.symbols.get(node.name)
     if not ctx.is_module_code or not isinstance(symbol, FunctionDecl) or symbol.node is not node:
-        raise ctx.later(_heading(node), "functions within functions", "move it to the top level of the module")
+        define(ctx, node)
+        return
     _compute_defaults(ctx, symbol)
     _bind_name(ctx, symbol, node.name)
 

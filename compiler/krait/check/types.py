@@ -72,6 +72,15 @@ class Optional(Type):
     __str__ = Type.__str__
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionType(Type):
+    """``Callable[[params], result]``: an object of the heap whose first field says which function to call."""
+
+    params: tuple[Type, ...]
+    result: Type
+    __str__ = Type.__str__
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TypeParam(Type):
     """A parameter of a generic class or function. Present in signatures only: bodies are checked per instance."""
@@ -104,6 +113,8 @@ def resolve(t: Type) -> Type:
         return ClassType(t.decl, tuple(resolve(arg) for arg in t.args))
     if isinstance(t, Optional):
         return Optional(resolve(t.inner))
+    if isinstance(t, FunctionType):
+        return FunctionType(tuple(map(resolve, t.params)), resolve(t.result))
     return t
 
 
@@ -114,6 +125,8 @@ def is_known(t: Type) -> bool:
         return all(is_known(arg) for arg in t.args)
     if isinstance(t, Optional):
         return is_known(t.inner)
+    if isinstance(t, FunctionType):
+        return all(map(is_known, (*t.params, t.result)))
     return not isinstance(t, Infer)
 
 
@@ -123,6 +136,8 @@ def _occurs(variable: Infer, t: Type) -> bool:
         return True
     if isinstance(t, ClassType):
         return any(_occurs(variable, arg) for arg in t.args)
+    if isinstance(t, FunctionType):
+        return any(_occurs(variable, part) for part in (*t.params, t.result))
     return isinstance(t, Optional) and _occurs(variable, t.inner)
 
 
@@ -142,6 +157,8 @@ def unify(a: Type, b: Type) -> bool:
         return a.decl is b.decl and all(unify(x, y) for x, y in zip(a.args, b.args, strict=True))
     if isinstance(a, Optional) and isinstance(b, Optional):
         return unify(a.inner, b.inner)
+    if isinstance(a, FunctionType) and isinstance(b, FunctionType) and len(a.params) == len(b.params):
+        return all(unify(x, y) for x, y in zip((*a.params, a.result), (*b.params, b.result), strict=True))
     return False
 
 
@@ -157,6 +174,8 @@ def is_larger(t: Type, limit: int) -> bool:
             pending.extend(part.args)
         elif isinstance(part, Optional):
             pending.append(part.inner)
+        elif isinstance(part, FunctionType):
+            pending.extend((*part.params, part.result))
     return False
 
 
@@ -169,6 +188,8 @@ def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
         return ClassType(t.decl, tuple(substitute(arg, env) for arg in t.args))
     if isinstance(t, Optional):
         return optional(substitute(t.inner, env))
+    if isinstance(t, FunctionType):
+        return FunctionType(tuple(substitute(part, env) for part in t.params), substitute(t.result, env))
     return t
 
 
@@ -187,6 +208,8 @@ def display(t: Type) -> str:
         return f"{t.decl.name}[{', '.join(map(display, t.args))}]" if t.args else t.decl.name
     if isinstance(t, Optional):
         return f"{display(t.inner)} | None"
+    if isinstance(t, FunctionType):
+        return f"Callable[[{', '.join(map(display, t.params))}], {display(t.result)}]"
     return "?"
 
 
@@ -219,6 +242,9 @@ class Local:
     """A local variable or parameter of one function instance, or a temporary of the compiler (``$…``).
 
     needs_flag: some read of it must ask at run time whether it is bound.
+    cell: where the value is kept if functions within this one use the variable and its value can change under them.
+    stable: such functions may keep a copy of the value.  function: what a ``def`` within the function names by it.
+    captured: it belongs to the function around this one.
     """
 
     name: str
@@ -228,11 +254,20 @@ class Local:
     annotated: bool = False
     span: Span | None = None
     typed_at: Span | None = None
+    cell: Local | None = None
+    stable: bool = False
+    function: FunctionDecl | None = None
+    captured: bool = False
 
 
 @dataclass(slots=True)
 class Parameter:
-    """A parameter of a function. ``default_var`` holds a default that is not a constant, computed when ``def`` ran."""
+    """A parameter of a function.
+
+    variadic: it takes all further arguments, by position or by keyword.
+    A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
+    within another one in the field ``default_field`` of the function's object.
+    """
 
     name: str
     type: Type
@@ -240,7 +275,9 @@ class Parameter:
     keyword_only: bool
     positional_only: bool
     span: Span
+    variadic: bool = False
     default_var: GlobalVar | None = None
+    default_field: str | None = None
 
 
 @dataclass(slots=True)
@@ -255,7 +292,8 @@ class Signature:
 class FunctionDecl:
     """A function or method as it is declared. ``host`` names the import that a ``@host`` function stands for.
 
-    kind: ``function``, ``method`` (takes self), ``static``, ``property``.
+    kind: ``function``, ``method`` (takes self), ``static``, ``property``, ``nested`` (takes the function's own object).
+    scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     """
 
     name: str
@@ -268,6 +306,8 @@ class FunctionDecl:
     signature: Signature | None = None
     broken: bool = False
     bound_var: GlobalVar | None = None
+    scope: Mapping[str, Type] = field(default_factory=dict)
+    closure: ClassDecl | None = None
 
     @property
     def qualified_name(self) -> str:

@@ -143,7 +143,6 @@ TYPES_LATER = {
     "object": "name the type",
     "Set": "keep the items in a list, and test with `in`",
     "Union": "use one type, or `X | None`",
-    "Callable": "call the function by its name",
     "Iterable": "write `list[T]`",
     "Iterator": "write `list[T]`",
     "Sequence": "write `list[T]`",

@@ -114,6 +114,16 @@ class World:
         finally:
             self.quiet -= 1
 
+    @contextmanager
+    def aloud(self) -> Iterator[None]:
+        """Report for good what is found within, even in an attempt, or in a check that may be done again."""
+        quiet, sink = self.quiet, self.sink
+        self.quiet, self.sink = 0, self.root_sink
+        try:
+            yield
+        finally:
+            self.quiet, self.sink = quiet, sink
+
     # --- modules and names -----------------------------------------------------------------------------------------
 
     def add_module(self, module: ModuleDecl) -> None:

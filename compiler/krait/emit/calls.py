@@ -33,6 +33,26 @@ def call(out: BodyEmitter, node: hir.Call) -> None:
     out.mark(line)
 
 
+@emits(hir.FunctionIndex)
+def function_index(out: BodyEmitter, node: hir.FunctionIndex) -> None:
+    """Push a function's place in the table."""
+    out.code("i32.const", out.shared.table_index(node.callee.resolved()))
+
+
+@emits(hir.CallIndirect)
+def call_indirect(out: BodyEmitter, node: hir.CallIndirect) -> None:
+    """Push the result of a call through the table."""
+    line = out.line_now
+    operands(out, [*node.args, node.code])
+    out.mark(node.line)
+    params = [t for arg in node.args if (t := value_type(arg.type)) is not None]
+    result = value_type(node.type)
+    out.code("call_indirect", out.shared.type_index(params, [] if result is None else [result]), 0)
+    if resolve(node.type) is NEVER:
+        out.code("unreachable")
+    out.mark(line)
+
+
 def _inline(out: BodyEmitter, node: hir.Call, function: hir.Function) -> None:
     """Run the body of a function with parameters that hold the arguments, or stand for them."""
     out.copies.learn(function)

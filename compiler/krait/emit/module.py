@@ -14,11 +14,12 @@ from krait.emit.layout import value_type
 from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG, Shared
 from krait.emit.statics import BASE
 from svm import isa
-from svm.isa import FuncType
+from svm.isa import FUNCREF
 from svm.module import (
     Capability,
     CodeBuilder,
     DataSegment,
+    ElementSegment,
     Export,
     ExternKind,
     Function,
@@ -30,6 +31,7 @@ from svm.module import (
     Module,
     NameKind,
     Names,
+    TableType,
     Tag,
     constant,
 )
@@ -48,7 +50,6 @@ class _ModuleEmitter:
     def __init__(self, program: hir.Program) -> None:
         self.program = program
         self.shared = Shared(program, _classes(program))
-        self.types: dict[FuncType, int] = {}
         self.functions: list[Function] = []
         self.function_names: list[str] = []
         self.function_lines: list[FunctionLines] = []
@@ -69,12 +70,14 @@ class _ModuleEmitter:
         shared.describe_types()
         data, heap_base = shared.statics.finish()
         shared.set_heap_base(heap_base)
-        tags = (Tag(self.type_index((isa.I32,), ())), Tag(self.type_index((), ())))
+        tags = (Tag(shared.type_index((isa.I32,), ())), Tag(shared.type_index((), ())))
         imports = tuple(self.host_import(instance) for instance in shared.hosts)
         return Module(
-            types=tuple(self.types),
+            types=tuple(shared.types),
             imports=imports,
             functions=tuple(self.functions),
+            tables=(TableType(FUNCREF, len(shared.table) + 1, len(shared.table) + 1),) if shared.table else (),
+            elements=self.elements(),
             memories=(MemoryType(-(-heap_base // _PAGE) + _HEAP_PAGES),),
             tags=tags,
             globals=tuple(shared.globals),
@@ -87,13 +90,10 @@ class _ModuleEmitter:
 
     # --- functions -------------------------------------------------------------------------------------------------
 
-    def type_index(self, params: Sequence[isa.ValueType], results: Sequence[isa.ValueType]) -> int:
-        return self.types.setdefault(FuncType(tuple(params), tuple(results)), len(self.types))
-
     def signature(self, function: hir.Function) -> int:
         params = [value_type(param.type) for param in function.params if param.type is not None]
         result = value_type(function.result)
-        return self.type_index([t for t in params if t is not None], [] if result is None else [result])
+        return self.shared.type_index([t for t in params if t is not None], [] if result is None else [result])
 
     def add_function(self, function: hir.Function) -> None:
         body = emit_body(self.shared, function)
@@ -112,7 +112,7 @@ class _ModuleEmitter:
     def synthetic(self, params: Sequence[isa.ValueType], results: Sequence[isa.ValueType], code: CodeBuilder, name: str,
                   locals: Sequence[isa.ValueType] = ()) -> int:
         """Add a function that the emitter itself has written."""
-        return self.append(self.type_index(params, results), Body(list(locals), [], code.finish()[0], ()), name)
+        return self.append(self.shared.type_index(params, results), Body(list(locals), [], code.finish()[0], ()), name)
 
     def add_start(self) -> int:
         """Make the entry of the program: the code of its modules, then what is left of its output."""
@@ -133,7 +133,7 @@ class _ModuleEmitter:
     def add_export(self, instance: Instance) -> int:
         """Make the function by which a host calls one of the program's: the modules' code runs before the first."""
         function = self.program.functions[instance]
-        kind = tuple(self.types)[self.signature(function)]
+        kind = tuple(self.shared.types)[self.signature(function)]
         code = CodeBuilder()
         code("global.get", self.shared.begun_index)
         code("i32.eqz")
@@ -204,6 +204,11 @@ class _ModuleEmitter:
         code("call", self.shared.function_index(callee))
 
     # --- the rest of the module ------------------------------------------------------------------------------------
+
+    def elements(self) -> tuple[ElementSegment, ...]:
+        """Return what fills the table of functions that are called through values."""
+        items = tuple(constant("ref.func", index) for index in self.shared.table)
+        return (ElementSegment(items, FUNCREF, Mode.ACTIVE, 0, constant("i32.const", 1)),) if items else ()
 
     def host_import(self, instance: Instance) -> Import:
         assert instance.decl.host is not None

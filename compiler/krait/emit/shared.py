@@ -6,6 +6,8 @@ indices, then the program's, then those that the emitter itself makes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Instance, Primitive, resolve
 from krait.emit.facts import Facts
@@ -13,6 +15,7 @@ from krait.emit.inline import Inliner
 from krait.emit.layout import ObjectLayout, TypeIds, object_layout, value_type
 from krait.emit.statics import Statics
 from svm import isa
+from svm.isa import FuncType
 from svm.module import CodeBuilder, Global, GlobalType, constant
 
 EXCEPTION_TAG = 0
@@ -33,6 +36,8 @@ class Shared:
         self.own = [instance for instance in program.functions if instance.decl.host is None]
         self.functions = {instance: index for index, instance in enumerate([*self.hosts, *self.own])}
         self.extras: dict[str | Instance, int] = {}
+        self.table: dict[int, int] = {}
+        self.types: dict[FuncType, int] = {}
         self.inliner = Inliner(program.functions, self.is_open)
         self.facts = Facts(self.inliner)
         self.globals: list[Global] = []
@@ -55,6 +60,14 @@ class Shared:
     def function_index(self, instance: Instance) -> int:
         """Return the index of a function of the program."""
         return self.functions[instance]
+
+    def table_index(self, instance: Instance) -> int:
+        """Return the place of a function in the table of those that are called through values; 0 is nobody's."""
+        return self.table.setdefault(self.function_index(instance), len(self.table) + 1)
+
+    def type_index(self, params: Sequence[isa.ValueType], results: Sequence[isa.ValueType]) -> int:
+        """Return the index of a type of functions."""
+        return self.types.setdefault(FuncType(tuple(params), tuple(results)), len(self.types))
 
     def raiser_index(self, exception: str) -> int:
         """Return the index of the function that makes and throws an exception with the text it is given."""

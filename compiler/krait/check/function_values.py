@@ -1,0 +1,150 @@
+"""Functions, bound methods, built-in functions and classes where a value is wanted; calls of such values.
+
+In: what is to become a value, or a value that is called. Out: a lambda around the call, which gives defaults and
+conversions their place; a call through the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.coerce import coerce, require
+from krait.check.context import Context
+from krait.check.signatures import signature
+from krait.check.types import (
+    NEVER,
+    U32,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    FunctionType,
+    Infer,
+    Intrinsic,
+    Local,
+    Optional,
+    Symbol,
+    Type,
+    prune,
+    unify,
+)
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+RECEIVER = "$receiver"
+
+
+def wanted_function(expected: Type | None) -> FunctionType | None:
+    """Return the type of function that the context would like, if it would."""
+    t = prune(expected) if expected is not None else None
+    if isinstance(t, Optional):
+        t = prune(t.inner)
+    return t if isinstance(t, FunctionType) else None
+
+
+def value_of_symbol(ctx: Context, symbol: Symbol, node: tree.expr, expected: Type | None) -> hir.Expr:
+    """Return a function, built-in function or class that ``node`` names as a value."""
+    match symbol:
+        case FunctionDecl():
+            return _around(ctx, node, symbol, expected)
+        case ClassDecl():
+            init = symbol.find_method("__init__")
+            return _around(ctx, node, init if symbol.primitive is None else None, expected)
+        case Intrinsic(name=name) if not name.startswith(("typing.", "unsafe.")):
+            return _around(ctx, node, None, expected)
+        case _:
+            raise ctx.refuse(node.span, "this is a type, not a value")
+
+
+def value_of_local(ctx: Context, local: Local, value: hir.Expr, node: tree.expr, expected: Type | None) -> hir.Expr:
+    """Return a function within this one as a value: its object, if it is called by position alone."""
+    decl = local.function
+    if decl is None:
+        return value
+    params = signature(ctx.world, decl).params
+    wanted = wanted_function(expected)
+    if any(param.default is not None or param.keyword_only or param.variadic for param in params):
+        return _around(ctx, node, decl, expected)
+    return value if wanted is None or len(wanted.params) == len(params) else _around(ctx, node, decl, expected)
+
+
+def value_of_method(
+    ctx: Context, receiver: hir.Expr, decl: FunctionDecl, node: tree.Attribute, expected: Type | None
+) -> hir.Expr:
+    """Return ``receiver.method`` as a value, which keeps the receiver."""
+    kept = Local(RECEIVER, receiver.type, stable=True)
+    ctx.function.locals.append(kept)
+    hidden = ctx.scope.get(RECEIVER)
+    ctx.scope[RECEIVER] = kept
+    ctx.flow = ctx.flow.bind(kept)
+    shape = tree.Attribute(tree.Name(RECEIVER, tree.LOAD, node.value.span), node.attr, node.ctx, node.span)
+    try:
+        value = _around(ctx, shape, decl, expected)
+    finally:
+        if hidden is None:
+            del ctx.scope[RECEIVER]
+        else:
+            ctx.scope[RECEIVER] = hidden
+    return hir.Let(value.type, [hir.Assign(ctx.line, kept, receiver)], value)
+
+
+def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: Type | None) -> hir.Expr:
+    """Return a lambda that calls what ``node`` names."""
+    wanted = wanted_function(expected)
+    types: Sequence[Type] = ()
+    if decl is not None:
+        sig = signature(ctx.world, decl)
+        types = [param.type for param in sig.params if not param.keyword_only and not param.variadic]
+        plain = not decl.all_type_params
+        if wanted is None:
+            required = [param.type for param in sig.params if param.default is None and not param.variadic]
+            wanted = FunctionType(tuple(required if plain else (Infer() for _ in required)), Infer())
+        elif plain:
+            for own, given in zip(wanted.params, types, strict=False):
+                if isinstance(prune(own), Infer):
+                    unify(own, given)
+    if wanted is None:
+        wanted = FunctionType((Infer(),), Infer())
+    names = [f"${at}" for at in range(len(wanted.params))]
+    span = node.span
+    arguments = tree.arguments((), tuple(tree.arg(name, None, span) for name in names), None, (), (), None, (), span)
+    call = tree.Call(node, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span)
+    return ctx.expr(tree.Lambda(arguments, call, span), wanted)
+
+
+def call_value(ctx: Context, value: hir.Expr, node: tree.Call) -> hir.Expr:
+    """Return the call of a function that is a value."""
+    t = prune(value.type)
+    if isinstance(t, Optional) and isinstance(prune(t.inner), FunctionType):
+        value = require(ctx, value, "TypeError", "'NoneType' object is not callable", node.span)
+        t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(node.func.span, "this function")
+    if not isinstance(t, FunctionType):
+        raise ctx.refuse(node.func.span, f"a `{t}` cannot be called", label="not a function")
+    if node.keywords:
+        raise ctx.refuse(node.keywords[0].span, f"a `{t}` takes arguments by position only")
+    if len(node.args) != len(t.params):
+        count = len(t.params)
+        raise ctx.refuse(
+            node.span, f"a `{t}` takes {count} argument{'' if count == 1 else 's'}, not {len(node.args)}"
+        )
+    held, kept = ctx.hold(value)
+    values = ctx.attempt(zip(node.args, t.params, strict=True))
+    args = [
+        coerce(ctx, given, wanted, arg.span)
+        for given, wanted, arg in zip(values, t.params, node.args, strict=True)
+    ]
+    made = call_object(ctx, kept, args, t.result, node.span)
+    return hir.Let(made.type, held, made) if held else made
+
+
+def call_object(ctx: Context, function: hir.Expr, args: Sequence[hir.Expr], result: Type, span: Span) -> hir.Expr:
+    """Return the call of a function's object, which can be evaluated again, with arguments that fit."""
+    base = ctx.world.library_symbol("krait.function", "function")
+    assert isinstance(base, ClassDecl)
+    ctx.note_program_call()
+    code = hir.FieldGet(U32, hir.Cast(ClassType(base), function), "code")
+    if prune(result) is NEVER:
+        ctx.flow = ctx.flow.stop()
+    return hir.CallIndirect(result, code, [function, *args], span.start_line)
