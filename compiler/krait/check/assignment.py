@@ -32,6 +32,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    OWNED,
     U32,
     ClassDecl,
     ClassType,
@@ -269,7 +270,8 @@ def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
     """Return the type of a field that is assigned to; in ``__init__`` the assignment may be what determines it."""
     decl = ctx.instance.decl
     if decl.name == "__init__" and decl.owner is t.decl:
-        return declared_fields(ctx.world, t).get(name)
+        found = declared_fields(ctx.world, t).get(name)
+        return U32 if found is OWNED else found
     return field_type(ctx.world, t, name)
 
 

@@ -152,10 +152,19 @@ class Load(Expr):
 
 
 @dataclass(slots=True, eq=False)
-class SizeOf(Expr):
-    """Bytes of an element of the type ``of``, a u32."""
+class NewItems(Expr):
+    """The address, a u32, of ``count`` zeroed items in an object of their own; ``of``: what each consists of."""
 
-    of: Type
+    of: tuple[Type, ...]
+    count: Expr
+    line: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class SizeOf(Expr):
+    """Bytes of an item that consists of values of the types ``of``, a u32."""
+
+    of: tuple[Type, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -367,6 +376,7 @@ class Support:
     """
 
     allocate: Instance
+    allocate_items: Instance
     flush: Instance
     describe: Instance
     describe_utf8: Instance

@@ -156,6 +156,7 @@ def _support(world: World) -> hir.Support:
 
     return hir.Support(
         allocate=function("krait.heap", "allocate"),
+        allocate_items=function("krait.heap", "allocate_items"),
         flush=function("krait.io", "flush"),
         describe=function("krait.exceptions", "describe"),
         describe_utf8=function("krait.exceptions", "describe_utf8"),
@@ -169,6 +170,7 @@ def _support(world: World) -> hir.Support:
 def _support_instances(support: hir.Support) -> list[Instance]:
     return [
         support.allocate,
+        support.allocate_items,
         support.flush,
         support.describe,
         support.describe_utf8,

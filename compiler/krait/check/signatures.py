@@ -12,6 +12,8 @@ from krait.check.annotations import Annotations
 from krait.check.types import (
     NEVER,
     NONE,
+    OWNED,
+    U32,
     ClassDecl,
     ClassType,
     FunctionDecl,
@@ -194,7 +196,7 @@ def _preorder(node: tree.AST) -> list[tree.AST]:
 
 
 def field_type(world: World, cls: ClassType, name: str) -> Type | None:
-    """Return the type of a field, None if there is no such field.
+    """Return the type of a field's values, None if there is no such field.
 
     Checks ``__init__`` where that is what determines it.
     """
@@ -202,7 +204,7 @@ def field_type(world: World, cls: ClassType, name: str) -> Type | None:
     found = fields.get(name)
     if found is not None and not is_known(found):
         _settle(world, cls, found)
-    return found
+    return U32 if found is OWNED else found
 
 
 def _settle(world: World, cls: ClassType, wanted: Type) -> None:

@@ -50,6 +50,8 @@ U32 = Primitive("u32", 4)
 U64 = Primitive("u64", 8)
 I32 = Primitive("i32", 4)
 F32 = Primitive("f32", 4)
+OWNED = Primitive("owned", 4)
+"""The type that a field is declared with if it holds the address of items, 0 if none: to all but the collector, u32."""
 
 FIXED = (U8, U16, U32, U64, I32)
 """The integer types of ``krait.unsafe``, whose arithmetic wraps."""

@@ -100,6 +100,12 @@ def _type_argument(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> Ty
     return types[0]
 
 
+def _type_arguments(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> tuple[Type, ...]:
+    if not types:
+        raise ctx.refuse(node.span, "this needs types in brackets: `size_of[int]()`")
+    return types
+
+
 def _access(ctx: Context, kind: str, t: Type, node: tree.Call) -> hir.Expr:
     """``load…(address, offset)`` and ``store…(address, value, offset)``."""
     count = 1 if kind == "load" else 2
@@ -119,7 +125,12 @@ def _access(ctx: Context, kind: str, t: Type, node: tree.Call) -> hir.Expr:
 
 
 def _size_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
-    return hir.SizeOf(U32, _type_argument(ctx, node, types))
+    return hir.SizeOf(U32, _type_arguments(ctx, node, types))
+
+
+def _new_items(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    (count,) = _operands(ctx, node, (U32,))
+    return hir.NewItems(U32, _type_arguments(ctx, node, types), count, node.span.start_line)
 
 
 def _address_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
@@ -197,6 +208,7 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "size_of": _size_of,
     "address_of": _address_of,
     "object_at": _object_at,
+    "new_items": _new_items,
     "new_object": _new_object,
     "memory_compare": _memory_compare,
     "memory_find": _memory_find,

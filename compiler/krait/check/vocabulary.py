@@ -5,7 +5,7 @@ In: nothing. Out: tables. A name of the built-in scope that is not here is decla
 
 from __future__ import annotations
 
-from krait.check.types import F32, I32, U8, U16, U32, U64, Type
+from krait.check.types import F32, I32, OWNED, U8, U16, U32, U64, Type
 
 BUILTIN_FUNCTIONS = frozenset(
     {
@@ -43,6 +43,7 @@ MEMORY_TYPES = {"u8": U8, "u16": U16, "u32": U32, "u64": U64, "i32": I32, "f32":
 
 _UNSAFE: dict[str, Type | str] = {
     **MEMORY_TYPES,
+    "owned": OWNED,
     **{
         name: f"unsafe.{name}"
         for name in (
@@ -63,6 +64,7 @@ _UNSAFE: dict[str, Type | str] = {
             "size_of",
             "address_of",
             "object_at",
+            "new_items",
             "new_object",
             "memory_size",
             "memory_grow",

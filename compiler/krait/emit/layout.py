@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from krait.check.types import (
     BOOL,
@@ -19,6 +20,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    OWNED,
     U8,
     U16,
     U64,
@@ -33,7 +35,9 @@ from svm import isa
 HEADER = 8
 """Bytes before the first field of an object."""
 DESCRIPTOR = 16
-"""Bytes of an entry of the descriptor table: u32 size, u32 type id of the base, u32 address of the name, u32 zero."""
+"""Bytes of an entry of the descriptor table: u32 size, u32 type id of the base, u32 address of the name, u32 address
+of the reference map (0: no references).
+"""
 
 _WIDE: dict[Type, isa.ValueType] = {INT: isa.I64, U64: isa.I64, FLOAT: isa.F64, F32: isa.F32}
 _LOADS: dict[Type, str] = {
@@ -72,6 +76,11 @@ def store_instruction(t: Type) -> tuple[str, int]:
     return _STORES.get(t, "i32.store"), size_of(t).bit_length() - 1
 
 
+def is_reference(t: Type) -> bool:
+    """Return whether values of the type are addresses of objects, or 0 for None: what the collector must know of."""
+    return not isinstance(resolve(t), Primitive)
+
+
 @dataclass(slots=True)
 class ObjectLayout:
     """The fields of a class instance: offset and type of each; ``size`` is where what follows them begins."""
@@ -79,6 +88,33 @@ class ObjectLayout:
     offsets: dict[str, int] = field(default_factory=dict)
     types: dict[str, Type] = field(default_factory=dict)
     size: int = HEADER
+
+    @property
+    def references(self) -> list[int]:
+        """The offsets of the fields that refer to objects."""
+        return [offset for name, offset in self.offsets.items() if is_reference(self.types[name])]
+
+    @property
+    def owned(self) -> list[int]:
+        """The offsets of the fields that hold addresses of items."""
+        return [offset for name, offset in self.offsets.items() if self.types[name] is OWNED]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLayout:
+    """An item of the memory that an object owns: its bytes, and the offsets of the references in it."""
+
+    size: int
+    references: tuple[int, ...]
+
+
+@cache
+def item_layout(types: tuple[Type, ...]) -> ItemLayout:
+    """Lay out an item that consists of values of these types: as fields are, its size a multiple of the widest."""
+    layout = object_layout((str(number), t) for number, t in enumerate(types))
+    widest = max(map(size_of, types))
+    size = (layout.size - HEADER + widest - 1) // widest * widest
+    return ItemLayout(size, tuple(offset - HEADER for offset in layout.references))
 
 
 def object_layout(fields: Iterable[tuple[str, Type]]) -> ObjectLayout:
@@ -94,9 +130,9 @@ def object_layout(fields: Iterable[tuple[str, Type]]) -> ObjectLayout:
 
 
 class TypeIds:
-    """Numbers for the classes that a program makes objects of or tests for; 0 is none."""
+    """Numbers for the classes that a program makes objects of or tests for, then for its kinds of items; 0 is none."""
 
-    def __init__(self, classes: Iterable[ClassType]) -> None:
+    def __init__(self, classes: Iterable[ClassType], items: Iterable[ItemLayout]) -> None:
         self.order: list[ClassType] = []
         self._first: dict[ClassType, int] = {}
         self._count: dict[ClassType, int] = {}
@@ -109,6 +145,7 @@ class TypeIds:
             children.setdefault(cls.decl.base, []).append(cls)
         for root in children.get(None, ()):
             self._number(root, children)
+        self.items = list(dict.fromkeys(map(_as_traced, items)))
 
     def _number(self, cls: ClassType, children: dict[ClassDecl | None, list[ClassType]]) -> None:
         self.order.append(cls)
@@ -128,3 +165,12 @@ class TypeIds:
     def range_of(self, cls: ClassType) -> tuple[int, int]:
         """Return the first type id of the class and those that derive from it, and how many there are."""
         return self._first[cls], self._count[cls]
+
+    def of_items(self, layout: ItemLayout) -> int:
+        """Return the type id of memory that holds such items."""
+        return len(self.order) + 1 + self.items.index(_as_traced(layout))
+
+
+def _as_traced(layout: ItemLayout) -> ItemLayout:
+    """Return what the collector sees of an item: all that hold no references are the same to it."""
+    return layout if layout.references else ItemLayout(0, ())

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from krait.check import hir
 from krait.check.types import ClassType, Instance, resolve
 from krait.emit.body import Body, emit_body
-from krait.emit.layout import value_type
+from krait.emit.layout import ItemLayout, item_layout, value_type
 from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG, Shared
 from krait.emit.statics import BASE
 from svm import isa
@@ -49,7 +49,7 @@ def emit_module(program: hir.Program) -> Module:
 class _ModuleEmitter:
     def __init__(self, program: hir.Program) -> None:
         self.program = program
-        self.shared = Shared(program, _classes(program))
+        self.shared = Shared(program, *_objects(program))
         self.functions: list[Function] = []
         self.function_names: list[str] = []
         self.function_lines: list[FunctionLines] = []
@@ -253,13 +253,16 @@ def _capabilities(imports: Sequence[Import]) -> tuple[Capability, ...]:
     return (Capability("console", "standard streams and arguments"),) if wasi else ()
 
 
-def _classes(program: hir.Program) -> list[ClassType]:
-    """Return the classes that a program makes objects of, or tests for."""
+def _objects(program: hir.Program) -> tuple[list[ClassType], list[ItemLayout]]:
+    """Return the classes that a program makes objects of, or tests for, and the kinds of items that objects own."""
     found: dict[ClassType, None] = {program.support.unbound_local[0]: None, program.support.name_error[0]: None}
+    items: list[ItemLayout] = []
     for function in program.functions.values():
         for node in hir.walk(function.body):
             if isinstance(node, hir.New | hir.IsInstance):
                 cls = resolve(node.type if isinstance(node, hir.New) else node.cls)
                 assert isinstance(cls, ClassType)
                 found[cls] = None
-    return list(found)
+            elif isinstance(node, hir.NewItems):
+                items.append(item_layout(node.of))
+    return list(found), items

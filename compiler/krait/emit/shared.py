@@ -12,7 +12,7 @@ from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Instance, Primitive, resolve
 from krait.emit.facts import Facts
 from krait.emit.inline import Inliner
-from krait.emit.layout import ObjectLayout, TypeIds, object_layout, value_type
+from krait.emit.layout import ItemLayout, ObjectLayout, TypeIds, object_layout, value_type
 from krait.emit.statics import Statics
 from svm import isa
 from svm.isa import FuncType
@@ -27,9 +27,9 @@ OVERFLOW_TAG = 1
 class Shared:
     """The state of the emission of one module."""
 
-    def __init__(self, program: hir.Program, classes: list[ClassType]) -> None:
+    def __init__(self, program: hir.Program, classes: list[ClassType], items: list[ItemLayout]) -> None:
         self.program = program
-        self.ids = TypeIds([*classes, program.support.text])
+        self.ids = TypeIds([*classes, program.support.text], items)
         self._layouts: dict[ClassType, ObjectLayout] = {}
         self.statics = Statics(self.ids, program.support.text, self.layout(program.support.text))
         self.hosts = [instance for instance in program.functions if instance.decl.host is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 from krait.check.types import ClassType
-from krait.emit.layout import DESCRIPTOR, HEADER, ObjectLayout, TypeIds
+from krait.emit.layout import DESCRIPTOR, HEADER, ItemLayout, ObjectLayout, TypeIds
 
 BASE = 1024
 """The address of the first static byte; what lies below is never used, so that a null reference is not an address."""
@@ -24,7 +24,7 @@ class Statics:
         self._ids = ids
         self._text_id = ids.of(text_class)
         self._text_layout = text_layout
-        self.descriptors = self.data(bytes(DESCRIPTOR * (len(ids.order) + 1)))
+        self.descriptors = self.data(bytes(DESCRIPTOR * (len(ids.order) + len(ids.items) + 1)))
 
     def data(self, content: bytes) -> int:
         """Place bytes, 8-aligned, and return their address."""
@@ -56,9 +56,28 @@ class Statics:
         for index, cls in enumerate(self._ids.order, 1):
             size = layouts[cls].size if cls in layouts else HEADER
             base = self._ids.of(ClassType(cls.decl.base)) if cls.decl.base is not None else 0
-            entry = struct.pack("<IIII", size, base, self.text(cls.decl.name), 0)
-            at = self.descriptors - BASE + DESCRIPTOR * index
-            self._bytes[at : at + DESCRIPTOR] = entry
+            self._describe(index, size, base, self.text(cls.decl.name), self._object_map(layouts.get(cls)))
+        for index, items in enumerate(self._ids.items, len(self._ids.order) + 1):
+            self._describe(index, HEADER, 0, 0, self._item_map(items))
+
+    def _describe(self, index: int, *entry: int) -> None:
+        at = self.descriptors - BASE + DESCRIPTOR * index
+        self._bytes[at : at + DESCRIPTOR] = struct.pack("<IIII", *entry)
+
+    def _object_map(self, layout: ObjectLayout | None) -> int:
+        """Place the reference map of a class: 0, the offsets of references, 0, those of addresses of items, 0."""
+        if layout is None or not (layout.references or layout.owned):
+            return 0
+        return self._words(0, *layout.references, 0, *layout.owned, 0)
+
+    def _item_map(self, items: ItemLayout) -> int:
+        """Place the reference map of items: bytes of one, the offsets of references in the first one, 0, 0."""
+        if not items.references:
+            return 0
+        return self._words(items.size, *(HEADER + offset for offset in items.references), 0, 0)
+
+    def _words(self, *words: int) -> int:
+        return self.data(struct.pack(f"<{len(words)}I", *words))
 
     def finish(self) -> tuple[bytes, int]:
         """Return the bytes of the segment at `BASE`, and the first address behind it that the heap can use."""

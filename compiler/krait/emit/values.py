@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from krait.check import hir
 from krait.check.types import NEVER, U32, ClassType, Type, resolve
 from krait.emit.emitter import BodyEmitter, emits, type_of
-from krait.emit.layout import DESCRIPTOR, load_instruction, size_of, value_type
+from krait.emit.layout import DESCRIPTOR, item_layout, load_instruction, value_type
 from krait.emit.shared import OVERFLOW_TAG
 from svm import isa
 
@@ -159,8 +159,8 @@ def _constant(out: BodyEmitter, node: hir.Expr) -> int | None:
     match node:
         case hir.Const(value=int(value)) if value_type(node.type) is not None:
             return int(value)
-        case hir.SizeOf(of=t):
-            return size_of(t)
+        case hir.SizeOf(of=types):
+            return item_layout(types).size
         case hir.Cast(value=inner):
             return _constant(out, inner)
         case hir.Op(op=name, args=args) if name in _FOLDED:
@@ -222,8 +222,8 @@ def load(out: BodyEmitter, node: hir.Load) -> None:
 
 @emits(hir.SizeOf)
 def size(out: BodyEmitter, node: hir.SizeOf) -> None:
-    """Push the bytes of an element."""
-    out.code("i32.const", size_of(node.of))
+    """Push the bytes of an item."""
+    out.code("i32.const", item_layout(node.of).size)
 
 
 @emits(hir.RunsAsProgram)
@@ -277,6 +277,19 @@ def new(out: BodyEmitter, node: hir.New) -> None:
     out.code("i32.store", 2, 0)
     out.code("local.get", made)
     out.leave([made])
+
+
+@emits(hir.NewItems)
+def new_items(out: BodyEmitter, node: hir.NewItems) -> None:
+    """Push the address of new items."""
+    line = out.line_now
+    layout = item_layout(node.of)
+    out.code("i32.const", out.shared.ids.of_items(layout))
+    out.code("i32.const", layout.size)
+    out.expr(node.count)
+    out.mark(node.line)
+    out.code("call", out.shared.function_index(out.shared.program.support.allocate_items))
+    out.mark(line)
 
 
 @emits(hir.IsInstance)
