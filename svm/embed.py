@@ -43,8 +43,26 @@ def _jit() -> Engine:
     return CompilingEngine(_say)
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"interpreter": _interpreter, "jit": _jit, "reference": _reference}
-"""Engines by name, the best first; each is imported when it is first used.  "auto" is the first that runs here."""
+def _auto() -> Engine:
+    from svm.engines.native import UnavailableError
+
+    try:
+        from svm.engines.native.jit.engine import TieringEngine
+
+        return TieringEngine(_say)
+    except UnavailableError:
+        return _reference()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "auto": _auto,
+    "interpreter": _interpreter,
+    "jit": _jit,
+    "reference": _reference,
+}
+"""Engines by name; each is imported when it is first used.  "auto" interprets and compiles what is hot; where no native
+engine runs it is the reference engine.
+"""
 
 
 def _say(message: str) -> None:
@@ -137,7 +155,7 @@ class Store(RuntimeStore):
     """A place for guests that are linked together: they share its limits, fuel, stack, engine and thread."""
 
     def __init__(self, *, engine: str = "auto", limits: Limits | None = None) -> None:
-        """An empty store.  engine: a name in `ENGINES`, or "auto".  Raises UsageError for any other name."""
+        """An empty store.  engine: a name in `ENGINES`.  Raises UsageError for any other name."""
         super().__init__(_engine(engine), limits or Limits())
 
     def spawn(
@@ -187,21 +205,10 @@ def _filled(
 
 
 def _engine(name: str) -> Engine:
-    if name == "auto":
-        return _best()
     make = ENGINES.get(name)
     if make is None:
-        raise UsageError(f"no engine is named {name!r}; there are auto, {', '.join(ENGINES)}")
+        raise UsageError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
     return make()
-
-
-def _best() -> Engine:
-    from svm.engines.native import UnavailableError
-
-    try:
-        return _interpreter()
-    except UnavailableError:
-        return _reference()
 
 
 def compile(source: str | bytes, filename: str = "<string>") -> Module:

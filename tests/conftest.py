@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from svm import ENGINES, Guest, Module
+from svm.engines.native.jit import tier
 from svm.module import Module as Model
 from svm.module import from_text
+from svm.runtime import store
 
 Spawn = Callable[..., Guest]
 
@@ -31,12 +33,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-_COMPILED = re.compile(r"tests/(krait|wasm|wast|cli)/.*\[(.*-)?jit\b")
+_COMPILED = re.compile(r"tests/(krait|wasm|wast|cli|stdlib|devices)/.*\[(.*-)?(jit|auto)\b")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_is_hot() -> Iterator[None]:
+    """With the engine "auto", what is met at any pause is compiled then and there: results depend on no clock."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(tier, "AUTO", tier.Policy(first_call=False, hot=0, background=False))
+    yield
+    patch.undo()
 
 
 @pytest.fixture(params=sorted(ENGINES))
-def engine(request: pytest.FixtureRequest) -> str:
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of an engine: a test that takes it runs on each."""
+    if request.param == "auto":
+        monkeypatch.setattr(store, "_FIRST_SLICE", 20)  # so that short runs change to compiled code too
     return str(request.param)
 
 

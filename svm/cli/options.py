@@ -21,7 +21,7 @@ class EngineOption(click.Option):
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         name = super().process_value(ctx, value)
-        if name != "auto" and name not in _engines():
+        if name != "auto" and name not in _engines():  # the default, for which nothing need be imported
             raise click.BadParameter(f"{name!r} is not one of {', '.join(_engines())}.", ctx, self)
         return name
 
@@ -29,7 +29,7 @@ class EngineOption(click.Option):
 def _engines() -> list[str]:
     from svm.embed import ENGINES
 
-    return ["auto", *ENGINES]
+    return list(ENGINES)
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:

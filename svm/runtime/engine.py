@@ -20,7 +20,17 @@ from svm.isa import TrapKind
 from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, TagInstance
 
-__all__ = ["Engine", "FramePlace", "GuestStack", "GuestThrow", "GuestTrap", "Record", "Status", "traceback"]
+__all__ = [
+    "CompiledUnit",
+    "Engine",
+    "FramePlace",
+    "GuestStack",
+    "GuestThrow",
+    "GuestTrap",
+    "Record",
+    "Status",
+    "traceback",
+]
 
 _SHOWN_FIRST, _SHOWN_LAST = 20, 80
 
@@ -124,6 +134,23 @@ class GuestThrow(Exception):
         self.tag = tag
         self.values = values
         super().__init__(tag.name)
+
+
+@record
+class CompiledUnit:
+    """Code that a compiling engine runs.
+
+    function: its name.  offset: in its body, of the loop that is entered while it runs; None for the whole function.
+    at: seconds after the store was made.  seconds: how long compiling took, or to find what an earlier run kept.  size:
+    bytes.  origin: "compiled" or "kept".
+    """
+
+    function: str
+    offset: int | None
+    at: float
+    seconds: float
+    size: int
+    origin: str
 
 
 class Engine(Protocol):

@@ -67,7 +67,7 @@ def test_an_engine_can_be_chosen(cli: Cli, engine: str) -> None:
     assert (result.status, result.out) == (0, "hello\n")
     figures = json.loads(result.err)
     assert figures.keys() == {"engine", "fuel", "seconds", "memory"}
-    assert figures["engine"] == ("interpreter" if engine == "auto" else engine) and figures["memory"] == 2 * 65536
+    assert figures["engine"] == engine and figures["memory"] == 2 * 65536
 
 
 def test_stats_are_said_of_a_failure_too(cli: Cli) -> None:

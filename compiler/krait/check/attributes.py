@@ -9,13 +9,13 @@ from krait.check import hir
 from krait.check.coerce import require
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
-from krait.check.function_values import value_of_class_method, value_of_method
+from krait.check.function_values import value_of_method
 from krait.check.invoke import invoke, present
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
 from krait.check.tuples import is_tuple
-from krait.check.types import ClassDecl, ClassType, Infer, Optional, Type, prune
+from krait.check.types import ClassType, Infer, Optional, Type, prune
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -27,10 +27,6 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     module = module_named(ctx, node.value)
     if module is not None:
         return member_of_module(ctx, module, node, expected)
-    if isinstance(node.value, tree.Name) and node.value.id not in ctx.scope:
-        owner = ctx.lookup(node.value.id)
-        if isinstance(owner, ClassDecl) and owner.find_method(node.attr) is not None:
-            return value_of_class_method(ctx, node, expected)
     is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
     narrowed = None if is_base else _narrowed_attribute(ctx, node)

@@ -53,6 +53,22 @@ class LinkedCode:
         self.entry, self.entry_test = code.charges.entry, code.charges.entry_test
 
     @property
+    def number(self) -> int:
+        """The function's number in the store."""
+        return self.instance.functions[self.function].number
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.instance.module.function_name(self.function)
+
+    @property
+    def body_bytes(self) -> int:
+        """Length of the function's body."""
+        module = self.instance.module
+        return len(module.module.functions[self.function - module.imported_functions].body)
+
+    @property
     def checked(self) -> ValidFunction:
         """The function's checked body."""
         return self.instance.module.function(self.function)
@@ -74,8 +90,7 @@ class LinkedCode:
     @cached_property
     def loops(self) -> dict[int, int]:
         """Key of the loop that starts at each place in the code."""
-        blocks = self.checked.blocks
-        return {place: key for key, place in self.code.targets.items() if blocks[key].kind == "loop"}
+        return {place: key for key, place in self.code.targets.items() if key in self.code.charges.loops}
 
     @cached_property
     def indices(self) -> dict[int, int]:
@@ -107,6 +122,7 @@ class Program:
         self.tables: dict[int, array[int]] = {}
         self.instance: Instance | None = None
         self.compiled: dict[int, int] = {}  # address of compiled code, by function number
+        self.patched: set[int] = set()  # positions whose handlers enter compiled code
         self.tier: Any = None  # what compiles, where something does
 
     # The stream
@@ -194,7 +210,15 @@ class Program:
             callee.entry,
         )
         values = [fields[index] for index in _CALL.order]
-        struct.pack_into(_CALL.format, self.stream, position, self.address(name), *values)
+        handler = self.address(name)
+        if position in self.patched:  # the call is the first of a loop or a function that is compiled
+            (handler,) = struct.unpack_from("<Q", self.stream, position)
+        struct.pack_into(_CALL.format, self.stream, position, handler, *values)
+
+    def patch(self, position: int, handler: int) -> None:
+        """Have compiled code run from a position on."""
+        self.patched.add(position)
+        struct.pack_into("<Q", self.stream, position, handler)
 
     # Tables beside the stream
 

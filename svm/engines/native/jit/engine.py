@@ -1,20 +1,20 @@
-"""The engine that compiles: the interpreter's driver, with compiled code in the place of what is called.
+"""The engines that compile: the interpreter's driver, with compiled code in the place of what is called.
 
-Everything about a guest is the interpreter's: its frames, its exits, the driver's part.  This only has functions
-compiled when they are first called, and loops when a guest pauses in them, since that is where it goes on.
+Everything about a guest is the interpreter's: its frames, its exits, the driver's part.  These only have functions and
+loops compiled (`svm.engines.native.jit.tier`), told by where a guest pauses, since that is where it goes on.
 """
 
 from __future__ import annotations
 
 from svm.engines.native.context import Exit, Field
 from svm.engines.native.engine import Driver, NativeEngine
+from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
-from svm.engines.native.jit.tier import Tier
 from svm.engines.native.program import Program
 from svm.runtime.arenas import Arenas
 from svm.runtime.engine import Status
 
-__all__ = ["CompilingEngine"]
+__all__ = ["CompilingEngine", "TieringEngine"]
 
 
 class CompilingEngine(NativeEngine):
@@ -22,11 +22,15 @@ class CompilingEngine(NativeEngine):
 
     name = "jit"
 
+    def policy(self) -> tier.Policy:
+        """What is compiled when."""
+        return tier.JIT
+
     def program(self, arenas: Arenas) -> Program:
         """The code of a store."""
         program = super().program(arenas)
         if program.tier is None:
-            program.tier = Tier(program)
+            program.tier = tier.Tier(program, self.policy())
         return program
 
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
@@ -34,10 +38,23 @@ class CompilingEngine(NativeEngine):
         return _CompilingDriver(self.program(arenas), limit_bytes)
 
 
+class TieringEngine(CompilingEngine):
+    """Runs guests in the interpreter, and what turns out to be hot in code that LLVM makes meanwhile."""
+
+    name = "auto"
+
+    def policy(self) -> tier.Policy:
+        """What is compiled when."""
+        return tier.AUTO
+
+
 class _CompilingDriver(Driver):
+    given = 0  # fuel at the start of the slice
+
     def run(self) -> Status:
         """See `Driver`."""
         self.program.set_context(Field.NATIVE_LIMIT, native_limit())
+        self.given = self.fuel
         return super().run()
 
     def leave(self, status: int, aux: int) -> Status | None:
@@ -47,11 +64,7 @@ class _CompilingDriver(Driver):
         return super().leave(status, aux)
 
     def pause(self) -> Status:
-        """Leave the frames at a safepoint; where it is a loop, compile what goes on there."""
-        tier = self.program.tier
-        assert tier is not None
+        """Leave the frames at a safepoint; what goes on there may be worth compiling."""
         linked = self.program.code_at(self.pc)
-        key = linked.loops.get(self.pc - linked.start)
-        if key is not None:
-            tier.loop(linked, key)
+        self.program.tier.sample(linked, self.pc - linked.start, max(self.given - self.fuel, 0))
         return super().pause()

@@ -1,174 +1,231 @@
 """What is compiled in a guest, and how its interpreter comes to run it.
 
-A function is compiled with the small ones that it calls; then the first handler of its code in the interpreter's
-stream is replaced by one that enters the compiled code.  Where a guest pauses in a loop, the code that enters the loop
-there is compiled when it is to go on.
+A unit is a function with the small ones that it calls, or a loop of one as it is entered while it runs.  Its code takes
+the place of a handler in the interpreter's stream: the first of a function's code, or the first of a loop.
+
+What is compiled is decided here: each function at its first call and each loop in which the guest pauses, or (`Policy`)
+only what much of the fuel went into, as the pauses between slices tell.  Then the guest runs on in the interpreter
+while another process compiles; what is ready is put in its place at the next pause.
 """
 
 from __future__ import annotations
 
 import struct
+import time
 from array import array
+from typing import TYPE_CHECKING
 
 from svm.digest import digest
 from svm.engines.native.context import FUNCTION_ENTRY, FunctionField
 from svm.engines.native.executable import Executable
-from svm.engines.native.jit.compiled import CompilerError, load_unit
-from svm.engines.native.jit.unit import entry_symbol, handler_symbol, unit_ir
-from svm.engines.native.jit.writer import Around
+from svm.engines.native.jit.compiled import (
+    CompilerError,
+    Unit,
+    entry_symbol,
+    handler_symbol,
+    keep,
+    kept,
+    made_from,
+    mapped,
+    unit_name,
+)
 from svm.engines.native.program import LinkedCode, Program
-from svm.engines.native.stream import FunctionCode
 from svm.errors import ModuleError
-from svm.module import ValidFunction
+from svm.record import record
 from svm.runtime.arenas import Instance
+from svm.runtime.engine import CompiledUnit
 
-__all__ = ["Tier"]
+if TYPE_CHECKING:
+    from svm.engines.native.jit.maker import Maker, Source
+    from svm.engines.native.jit.service import Job
 
-_MOST_FUNCTIONS = 40
-_SMALL = 300
-"""Bytes of a body that is compiled again with each of its callers, for LLVM may put it in the place of a call."""
+__all__ = ["AUTO", "JIT", "Policy", "Tier"]
 
-_MOST_BYTES = 4_000
-_LARGEST = 12_000
-"""Bytes of such bodies in one unit, and instructions of a function that is compiled at all: LLVM's time grows faster
-than the code.
-"""
+MOST_BODY = 64 << 10
+"""Bytes of a body that is ever compiled: whether a larger one could be need not be found out."""
 
-_MOST_LOCALS = 1_000
-_MOST_TARGETS = 1_000
+
+@record
+class Policy:
+    """When something is compiled.  first_call: functions at their first call, and loops at the first pause in them.
+    hot: fuel that must have been used in a function or loop before it is compiled.  background: by another process,
+    while the guest runs on.
+    """
+
+    first_call: bool
+    hot: int
+    background: bool
+
+
+JIT = Policy(first_call=True, hot=0, background=False)
+AUTO = Policy(first_call=False, hot=10_000_000, background=True)
 
 
 class Tier:
-    """The compiled code of one guest."""
+    """The compiled code of one store's guests."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, policy: Policy) -> None:
         """Nothing is compiled yet."""
         self.program = program
+        self.policy = policy
+        self.begun = time.monotonic()
         self.units: list[Executable] = []
-        self.functions: set[int] = set()  # numbers of the functions that were tried
-        self.loops: set[tuple[int, int]] = set()
+        self.tried: set[tuple[int, int | None]] = set()  # number of a function, key of a loop
+        self.heat: dict[tuple[int, int | None], int] = {}
+        self.waiting: list[tuple[LinkedCode, int | None, Job]] = []
+        self.log: list[CompiledUnit] = []
         self.failures: list[str] = []  # why something stays interpreted that should not
-        self.busy = False
+        self._sources: dict[int, Source] = {}
+        self._makers: dict[int, Maker] = {}
+        self._busy = False
+
+    # What to compile
 
     def function(self, linked: LinkedCode) -> None:
-        """Compile a function, unless it was tried before."""
-        number = linked.instance.functions[linked.function].number
-        if self.busy or number in self.functions:
-            return
-        self.functions.add(number)
-        if _eligible(linked.checked):
-            self.compile(linked, None)
+        """A function is called for the first time."""
+        if self.policy.first_call and not self._busy:
+            self.want(linked, None)
 
-    def loop(self, linked: LinkedCode, key: int) -> None:
-        """Compile a function as entered at the start of a loop, unless it was tried before."""
-        number = linked.instance.functions[linked.function].number
-        if (number, key) in self.loops:
+    def sample(self, linked: LinkedCode, position: int, fuel: int) -> None:
+        """A guest paused in a function, at a position of its code, after so much fuel."""
+        key = linked.loops.get(position)
+        if key is None and self.policy.first_call:
             return
-        self.loops.add((number, key))
-        if _eligible(linked.checked):
-            self.compile(linked, key)
+        where = (linked.number, key)
+        self.heat[where] = heat = self.heat.get(where, 0) + fuel
+        if heat >= self.policy.hot:
+            self.want(linked, key)
+            if key is not None and not self.policy.first_call:
+                self.want(linked, None)  # for its next call
+        if self.waiting:
+            self.install_ready()
 
-    def compile(self, root: LinkedCode, loop: int | None) -> None:
-        """Compile a unit, and have the interpreter run it."""
-        program, instance = self.program, root.instance
-        self.busy = True
-        try:
-            members = self.members(root, loop is None)
-        finally:
-            self.busy = False
-        codes = {item.function: item.code for item in members}
-        around = self.around(instance, codes | {root.function: root.code}, frozenset(codes))
-        entered = None if loop is None else (root.checked, loop)
-        key = self.key(instance, around, None if loop is None else (root.function, loop))
-        try:
-            unit = load_unit(
-                key, program.blob.target, lambda: unit_ir(around, [item.checked for item in members], entered)
+    def want(self, linked: LinkedCode, loop: int | None) -> None:
+        """Compile a function or a loop of one, unless it was tried before."""
+        where = (linked.number, loop)
+        if where in self.tried or (loop is None and linked.number in self.program.compiled):
+            return
+        if linked.body_bytes > MOST_BODY:
+            self.tried.add(where)
+            return
+        if self.policy.background:
+            self.submit(linked, loop)
+        else:
+            self.tried.add(where)
+            self.make(linked, loop)
+
+    def make(self, linked: LinkedCode, loop: int | None) -> None:
+        """Have a unit compiled now."""
+        name, begun = unit_name(self.source(linked.instance).place, linked.function, loop), time.monotonic()
+        unit, origin = kept(name), "kept"
+        if unit is None:
+            try:
+                unit, origin = self.maker(linked.instance).make(linked.function, loop), "compiled"
+            except CompilerError as error:
+                unit = Unit(name, (), b"", {}, str(error))
+            keep(unit)
+        self.install(linked, loop, unit, origin, time.monotonic() - begun)
+
+    def submit(self, linked: LinkedCode, loop: int | None) -> None:
+        """Have a unit compiled while the guest runs on, if there is room among what waits for that."""
+        from svm.engines.native.jit.service import get_service  # here, for most runs compile nothing
+
+        program = self.program
+        source = self.source(linked.instance)
+        job = get_service().submit(source, linked.function, loop, program.blob)
+        if job is not None:
+            self.tried.add((linked.number, loop))
+            self.waiting.append((linked, loop, job))
+
+    # What a module is to the compiler
+
+    def source(self, instance: Instance) -> Source:
+        """What compiled code depends on."""
+        found = self._sources.get(instance.number)
+        if found is None:
+            from svm.engines.native.jit.maker import Source
+
+            module, arenas = instance.module, self.program.arenas
+            numbers = tuple(item.number for item in instance.functions)
+            globals_ = tuple(item.number for item in instance.globals)
+            types = tuple(arenas.type_number(type_) for type_ in module.context.types)
+            facts = (
+                self.program.blob.build,
+                self.program.blob.target,
+                made_from(),
+                module.fingerprint,
+                digest(array("I", numbers).tobytes()),
+                globals_,
+                types,
             )
-        except (CompilerError, OSError) as error:
-            self.failures.append(str(error))
+            place = digest(repr(facts).encode()).hex()[:40]
+            found = self._sources[instance.number] = Source(
+                place, module.context, module.imported_functions, module.module.functions, numbers, globals_, types
+            )
+        return found
+
+    def maker(self, instance: Instance) -> Maker:
+        """What compiles the functions of an instance in this process."""
+        found = self._makers.get(instance.number)
+        if found is None:
+            from svm.engines.native.jit.maker import Maker
+
+            program = self.program
+            found = Maker(self.source(instance), program.keys, program.blob.target)
+            self._makers[instance.number] = found
+        return found
+
+    # What is ready
+
+    def install_ready(self) -> None:
+        """Put what was compiled meanwhile in its place."""
+        still = []
+        for linked, loop, job in self.waiting:
+            if job.unit is None:
+                still.append((linked, loop, job))
+            else:
+                self.install(linked, loop, job.unit, job.origin, job.seconds)
+        self.waiting = still
+
+    def install(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
+        """Have the interpreter run a unit."""
+        if unit.why:
+            self.failures.append(f"{root.name}: {unit.why}")
             return
-        self.units.append(unit)
+        try:
+            code = mapped(unit)
+            members = self.linked(root, unit)
+        except (OSError, ModuleError) as error:
+            self.failures.append(f"{root.name}: {error}")
+            return
+        self.units.append(code)
+        self.note(root, loop, unit, origin, seconds)
+        program = self.program
         if loop is not None:
-            self.patch(root.start + root.code.targets[loop], unit.address(handler_symbol(root.function, loop)))
+            program.patch(root.start + root.code.targets[loop], code.address(handler_symbol(root.function, loop)))
         for member in members:
-            number = instance.functions[member.function].number
+            number = member.number
             if number in program.compiled:
                 continue
-            self.functions.add(number)
-            self.patch(member.start, unit.address(handler_symbol(member.function)))
-            program.compiled[number] = unit.address(entry_symbol(member.function))
+            self.tried.add((number, None))
+            program.patch(member.start, code.address(handler_symbol(member.function)))
+            program.compiled[number] = code.address(entry_symbol(member.function))
             place = number * FUNCTION_ENTRY + FunctionField.NATIVE
             struct.pack_into("<Q", program.functions, place, program.compiled[number])
 
-    def around(self, instance: Instance, codes: dict[int, FunctionCode], together: frozenset[int]) -> Around:
-        """What the functions of a unit need to know of the guest."""
-        module, arenas = instance.module, self.program.arenas
-        return Around(
-            module.context,
-            module.imported_functions,
-            codes,
-            together,
-            lambda index: instance.functions[index].number,
-            [item.number for item in instance.globals],
-            [arenas.type_number(type_) for type_ in module.context.types],
-        )
+    def note(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
+        """Keep for `Engine.compiled` what was done."""
+        offset = None
+        if loop is not None:
+            position = root.code.targets[loop]
+            offset = next((offset for offset, place in root.code.resume.items() if place == position), None)
+        at = time.monotonic() - self.begun
+        self.log.append(CompiledUnit(root.name, offset, at, seconds, len(unit.code), origin))
 
-    def key(self, instance: Instance, around: Around, entered: tuple[int, int] | None) -> str:
-        """Names a unit by all that its code depends on."""
-        numbers = array("I", (item.number for item in instance.functions))
-        facts = (
-            self.program.blob.build,
-            instance.module.fingerprint,
-            sorted(around.together),
-            entered,
-            digest(numbers.tobytes()),
-            around.globals,
-            around.types,
-        )
-        return digest(repr(facts).encode()).hex()[:32]
-
-    def patch(self, position: int, handler: int) -> None:
-        struct.pack_into("<Q", self.program.stream, position, handler)
-
-    def members(self, root: LinkedCode, itself: bool) -> list[LinkedCode]:
-        """The small functions that a function calls, directly and not, nearest first, as far as there is room; and
-        itself, if asked for.
-
-        Larger ones are compiled when they are called, and called by their address.
-        """
-        instance = root.instance
-        imported = instance.module.imported_functions
-        found = [root] if itself else []
-        seen = {root.function} if itself else set()
-        size = 0
-        queue = [root]
-        for caller in queue:
-            for index in _callees(caller.checked):
-                if index < imported or index in seen or len(found) >= _MOST_FUNCTIONS:
-                    continue
-                more = len(instance.module.module.functions[index - imported].body)
-                if more > _SMALL or size + more > _MOST_BYTES:
-                    continue
-                seen.add(index)
-                try:
-                    callee = self.program.code_of(instance.functions[index])
-                except ModuleError:  # a bad body is reported when it is called
-                    continue
-                if _eligible(callee.checked):
-                    found.append(callee)
-                    queue.append(callee)
-                    size += more
-        return found
-
-
-def _callees(function: ValidFunction) -> list[int]:
-    return list(dict.fromkeys(item.args[0] for item in function.code if item.op.name == "call"))
-
-
-def _eligible(function: ValidFunction) -> bool:
-    """Whether LLVM compiles a function in bounded time."""
-    return (
-        len(function.code) <= _LARGEST
-        and len(function.locals) <= _MOST_LOCALS
-        and all(len(keys) <= _MOST_TARGETS for keys in function.targets.values())
-    )
+    def linked(self, root: LinkedCode, unit: Unit) -> list[LinkedCode]:
+        """The interpreter's code of a unit's functions, to which it leaves."""
+        self._busy = True
+        try:
+            return [self.program.code_of(root.instance.functions[index]) for index in unit.members]
+        finally:
+            self._busy = False

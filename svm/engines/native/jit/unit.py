@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from svm.engines.native.context import Field
 from svm.engines.native.expand import LLVM_TYPES, declarations
+from svm.engines.native.jit.compiled import handler_symbol
 from svm.engines.native.jit.frames import HANDLER, HELPERS, LIMIT, METADATA, frame_type, handler_arguments, status_of
 from svm.engines.native.jit.function import symbol, translate
 from svm.engines.native.jit.writer import Around
@@ -16,21 +17,11 @@ from svm.isa import F32, F64, FuncType
 from svm.limits import PAGE
 from svm.module import ValidFunction
 
-__all__ = ["entry_symbol", "handler_symbol", "unit_ir"]
+__all__ = ["unit_ir"]
 
 _MOST_MEMORY = 1 << 40
 _CALLER = (("code", Field.CODE, "ptr"), ("memory", Field.MEMORY, "ptr"), ("size", Field.MEMORY_SIZE, "i64"))
 """What the interpreter needs to go on in the caller."""
-
-
-def entry_symbol(index: int) -> str:
-    """Symbol of a function's compiled code."""
-    return f"f{index}"
-
-
-def handler_symbol(index: int, loop: int | None = None) -> str:
-    """Symbol of the handler that enters a function, or one of its loops."""
-    return f"enter.f{index}" if loop is None else f"enter.o{index}.{loop}"
 
 
 def unit_ir(around: Around, functions: list[ValidFunction], entered: tuple[ValidFunction, int] | None = None) -> str:
