@@ -61,7 +61,7 @@ check: $(READY)  ## Lint, types, layers, public surface, generated documents.
 	@echo "==> layers, public surface, generated documents"
 	@$(BIN)/python -m pytest -q tests/test_house.py
 
-bench: $(PEERS)  ## Measure; the figures go to build/bench.md and build/bench.json.
+bench: $(PEERS)  ## Measure; the figures go to build/bench.md, build/bench.json and build/bench.svg.
 	@$(BIN)/python -m benchmarks
 
 $(PEERS): $(READY)

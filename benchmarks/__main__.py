@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, and writes `bench.md` and `bench.json` into a folder."""
+"""`python -m benchmarks`: measures, and writes `bench.md`, `bench.json` and `bench.svg` into a folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.c_kernels import KERNEL_SIZES, measure_kernels
-from benchmarks.measure import say
+from benchmarks.measure import fresh_cache, say
 from benchmarks.operations import measure_operations
+from benchmarks.pictures import picture
 from benchmarks.report import Report, machine
 from benchmarks.throughput import SIZES, measure_program
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("parts", nargs="*", help=f"{', '.join(_PARTS)}, or programs and kernels by name; all without")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="how often each contender runs")
     parser.add_argument("--quick", action="store_true", help="least sizes, one round: whether it works, not how fast")
-    parser.add_argument("--output", type=Path, default=Path("build"), help="folder for bench.md and bench.json")
+    parser.add_argument("--output", type=Path, default=Path("build"), help="folder for bench.md, .json and .svg")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - {*_PARTS, *SIZES, *KERNEL_SIZES}:
         names = ", ".join(sorted({*SIZES, *KERNEL_SIZES}))
@@ -34,17 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     programs = [name for name in SIZES if parts & {name, "programs"}]
     kernels = [name for name in KERNEL_SIZES if parts & {name, "kernels"}]
     count = _QUICK_COUNT if options.quick else _COUNT
-    report = Report(
-        machine(),
-        [measure_program(name, None if options.quick else SIZES[name], rounds) for name in programs],
-        list(measure_kernels(kernels, rounds, quick=options.quick)),
-        list(measure_operations(rounds, count)) if "operations" in parts else [],
-    )
+    with fresh_cache():  # so that what a first run takes does not depend on earlier measurements
+        report = Report(
+            machine(),
+            [measure_program(name, None if options.quick else SIZES[name], rounds) for name in programs],
+            list(measure_kernels(kernels, rounds, quick=options.quick)),
+            list(measure_operations(rounds, count)) if "operations" in parts else [],
+        )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.json").write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")
     (options.output / "bench.md").write_text(report.markdown(), encoding="utf-8")
+    (options.output / "bench.svg").write_text(picture(report), encoding="utf-8")
     print(report.markdown(), end="")
-    say(f"wrote bench.md and bench.json into {options.output}")
+    say(f"wrote bench.md, bench.json and bench.svg into {options.output}")
 
 
 if __name__ == "__main__":

@@ -1,114 +1,160 @@
-"""How fast C runs: `kernels/*.c`, built by the C toolchain in PyPI's `ziglang`, in the interpreter and in its peers.
+"""How fast C runs: `kernels/*.c`, built by the C toolchain in PyPI's `ziglang`, in svm's engines and in their peers.
 
-Before anything is timed, all agree on each kernel's checksum.  One contender is the interpreter without fuel and bounds
-checks (`benchmarks.unchecked`), so that the table says what those cost.
+Before anything is timed, all agree on each kernel's checksum, at the full size: that also has every function and loop
+compiled, so what is timed is the steady state.  What comes before it is measured apart, as the time until a first
+call has returned.  Two contenders say what a part of svm costs: the interpreter without fuel and bounds checks, and
+compiled code that leaves NaNs as the processor makes them.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
 import svm
-from benchmarks.measure import Contender, Row, race, say
-from benchmarks.peers import PEERS, Run, installed, unsigned
-from benchmarks.unchecked import UncheckedEngine
+from benchmarks.measure import Contender, Row, fresh_cache, own_engines, race, say
+from benchmarks.peers import INTERPRETED, PEERS, Kernel, Run, build, installed, timed
+from benchmarks.variants import UncheckedEngine, raw_nans
 
-__all__ = ["KERNELS", "KERNEL_SIZES", "UNCHECKED", "KernelRow", "build", "measure_kernels"]
+__all__ = ["KERNEL_SIZES", "RAW", "UNCHECKED", "KernelRow", "measure_kernels"]
 
-KERNELS = Path(__file__).parent / "kernels"
-UNCHECKED = "svm unchecked"
+UNCHECKED = "unchecked interpreter"
+RAW = "jit with raw NaNs"
 KERNEL_SIZES = {
-    "binary_trees": 300,
-    "crc32": 150,
+    "binary_trees": 500,
+    "crc32": 200,
     "fannkuch": 9,
-    "fib": 32,
-    "hash_map": 2_000_000,
-    "heap_sort": 200_000,
+    "fib": 35,
+    "hash_map": 3_000_000,
+    "heap_sort": 500_000,
     "indirect_calls": 3_000_000,
-    "levenshtein": 2_500,
-    "mandelbrot": 500,
-    "matmul": 5,
-    "nbody": 80_000,
-    "quick_sort": 250_000,
-    "saxpy": 500,
-    "sha256": 20_000,
-    "sieve": 10,
-    "spectral_norm": 600,
-    "string_scan": 25,
-    "switch_interpreter": 200_000,
-    "tak": 2_000,
+    "levenshtein": 4_096,
+    "mandelbrot": 600,
+    "matmul": 25,
+    "nbody": 300_000,
+    "quick_sort": 400_000,
+    "saxpy": 8_000,
+    "sha256": 80_000,
+    "sieve": 40,
+    "spectral_norm": 1_000,
+    "string_scan": 75,
+    "switch_interpreter": 500_000,
+    "tak": 2_500,
 }
-"""Sizes for which the interpreter takes about a tenth of a second."""
+"""Sizes for which compiled code takes 20 ms and more."""
 
-_FEATURES = "mvp+bulk_memory+sign_ext+nontrapping_fptoint+mutable_globals+multivalue"  # what wasm3 reads
-_OPTIONS = ("-target", "wasm32-freestanding", f"-mcpu={_FEATURES}", "-O2", "-s", "-nostdlib", "-Wl,--no-entry")
+_FLOATS = frozenset(("mandelbrot", "matmul", "nbody", "saxpy", "spectral_norm"))
 _QUICK_SIZE = 3
 
 
 @dataclass(frozen=True)
 class KernelRow:
-    """A kernel's race.  wasm_bytes: of its module."""
+    """A kernel's races.  steady: CPU time.  first: wall time from a module's bytes until a call of the least size has
+    returned, "kept" where an earlier run left its compiled code on disk.  wasm_bytes: of the module.
+    """
 
     size: int
     wasm_bytes: int
-    race: Row
-
-    @property
-    def checks_cost(self) -> float:
-        """The interpreter's least time over that without checks."""
-        return self.race.seconds["svm"].least / self.race.seconds[UNCHECKED].least
-
-
-def build(name: str) -> bytes:
-    """The `.wasm` file of a kernel.  Takes a tenth of a second, a few the first time.  Raises CalledProcessError."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"{name}.wasm"
-        command = [sys.executable, "-m", "ziglang", "cc", *_OPTIONS, str(KERNELS / f"{name}.c"), "-o", str(target)]
-        subprocess.run(command, check=True)
-        return target.read_bytes()
+    steady: Row
+    first: Row
 
 
 def measure_kernels(names: list[str], rounds: int, *, quick: bool = False) -> Iterator[KernelRow]:
-    """Race the interpreter against whichever peers are installed; nothing, with a message, without `ziglang`."""
+    """Race svm's engines against whichever peers are there; nothing, with a message, without `ziglang`."""
     if not names:
         return
     if not installed("ziglang"):
         say("C kernels are left out: `pip install ziglang` gives the C toolchain that builds them")
         return
-    for peer, (package, _) in PEERS.items():
-        if not installed(package):
-            say(f"{peer} is left out: its package is not installed")
-    say("building the interpreter without its checks, some seconds")
-    unchecked = UncheckedEngine()
+    for name, peer in PEERS.items():
+        if peer.missing:
+            say(f"{name} is left out: {peer.missing}")
+    unchecked = _unchecked()
     for name in names:
-        yield _measure(name, _QUICK_SIZE if quick else KERNEL_SIZES[name], rounds, unchecked)
+        kernel = build(name)
+        size = _QUICK_SIZE if quick else KERNEL_SIZES[name]
+        with ExitStack() as stack:
+            runs = _contenders(kernel, size, unchecked, stack)
+            answers = {each: run(size).value for each, run in runs.items()}
+            if len(set(answers.values())) != 1:
+                raise ValueError(f"{name}.c: not the same results: {answers}")
+            steady = race(f"{name}.c", {each: _seconds(run, size) for each, run in runs.items()}, rounds)
+        yield KernelRow(size, len(kernel.wasm), steady, _race_first_calls(kernel, rounds))
 
 
-def _measure(name: str, size: int, rounds: int, unchecked: UncheckedEngine) -> KernelRow:
-    wasm = build(name)
-    module = svm.load(wasm)
-    with module.spawn(engine="interpreter") as guest, module.spawn(engine="interpreter") as reckless:
-        reckless.engine = unchecked
-        runs: dict[str, Run] = {"svm": unsigned(lambda n: guest.call("run", n))}
-        runs |= {peer: make(wasm) for peer, (package, make) in PEERS.items() if installed(package)}
-        runs[UNCHECKED] = unsigned(lambda n: reckless.call("run", n))
-        answers = {each: run(size) for each, run in runs.items()}
-        if len(set(answers.values())) != 1:
-            raise ValueError(f"{name}.c: not the same results: {answers}")
-        row = race(f"{name}.c", {each: _timed(run, size) for each, run in runs.items()}, rounds)
-    return KernelRow(size, len(wasm), row)
+@cache
+def _unchecked() -> UncheckedEngine:
+    say("building the interpreter without its checks, some seconds")
+    return UncheckedEngine()
 
 
-def _timed(run: Run, size: int) -> Contender:
-    def timed() -> float:
-        begun = time.thread_time()
-        run(size)
-        return time.thread_time() - begun
+def _contenders(kernel: Kernel, size: int, unchecked: UncheckedEngine, stack: ExitStack) -> dict[str, Run]:
+    module = svm.load(kernel.wasm)
 
-    return timed
+    def guest(engine: str) -> svm.Guest:
+        return stack.enter_context(module.spawn(engine=engine))
+
+    def run(guest: svm.Guest) -> Run:
+        return timed(lambda n: guest.call("run", n))
+
+    runs = {engine: run(guest(engine)) for engine in own_engines()}
+    for name, peer in PEERS.items():
+        made = None if peer.missing else peer.make(kernel, stack)
+        if made is not None:
+            runs[name] = made
+    reckless = guest("interpreter")
+    reckless.engine = unchecked
+    runs[UNCHECKED] = run(reckless)
+    if kernel.name in _FLOATS:
+        with raw_nans():
+            runs[RAW] = run(guest("jit"))
+            runs[RAW](size)
+    return runs
+
+
+def _seconds(run: Run, size: int) -> Contender:
+    return lambda: run(size).seconds
+
+
+def _race_first_calls(kernel: Kernel, rounds: int) -> Row:
+    def own(engine: str) -> None:
+        with svm.load(kernel.wasm).spawn(engine=engine) as guest:
+            guest.call("run", 1)
+
+    def peer(name: str) -> None:
+        with ExitStack() as stack:
+            run = PEERS[name].make(kernel, stack)
+            assert run is not None
+            run(1)
+
+    contenders: dict[str, Contender] = {}
+    for engine in own_engines():
+        contenders[engine] = _cold(lambda engine=engine: own(engine))
+    contenders["jit, kept"] = _wall(lambda: own("jit"))
+    for name in ("wasmtime", INTERPRETED):
+        if not PEERS[name].missing:
+            contenders[name] = _wall(lambda name=name: peer(name))
+    return race(f"{kernel.name}.c, first call", contenders, rounds)
+
+
+def _wall(work: Callable[[], None]) -> Contender:
+    def run() -> float:
+        begun = time.perf_counter()
+        work()
+        return time.perf_counter() - begun
+
+    return run
+
+
+def _cold(work: Callable[[], None]) -> Contender:
+    """Its time when nothing of earlier runs is on disk but the interpreter."""
+    inner = _wall(work)
+
+    def run() -> float:
+        with fresh_cache():
+            return inner()
+
+    return run

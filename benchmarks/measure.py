@@ -9,15 +9,36 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
+from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
-__all__ = ["Contender", "Row", "Spread", "geometric_mean", "per_call", "process_seconds", "race", "races", "say"]
+from svm.cache import cache_folder
+from svm.embed import Store
+
+__all__ = [
+    "Contender",
+    "Row",
+    "Spread",
+    "fresh_cache",
+    "geometric_mean",
+    "own_engines",
+    "per_call",
+    "process_seconds",
+    "race",
+    "races",
+    "say",
+]
 
 Contender = Callable[[], float]
 """Does its work once; the seconds that it took."""
@@ -42,20 +63,27 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What a race gave.  seconds: by contender; ratios: of each other's time to the first's, which is svm's."""
+    """What a race gave.  taken: seconds by contender, a value for each round."""
 
     name: str
-    seconds: dict[str, Spread]
-    ratios: dict[str, Spread]
+    taken: dict[str, list[float]]
+
+    def seconds(self, contender: str) -> Spread:
+        """The time that it took."""
+        return Spread.of(self.taken[contender])
+
+    def ratio(self, contender: str, base: str) -> Spread:
+        """Its time over another's in the same round."""
+        return Spread.of([one / other for one, other in zip(self.taken[contender], self.taken[base], strict=True)])
 
 
 def race(name: str, contenders: dict[str, Contender], rounds: int) -> Row:
-    """Run the contenders in turn, A B C A B C …, after one round that does not count; all are held to the first."""
+    """Run the contenders in turn, A B C A B C …, after one round that does not count."""
     return races({name: contenders}, rounds)[0]
 
 
 def races(fields: dict[str, dict[str, Contender]], rounds: int) -> list[Row]:
-    """Several races at the same time, each by its name and with a first of its own: their rounds interleave."""
+    """Several races at the same time, by name: their rounds interleave."""
     say(f"{' and '.join(fields)} …")
     taken: dict[str, dict[str, list[float]]] = {name: {each: [] for each in field} for name, field in fields.items()}
     for number in range(rounds + 1):
@@ -64,14 +92,7 @@ def races(fields: dict[str, dict[str, Contender]], rounds: int) -> list[Row]:
                 seconds = run()
                 if number:
                     taken[name][each].append(seconds)
-    return [_row(name, times) for name, times in taken.items()]
-
-
-def _row(name: str, taken: dict[str, list[float]]) -> Row:
-    (_, first), *rest = taken.items()
-    ratios = {each: Spread.of([theirs / ours for theirs, ours in zip(values, first, strict=True)])
-              for each, values in rest}  # fmt: skip
-    return Row(name, {each: Spread.of(values) for each, values in taken.items()}, ratios)
+    return [Row(name, times) for name, times in taken.items()]
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -99,6 +120,23 @@ def process_seconds(command: list[str], environ: dict[str, str]) -> float:
     if status:
         raise ChildProcessError(f"{' '.join(command[1:])}: status {os.waitstatus_to_exitcode(status)}")
     return usage.ru_utime + usage.ru_stime
+
+
+@cache
+def own_engines() -> list[str]:
+    """The engines of svm that are fast: "jit" first, and "auto" where it is not one of the others by another name."""
+    with Store(engine="auto") as store:
+        chosen = store.engine.name
+    return ["jit", "interpreter"] if chosen in ("interpreter", "reference") else ["jit", "auto", "interpreter"]
+
+
+@contextmanager
+def fresh_cache() -> Iterator[None]:
+    """While it lasts, svm's cache is a new one with nothing in it but the interpreter, where that was built before."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(cache_folder("native"), Path(folder) / "native")
+        with patch.dict(os.environ, SVM_CACHE=folder):
+            yield
 
 
 def say(text: str) -> None:

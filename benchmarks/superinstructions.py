@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import svm
-from benchmarks.c_kernels import KERNEL_SIZES, build
+from benchmarks.c_kernels import KERNEL_SIZES
 from benchmarks.measure import say
+from benchmarks.peers import build
 from svm.engines.native.encode import LONGEST, Encoder, group_lengths, key_of, leaves
 from svm.engines.native.keys import base_keys
 from svm.engines.native.stream import KeySet
@@ -66,7 +67,7 @@ def count_program(path: Path) -> Counts:
 
 def count_kernel(name: str) -> Counts:
     """What a C kernel runs first, at its size for the interpreter."""
-    guest = svm.load(build(name)).spawn(engine="reference")
+    guest = svm.load(build(name).wasm).spawn(engine="reference")
     task = guest.start("run", KERNEL_SIZES[name])
     return counts_of(lambda: task.run(fuel=KERNEL_FUEL))
 

@@ -6,7 +6,11 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+#ifdef __wasm__
 #define EXPORT __attribute__((export_name("run")))
+#else
+#define EXPORT
+#endif
 #define OUT_OF_LINE __attribute__((noinline))
 
 /* Pseudo-random numbers: a linear congruential generator, the upper bits of which are good enough here. */
