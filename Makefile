@@ -3,6 +3,7 @@
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
 #   make spec ENGINES=jit            runs the specification's tests on that engine
 #   make fuzz FUZZ_SECONDS=3600      tries generated modules and damaged files for an hour
+#   make fuzz FUZZ_ENGINE=jit        compares that engine with the reference engine (default: the interpreter)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test spec check slow fuzz bench docs clean
@@ -13,6 +14,7 @@ READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 WORKERS ?= auto
 FUZZ_SECONDS ?= 60
+FUZZ_ENGINE ?= interpreter
 # Tried in this order. Each is run, not just looked up: a version manager's shim may exist and yet refuse to start.
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -50,8 +52,8 @@ spec: $(READY)  ## Run the WebAssembly specification's tests on every engine, wh
 slow: $(READY)  ## Run the long tests: guests moved at every safepoint, and others.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
-fuzz: $(READY)  ## Try generated modules and damaged files on all engines, for FUZZ_SECONDS (default 60).
-	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+fuzz: $(READY)  ## Try generated modules and damaged files on FUZZ_ENGINE, for FUZZ_SECONDS (default 60).
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --engine $(FUZZ_ENGINE)
 
 check: $(READY)  ## Lint, types, layers, public surface, generated documents.
 	@echo "==> ruff"

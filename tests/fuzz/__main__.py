@@ -13,9 +13,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+from svm import ENGINES
 from svm.isa import OPS
 from tests.fuzz.case import Case, load, save
 from tests.fuzz.jobs import GENERATED, JOBS, REACHED, Modules, Mutants, has_wasmtime, judge
+from tests.fuzz.runs import NATIVE, REFERENCE
 from tests.fuzz.shrink import shrink
 from tests.fuzz.workers import PATIENCE, Plan, Summary, alone, run
 
@@ -30,13 +32,13 @@ def main() -> int:
     options = _options()
     os.environ.setdefault("SVM_CACHE", str(options.folder.absolute() / "cache"))  # the user's is not for such modules
     if options.what == "replay":
-        return replay(options.folder)
+        return replay(options.folder, options.engine)
     names = [*JOBS] if options.what == "all" else [options.what]
     if options.what != "mutants" and not has_wasmtime():
         print("fuzz: wasmtime is not installed; svm's engines are compared with each other only")
     status = 0
     for name in names:
-        job = JOBS[name]()
+        job = JOBS[name](options.engine)
         plan = Plan(options.first, options.count, options.seconds / len(names), options.workers)
         print(f"fuzz: {name} from {plan.first} on, {plan.workers} workers", flush=True)
         summary = run(job, plan, options.folder, Progress(name))
@@ -51,6 +53,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Generated modules and damaged files.")
     parser.add_argument("what", nargs="?", default="all", choices=["all", *JOBS, "replay"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/fuzz"), help="where findings go, or one is")
+    parser.add_argument("--engine", default=NATIVE, choices=sorted({*ENGINES} - {REFERENCE}),
+                        help=f"what is compared with the {REFERENCE} engine; {NATIVE} if it is not given")
     parser.add_argument("--seconds", type=float, help="for how long, over all jobs; a minute, if nothing else is said")
     parser.add_argument("--first", type=int, help="the first number; without it, one that depends on the clock")
     parser.add_argument("--count", type=int, help="how many numbers at most, for each job")
@@ -109,31 +113,31 @@ def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:
             continue
         place = folder / f"{job.name}-{finding.number}"
         place.mkdir(parents=True, exist_ok=True)
-        command = f"python -m tests.fuzz replay {place}"
+        command = f"python -m tests.fuzz replay {place} --engine {job.engine}"
         try:
             job.keep(finding.number, place)
         except Exception:  # the finding is then that there is no such input
-            command = f"python -m tests.fuzz {job.name} --first {finding.number} --count 1"
+            command = f"python -m tests.fuzz {job.name} --first {finding.number} --count 1 --engine {job.engine}"
         (place / "finding.txt").write_text(f"{finding.kind}\n{finding.text}\n\n{command}\n", "utf-8")
         print(f"fuzz: {finding.kind} at {job.name} {finding.number}: {command}")
         if isinstance(job, Modules) and "replay" in command and finding.kind != "hang":  # each try would take as long
-            small(place)
+            small(place, job.engine)
     for (kind, at), count in seen.items():
         print(f"  {count:9} × {kind} {at}")
 
 
-def small(place: Path) -> None:
+def small(place: Path, engine: str) -> None:
     """Make a kept case smaller, in place; as long as it ends in the same way."""
     case = load(place)
-    end = alone(partial(judge, case, oracle=has_wasmtime()), PATIENCE)
+    end = alone(partial(judge, case, engine, oracle=has_wasmtime()), PATIENCE)
     if not end:
         print("  it did not happen again")
         return
 
     def fails(smaller: Case) -> bool:
-        return alone(partial(judge, smaller, oracle=oracle), PATIENCE) == end
+        return alone(partial(judge, smaller, engine, oracle=oracle), PATIENCE) == end
 
-    oracle = has_wasmtime() and alone(partial(judge, case, oracle=False), PATIENCE) != end
+    oracle = has_wasmtime() and alone(partial(judge, case, engine, oracle=False), PATIENCE) != end
     smaller = shrink(case, fails, _SHRINK)
     for path in place.glob("m*.svm*"):
         path.unlink()
@@ -141,9 +145,9 @@ def small(place: Path) -> None:
     print(f"  made small: {sum(len(path.read_bytes()) for path in place.glob('*.svmb'))} bytes of modules")
 
 
-def replay(folder: Path) -> int:
+def replay(folder: Path, engine: str) -> int:
     """Try a finding again, in this process; whatever it does comes through."""
-    job = Mutants() if list(folder.glob("mutant.*")) else Modules()
+    job = (Mutants if list(folder.glob("mutant.*")) else Modules)(engine)
     job.again(folder)
     print(f"fuzz: nothing wrong with {folder}")
     return 0

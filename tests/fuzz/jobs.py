@@ -28,13 +28,13 @@ def has_wasmtime() -> bool:
     return find_spec("wasmtime") is not None
 
 
-def judge(case: Case, *, oracle: bool) -> Counter[str]:
-    """Run a case on svm's engines, and on wasmtime; how its calls ended.  Raises Difference."""
-    words = agree(case)
+def judge(case: Case, engine: str, *, oracle: bool) -> Counter[str]:
+    """Run a case on an engine and the reference engine, and on wasmtime; how its calls ended.  Raises Difference."""
+    words = agree(case, engine)
     if oracle:
         from tests.fuzz.oracle import agree_with_wasmtime
 
-        agree_with_wasmtime(case)
+        agree_with_wasmtime(case, engine)
         words["agrees with wasmtime"] += 1
     return words
 
@@ -45,9 +45,10 @@ class Modules:
     name = "modules"
     seconds = 20.0  # the reference engine is slow, and some cases are large
 
-    def __init__(self, share: int = _ORACLE) -> None:
+    def __init__(self, engine: str, share: int = _ORACLE) -> None:
+        self.engine = engine
         self.share = share
-        engine_of(NATIVE)  # built once, before workers are forked
+        engine_of(engine)  # built once, before workers are forked
 
     @cached_property
     def oracle(self) -> bool:
@@ -57,7 +58,7 @@ class Modules:
     def check(self, number: int) -> Counter[str]:
         """See `Job`."""
         case = generate(number)
-        words = judge(case, oracle=self.oracle and number % self.share == 0)
+        words = judge(case, self.engine, oracle=self.oracle and number % self.share == 0)
         if number % _COVERAGE == 0:
             words.update(GENERATED + name for name in generated(case))
             words.update(REACHED + name for name in executed(case))
@@ -69,23 +70,24 @@ class Modules:
 
     def again(self, folder: Path) -> None:
         """Judge what `keep` wrote."""
-        judge(load(folder), oracle=self.oracle)
+        judge(load(folder), self.engine, oracle=self.oracle)
 
 
 class Mutants:
     """Damaged files: each ends in an outcome or an error of ours, soon and in little memory."""
 
     name = "mutants"
-    seconds = 1.0
 
-    def __init__(self) -> None:
-        engine_of(NATIVE)
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        self.seconds = 1.0 if engine == NATIVE else 20.0  # to compile takes time
+        engine_of(engine)
         seeds()
 
     def check(self, number: int) -> Counter[str]:
         """See `Job`."""
         made = mutant(number)
-        return Counter([f"{made.suffix} {survive(made, number)}"])
+        return Counter([f"{made.suffix} {survive(made, number, self.engine)}"])
 
     def keep(self, number: int, folder: Path) -> None:
         """Write the file of a number."""
@@ -98,7 +100,7 @@ class Mutants:
         """Try what `keep` wrote."""
         path = next(iter(folder.glob("mutant.*")))
         number = json.loads((folder / "number.json").read_text("utf-8"))
-        survive(Mutant(path.suffix[1:], path.read_bytes()), number)
+        survive(Mutant(path.suffix[1:], path.read_bytes()), number, self.engine)
 
 
 JOBS: dict[str, type[Modules] | type[Mutants]] = {Modules.name: Modules, Mutants.name: Mutants}

@@ -1,4 +1,4 @@
-"""A case on svm's engines in step: results, traps and their place, memory, globals, tables and fuel agree."""
+"""A case on an engine and on the reference engine in step: results, traps, memory, globals, tables and fuel agree."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tests.fuzz.values import Argument, bits, number_of, python_float
 __all__ = ["NATIVE", "REFERENCE", "Difference", "End", "Host", "Refusal", "Run", "agree", "clip", "engine_of"]
 
 NATIVE, REFERENCE = "interpreter", "reference"
+"""The engine that is compared if no other is asked for, and the one that it is compared with."""
 End = tuple[Any, ...]
 """How a call ends, in values that can be compared: a word for the way, and what belongs to it."""
 _PATIENCE = 100_000  # runs of one call
@@ -117,7 +118,7 @@ class Run:
     """A case on one engine.
 
     modules: the case's, checked.  portions: fuel of each run of a call, in turn; without any, calls are run in one go.
-    moving: whether the guests go on on the other engine whenever they are paused.
+    moving: whether the guests go on on another engine whenever they are paused.
     """
 
     def __init__(
@@ -136,6 +137,8 @@ class Run:
         self.guests: list[Guest] = []
         self.portions: Iterator[int | None] = cycle(portions or (None,))
         self.moves = _MOVES if moving else 0
+        others = [REFERENCE] if engine == NATIVE else [NATIVE, REFERENCE]
+        self.route = cycle(name for other in others for name in (other, engine))
         self.refills = iter(case.bounds.refills)
         self.spent = False  # no fuel is left, and no more is given
 
@@ -206,7 +209,7 @@ class Run:
                 self.store.add_fuel(more)
             if self.moves:
                 self.moves -= 1
-                self.store.engine = engine_of(REFERENCE if self.store.engine.name == NATIVE else NATIVE)
+                self.store.engine = engine_of(next(self.route))
         else:
             raise Difference("a call does not end")
         if isinstance(outcome, Finished):
@@ -235,16 +238,19 @@ def failure(error: Error) -> End:
     return type(error).__name__, str(error), seen, error.traceback
 
 
-def runs_of(case: Case) -> tuple[Run, Run]:
+def runs_of(case: Case, engine: str) -> tuple[Run, Run]:
     """The runs that must agree."""
     modules = [Module(model) for model in case.modules]
-    native = Run(case, modules, NATIVE, case.moves or case.slices[0], moving=bool(case.moves))
-    return native, Run(case, modules, REFERENCE, case.slices[1])
+    mine = Run(case, modules, engine, case.moves or case.slices[0], moving=bool(case.moves))
+    return mine, Run(case, modules, REFERENCE, case.slices[1])
 
 
-def agree(case: Case) -> Counter[str]:
-    """Run a case on both engines; how many calls ended in which way.  Raises Difference where they do not agree."""
-    runs = runs_of(case)
+def agree(case: Case, engine: str = NATIVE) -> Counter[str]:
+    """Run a case on an engine and on the reference engine; how many calls ended in which way.
+
+    Raises Difference where they do not agree.
+    """
+    runs = runs_of(case, engine)
     ends = Counter([step(runs, "linking", Run.link)])
     for call in case.steps():
         if call.instance < len(runs[0].guests):
@@ -258,11 +264,11 @@ def step(runs: Sequence[Run], what: Any, do: Callable[[Run], End]) -> str:
     """Do the same in both runs; how it ended in both."""
     ends = [do(run) for run in runs]
     if ends[0] != ends[1]:
-        raise Difference(f"{what}: {clip(ends[0])} on the native engine, {clip(ends[1])} on the reference engine")
+        raise Difference(f"{what}: {clip(ends[0])} here, {clip(ends[1])} on the reference engine")
     mine, its = (run.contents() for run in runs)
     for name, one, other in zip(("fuel", "memory", "globals", "tables", "host calls"), mine, its, strict=True):
         if one != other:
-            raise Difference(f"{what}: {name}{apart(one, other)} (the native engine first)")
+            raise Difference(f"{what}: {name}{apart(one, other)} (the reference engine last)")
     word: str = ends[0][0]
     return word
 

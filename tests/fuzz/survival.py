@@ -23,12 +23,12 @@ __all__ = ["survive"]
 
 LIMITS = Limits(fuel=5_000, memory="2 MiB", stack="16 KiB", table_elements=1_000)
 _CALLS = 3  # exports that are called
-_BOTH = 4  # one in so many valid files runs on both engines, which must agree
+_BOTH = 4  # one in so many valid files runs on the reference engine too, and they must agree
 _TEXT = 10_000  # bytes of a file that is written as text, too
 _AGAIN = 8  # one in so many files that can be read is written and read again
 
 
-def survive(mutant: Mutant, number_: int) -> str:
+def survive(mutant: Mutant, number_: int, engine: str = NATIVE) -> str:
     """How far a file gets.  Raises what no file may cause."""
     try:
         model = parse_model(mutant.data, f"mutant.{mutant.suffix}", text=False)
@@ -47,11 +47,11 @@ def survive(mutant: Mutant, number_: int) -> str:
         back(model)
     for at in range(module.valid.imported_functions, min(len(module.valid.context.functions), 3)):
         module.valid.line(at, 0)  # debug information is read when somebody asks
-    word, ends = live(module, NATIVE, number_)
+    word, ends = live(module, engine, number_)
     if number_ % _BOTH == 0:
         others = live(module, REFERENCE, number_)
         if others != (word, ends):
-            raise Difference(f"{clip((word, ends))} on the native engine, {clip(others)} on the reference engine")
+            raise Difference(f"{clip((word, ends))} on {engine}, {clip(others)} on the reference engine")
     return word
 
 

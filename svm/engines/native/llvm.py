@@ -30,6 +30,10 @@ def compile_object(ir: str, cpu: str, *, level: int = 1, optimise: bool = False)
         llvm.set_option("", "-x86-cmov-converter=false")  # it turns selects of loops over data into branches: slower
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(module, builder)
+        passes = builder.getModulePassManager()
+        passes.run(module, builder)
+        # From 0.45 on llvmlite forgets to: its class inherits the empty `_dispose` first. It is 80 KB for each call.
+        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
+        passes.detach()
     compiled: bytes = machine.emit_object(module)
     return compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,15 @@ def test_code_of_guests_that_are_gone_is_unmapped() -> None:
 
     before = round_()
     assert round_() <= before + 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counted as Linux tells it")
+def test_compiling_leaves_no_memory_behind() -> None:
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1])
+
+    compile_object(COPY, target(), level=2, optimise=True)
+    before = pages()
+    for _ in range(150):
+        compile_object(COPY, target(), level=2, optimise=True)
+    assert pages() - before < 500  # 2 MB
