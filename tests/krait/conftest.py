@@ -20,13 +20,23 @@ GENERIC_SYNTAX = sys.version_info >= (3, 12)
 """Whether the CPython at hand knows `def f[T](…)`; an older one is given the source without the brackets."""
 
 _RUNNER = f"""
-import re, sys
+import builtins, re, sys
 path = sys.argv[1]
 del sys.argv[0]
 source = open(path, encoding="utf-8").read()
+scope = {{"__name__": "__main__"}}
 if not {GENERIC_SYNTAX}:
+    for names in re.findall(r"^\\s*(?:def|class) \\w+\\[([^]]*)\\]", source, flags=re.MULTILINE):
+        scope |= dict.fromkeys(re.findall(r"\\w+", names), object)
     source = re.sub(r"^(\\s*(?:def|class) \\w+)\\[[^]]*\\]", r"\\1", source, flags=re.MULTILINE)
-exec(compile(source, path, "exec", {__future__.annotations.compiler_flag}), {{"__name__": "__main__"}})
+    build = builtins.__build_class__
+    def build_class(*args, **keywords):
+        made = build(*args, **keywords)
+        if not hasattr(made, "__class_getitem__"):
+            made.__class_getitem__ = classmethod(lambda cls, arguments: cls)
+        return made
+    builtins.__build_class__ = build_class
+exec(compile(source, path, "exec", {__future__.annotations.compiler_flag}), scope)
 """
 
 

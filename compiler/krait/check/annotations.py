@@ -67,6 +67,22 @@ class Annotations:
             case _:
                 raise self.refuse(node.span, "this is not a type", "write a type such as `int`, `str` or `list[int]`")
 
+    def class_variable(self, node: tree.expr) -> Type | None:
+        """Return the type of a variable of a class; None where ``Final`` leaves it to the value."""
+        match node:
+            case tree.Subscript(value=value, slice=inner) if self.is_special(value, "typing.ClassVar", "typing.Final"):
+                return self.class_variable(inner)
+            case tree.Name() | tree.Attribute() if self.is_special(node, "typing.ClassVar", "typing.Final"):
+                return None
+            case _:
+                return self.type(node)
+
+    def is_special(self, node: tree.expr, *forms: str) -> bool:
+        """Return whether an expression names one of these forms of typing."""
+        shadowed = isinstance(node, tree.Name) and node.id in self.params
+        symbol = None if shadowed else self.world.symbol_named(self.module, node)
+        return isinstance(symbol, Intrinsic) and symbol.name in forms
+
     def quoted(self, text: str, span: Span) -> Type:
         """A type in quotes, which may name a class that is declared further down."""
         parsed = parse(text, self.module.filename, DiagnosticSink(self.module.filename, text))
@@ -95,9 +111,8 @@ class Annotations:
                 symbol = self.world.lookup(self.module, name)
                 if isinstance(symbol, Intrinsic) and symbol.name == "tuple":
                     return "typing.Tuple"
-            case tree.Attribute(value=tree.Name(id=module), attr=name):
-                owner = self.world.lookup(self.module, module)
-                symbol = owner.symbols.get(name) if isinstance(owner, ModuleDecl) else None
+            case tree.Attribute(attr=name):
+                symbol = self.world.symbol_named(self.module, node)
             case _:
                 raise self.refuse(node.span, "this is not a type")
         match symbol:

@@ -12,6 +12,7 @@ from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import read_attribute
 from krait.check.cells import write_local
+from krait.check.classes import assign_class_variable, cast_up, class_named
 from krait.check.coerce import coerce, require
 from krait.check.conditions import access_path
 from krait.check.context import Context, statement
@@ -22,8 +23,8 @@ from krait.check.invoke import find_method, invoke, present, try_invoke
 from krait.check.items import key_type, leaves_lists, list_item_type, place, read_item, write_item
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
-from krait.check.scopes import member_of_module, module_named, read_name
-from krait.check.signatures import declared_fields, field_names, field_type
+from krait.check.scopes import check_complete, member_of_module, module_named, read_name
+from krait.check.signatures import declared_fields, field_names, field_type, signature
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
     BOOL,
@@ -39,11 +40,14 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Infer,
+    Instance,
     Local,
     Optional,
     Type,
+    ancestor,
     optional,
     prune,
+    substitute,
     unify,
 )
 from krait.diagnostics import Note, Span
@@ -215,15 +219,40 @@ def _check_count(ctx: Context, value: hir.Expr, count: int, span: Span) -> None:
 def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, value_span: Span) -> None:
     if module_named(ctx, target.value) is not None:
         raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
+    cls = class_named(ctx, target.value)
+    if cls is not None:
+        assign_class_variable(ctx, cls, target, value, value_span)
+        return
     before, kept = _before_target(ctx, target.value, value)
     for part in before:
         ctx.emit(part)
     ctx.attribute_base = target.value
     owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+    if _call_setter(ctx, owner, target, kept, value_span):
+        return
     field = _field(ctx, owner, target)
     fitted = coerce(ctx, kept, field, value_span)
     ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, fitted))
     _field_assigned(ctx, target, field, kept)
+
+
+def _call_setter(ctx: Context, owner: hir.Expr, target: tree.Attribute, value: hir.Expr, value_span: Span) -> bool:
+    """Emit the assignment to a property; False if the attribute is none."""
+    t = prune(owner.type)
+    setter = t.decl.find_setter(target.attr) if isinstance(t, ClassType) else None
+    if setter is None or setter.owner is None or not isinstance(t, ClassType):
+        return False
+    if isinstance(target.value, tree.Name) and ctx.scope.get(target.value.id) is ctx.self_local:
+        ctx.attribute_base = None
+        check_complete(ctx, target.value)
+    up = ancestor(t, setter.owner)
+    assert up is not None
+    (param,) = signature(ctx.world, setter).params
+    wanted = substitute(param.type, dict(zip(setter.owner.type_params, up.args, strict=True)))
+    arguments = [cast_up(owner, setter.owner), coerce(ctx, value, wanted, value_span)]
+    called = ctx.call(Instance(setter, up.args), arguments, NONE, target.span, virtual=True)
+    ctx.emit(hir.Evaluate(ctx.line, called))
+    return True
 
 
 def _field_assigned(ctx: Context, target: tree.Attribute, field: Type, value: hir.Expr) -> None:
@@ -435,12 +464,23 @@ def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribut
     if module is not None:
         member_of_module(ctx, module, target)
         raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
+    cls = class_named(ctx, target.value)
+    if cls is not None:
+        changed = _augmented(ctx, ctx.expr(tree.Attribute(target.value, target.attr, tree.LOAD, target.span)), node)
+        if changed is not None:
+            assign_class_variable(ctx, cls, target, changed, node.span)
+        return
     ctx.attribute_base = target.value
     held, owner = ctx.hold(present(ctx, ctx.expr(target.value), target.attr, target.span))
     for part in held:
         ctx.emit(part)
-    field = _field(ctx, owner, target)
     value = read_attribute(ctx, owner, target)
+    if ctx.world.find_method(owner.type, target.attr) is not None:
+        result = _augmented(ctx, value, node)
+        if result is not None and not _call_setter(ctx, owner, target, result, node.span):
+            _field(ctx, owner, target)
+        return
+    field = _field(ctx, owner, target)
     path = access_path(ctx, target)
     if path is not None and path in ctx.flow.narrowed and isinstance(prune(value.type), Optional):
         value = require(ctx, value, "TypeError", f"'{target.attr}' is None", target.span)

@@ -6,6 +6,7 @@ In: an object and a name. Out: a field, a property, or a variable of a module. C
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.classes import class_named, read_class_variable, read_through_object
 from krait.check.coerce import require
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
@@ -27,12 +28,30 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     module = module_named(ctx, node.value)
     if module is not None:
         return member_of_module(ctx, module, node, expected)
+    cls = class_named(ctx, node.value)
+    if cls is not None:
+        return _class_attribute(ctx, cls, node)
     is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
     narrowed = None if is_base else _narrowed_attribute(ctx, node)
     if narrowed is not None:
         return narrowed
     return read_attribute(ctx, ctx.expr(node.value), node, expected)
+
+
+def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute) -> hir.Expr:
+    """``Class.attr``."""
+    if node.attr in ("__name__", "__qualname__"):
+        return hir.Text(ctx.world.str_type, cls.decl.name)
+    variable = cls.decl.find_variable(node.attr)
+    if variable is not None:
+        return read_class_variable(ctx, variable, node)
+    if cls.decl.find_method(node.attr) is not None:
+        raise ctx.later(node.span, "methods as values", f"call it: `{node.attr}(…)`")
+    names = [name for decl in cls.decl.mro() for name in (*decl.variables, *decl.methods)]
+    raise ctx.refuse(
+        node.span, f"the class `{cls.decl.name}` has no attribute `{node.attr}`", *did_you_mean(node.attr, names)
+    )
 
 
 def _narrowed_attribute(ctx: Context, node: tree.Attribute) -> hir.Expr | None:
@@ -65,6 +84,9 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
             ctx.attribute_base = None
             check_complete(ctx, node.value)
         return invoke(ctx, value, node.attr, [], node.span)
+    shared = read_through_object(ctx, value, node.attr, node)
+    if shared is not None:
+        return shared
     if method is not None:
         return value_of_method(ctx, value, method[0], node, expected)
     raise no_attribute(ctx, t, node)

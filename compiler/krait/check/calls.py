@@ -13,6 +13,7 @@ from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import no_attribute
 from krait.check.builtins import BUILTINS, convert, list_of_items
+from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
 from krait.check.function_values import call_value
@@ -35,6 +36,7 @@ from krait.check.types import (
     FIXED,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     ClassDecl,
     ClassType,
@@ -50,6 +52,8 @@ from krait.check.types import (
     Symbol,
     Type,
     TypeParam,
+    ancestor,
+    base_of,
     prune,
     substitute,
     unify,
@@ -67,6 +71,8 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         if isinstance(item, tree.Starred) or (isinstance(item, tree.keyword) and item.arg is None):
             raise ctx.later(item.span, "`*` and `**` arguments", "write the arguments out")
     match node.func:
+        case tree.Name(id=name) if name in ctx.classes:
+            return construct(ctx, ctx.classes[name].decl, node, ctx.classes[name].args, expected)
         case tree.Name(id=name) as func:
             local = ctx.scope.get(name)
             if local is not None:
@@ -135,7 +141,7 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     module = module_named(ctx, func.value)
     if module is not None:
         return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
-    cls = _class_named(ctx, func.value)
+    cls = class_named(ctx, func.value)
     if cls is not None:
         return _call_on_class(ctx, cls, func, node, expected)
     match func.value:
@@ -166,68 +172,102 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     if decl.kind == "property":
         return _call_what(ctx, invoke(ctx, receiver, func.attr, [], func.span), node, expected)
     if decl.kind == "static":
+        ctx.emit(hir.Evaluate(ctx.line, receiver))
         return call_function(ctx, decl, owner_args, None, node, (), expected)
+    if decl.kind == "class":
+        return _call_class_method(ctx, decl, owner_args, receiver, node, expected)
     return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected, virtual=True)
 
 
-def _class_named(ctx: Context, node: tree.expr) -> ClassDecl | None:
-    if isinstance(node, tree.Name) and node.id not in ctx.scope:
-        symbol = ctx.lookup(node.id)
-        return symbol if isinstance(symbol, ClassDecl) else None
-    return None
+def _call_class_method(
+    ctx: Context,
+    decl: FunctionDecl,
+    owner_args: tuple[Type, ...],
+    receiver: hir.Expr,
+    node: tree.Call,
+    expected: Type | None,
+) -> hir.Expr:
+    """``object.method(…)`` of a class method: the class is the one that the object really has."""
+    t = prune(receiver.type)
+    assert isinstance(t, ClassType)
+    held, kept = ctx.hold(receiver)
+    result = call_function(ctx, decl, owner_args, None, node, (), expected, cls=t)
+    for cls in ctx.world.subclasses(t):
+        method = cls.decl.find_method(decl.name)
+        assert method is not None and method.owner is not None
+        up = ancestor(cls, method.owner)
+        assert up is not None
+        other = call_function(ctx, method, up.args, None, node, (), expected, cls=cls)
+        other = coerce(ctx, other, result.type, node.span)
+        result = hir.Conditional(result.type, hir.IsInstance(BOOL, kept, cls), other, result)
+    return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
 
 
 def _call_on_class(
-    ctx: Context, cls: ClassDecl, func: tree.Attribute, node: tree.Call, expected: Type | None
+    ctx: Context, cls: ClassType, func: tree.Attribute, node: tree.Call, expected: Type | None
 ) -> hir.Expr:
-    """``Class.method(…)``: a static method, or a method that is given ``self``."""
-    if cls is ctx.world.dict_type(INT, INT).decl and func.attr == "fromkeys":
+    """``Class.method(…)``: a static or class method, or a method that is given ``self``."""
+    if cls.decl is ctx.world.dict_type(INT, INT).decl and func.attr == "fromkeys":
         return dict_from_keys(ctx, node, expected)
-    decl = cls.find_method(func.attr)
+    decl = cls.decl.find_method(func.attr)
     if decl is None:
         raise ctx.refuse(
-            func.span, f"the class `{cls.name}` has no method `{func.attr}`", *did_you_mean(func.attr, cls.methods)
+            func.span,
+            f"the class `{cls.decl.name}` has no method `{func.attr}`",
+            *did_you_mean(func.attr, cls.decl.methods),
         )
-    owner_args = tuple(Infer() for _ in (decl.owner.type_params if decl.owner is not None else ()))
-    if decl.kind == "static":
-        made = call_function(ctx, decl, owner_args, None, node, (), expected)
-        return touch_declaration(ctx, cls, node, made)
+    assert decl.owner is not None
+    up = ancestor(cls, decl.owner)
+    assert up is not None
+    if decl.kind in ("static", "class"):
+        made = call_function(ctx, decl, up.args, None, node, (), expected, cls=cls)
+        return touch_declaration(ctx, cls.decl, node, made)
     if not node.args:
         raise ctx.refuse(
             node.span,
-            f"`{cls.name}.{func.attr}` needs the object as its first argument",
+            f"`{cls.decl.name}.{func.attr}` needs the object as its first argument",
             f"call it on an object: `x.{func.attr}(…)`",
         )
     if isinstance(node.args[0], tree.Name) and func.attr == "__init__":
         ctx.attribute_base = node.args[0]
-    assert decl.owner is not None
-    own = decl.owner.primitive or ClassType(decl.owner, owner_args)
+    own = decl.owner.primitive or up
     receiver = coerce(ctx, ctx.expr(node.args[0]), own, node.args[0].span)
     rest = tree.Call(node.func, node.args[1:], node.keywords, node.span)
-    result = call_function(ctx, decl, owner_args, receiver, rest, (), expected)
-    _base_fields_assigned(ctx, func, decl)
-    return touch_declaration(ctx, cls, node, result)
+    result = call_function(ctx, decl, up.args, receiver, rest, (), expected)
+    _base_fields_assigned(ctx, func, up)
+    return touch_declaration(ctx, cls.decl, node, result)
 
 
 def _call_super(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``super().method(…)``."""
     owner = ctx.instance.decl.owner
-    if owner is None or owner.base is None or ctx.self_local is None or ctx.self_local.type is None:
+    own = ctx.class_of_method
+    base = base_of(own) if own is not None else None
+    if owner is None or own is None or base is None:
+        if func.attr == "__init__" and owner is not None and not node.args and not node.keywords:
+            return hir.Const(NONE, None)
         raise ctx.refuse(func.span, "`super()` needs a method of a class that has a base")
-    decl = owner.base.find_method(func.attr)
+    decl = base.decl.find_method(func.attr)
     if decl is None or decl.owner is None:
         if func.attr == "__init__" and not node.args and not node.keywords:
             return hir.Const(NONE, None)
         raise ctx.refuse(func.span, f"no base of `{owner.name}` has a method `{func.attr}`")
-    receiver = hir.Cast(ClassType(decl.owner), hir.LocalGet(ctx.self_local.type, ctx.self_local))
-    result = call_function(ctx, decl, (), receiver, node, (), expected)
-    _base_fields_assigned(ctx, func, decl)
+    up = ancestor(base, decl.owner)
+    assert up is not None
+    if decl.kind in ("static", "class"):
+        return call_function(ctx, decl, up.args, None, node, (), expected, cls=own)
+    if ctx.self_local is None or ctx.self_local.type is None:
+        raise ctx.refuse(func.span, f"`{func.attr}` of the base needs an object")
+    receiver = hir.Cast(up, hir.LocalGet(ctx.self_local.type, ctx.self_local))
+    result = call_function(ctx, decl, up.args, receiver, node, (), expected)
+    _base_fields_assigned(ctx, func, up)
     return result
 
 
-def _base_fields_assigned(ctx: Context, func: tree.Attribute, decl: FunctionDecl) -> None:
+def _base_fields_assigned(ctx: Context, func: tree.Attribute, base: ClassType) -> None:
     """After ``super().__init__(…)`` the fields of the base have values."""
-    if ctx.own_fields is not None and func.attr == "__init__" and decl.owner is not None:
-        for name in declared_fields(ctx.world, ClassType(decl.owner)):
+    if ctx.own_fields is not None and func.attr == "__init__":
+        for name in declared_fields(ctx.world, base):
             if name in ctx.own_fields:
                 ctx.flow = ctx.flow.bind(ctx.own_fields[name])
 
@@ -248,21 +288,26 @@ def construct(
     wanted = prune(expected) if expected is not None else None
     if isinstance(wanted, ClassType) and wanted.decl is decl:
         unify(t, wanted)
+    if decl.missing_methods():
+        return _refuse_abstract(ctx, decl, node, t)
     local = ctx.temp(t)
     made = hir.New(t, None, node.span.start_line)
     init = decl.find_method("__init__")
     body: hir.Block = [hir.Assign(ctx.line, local, made)]
+    fields = declared_fields(ctx.world, t) if not decl.module.library else {}
+    body += set_defaults(ctx, hir.LocalGet(t, local), t, fields, node.span)
     if init is not None:
         receiver = receiver_for(ctx, init, hir.LocalGet(t, local))
-        owner_args = args if init.owner is decl else ()
-        body.append(hir.Evaluate(ctx.line, call_function(ctx, init, owner_args, receiver, node, (), None)))
+        assert init.owner is not None
+        up = ancestor(t, init.owner)
+        assert up is not None
+        body.append(hir.Evaluate(ctx.line, call_function(ctx, init, up.args, receiver, node, (), None)))
     elif node.args or node.keywords:
         raise ctx.refuse(node.span, f"`{decl.name}()` takes no arguments", "give the class a method `__init__`")
     else:
-        declared_fields(ctx.world, t)
         if not decl.module.library:
             ctx.note_program_call()
-            missing = [] if decl.module.unsafe else list(declared_fields(ctx.world, t))
+            missing = [] if decl.module.unsafe else [name for name in fields if not decl.is_defaulted(name)]
             if missing:
                 raise ctx.refuse(
                     node.span,
@@ -270,6 +315,18 @@ def construct(
                     "assign it in `__init__`",
                 )
     return hir.Let(t, body, hir.LocalGet(t, local))
+
+
+def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassType) -> hir.Expr:
+    """An object of an abstract class: CPython evaluates the arguments, then raises TypeError."""
+    names = ", ".join(f"'{name}'" for name in decl.missing_methods())
+    plural = "s" if len(decl.missing_methods()) > 1 else ""
+    message = (
+        f"Can't instantiate abstract class {decl.name} without an implementation for abstract method{plural} {names}"
+    )
+    values = ctx.attempt((arg, None) for arg in (*node.args, *(keyword.value for keyword in node.keywords)))
+    body: hir.Block = [hir.Evaluate(ctx.line, value) for value in values]
+    return hir.Let(t, [*body, *ctx.raising("TypeError", message, node.span)], hir.Cast(t, hir.Const(NEVER, None)))
 
 
 # --- functions -----------------------------------------------------------------------------------------------------
@@ -293,10 +350,14 @@ def call_function(
     expected: Type | None,
     *,
     virtual: bool = False,
+    cls: ClassType | None = None,
 ) -> hir.Expr:
-    """Return the call of a function or method whose receiver is already checked."""
+    """Return the call of a function or method whose receiver is already checked; ``cls`` is that of a class method."""
     sig = signature(ctx.world, decl)
     instance, env = fresh_instance(decl, owner_args)
+    if decl.kind == "class":
+        assert cls is not None
+        unify(env[decl.type_params[-1]], cls)
     if types:
         if len(types) != len(decl.type_params):
             raise ctx.refuse(

@@ -24,6 +24,8 @@ from krait.check.types import (
     Optional,
     Primitive,
     Type,
+    ancestor,
+    base_of,
     optional,
     prune,
     unify,
@@ -55,9 +57,18 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
     if unify(source, target):
         return value
     if isinstance(source, ClassType) and isinstance(target, ClassType):
-        if not target.args and source.decl.is_subclass(target.decl):
+        if is_subtype(source, target):
             return hir.Cast(target, value)
     return None
+
+
+def is_subtype(source: Type, target: Type) -> bool:
+    """Return whether objects of the class ``source`` are objects of ``target``, determining inference variables."""
+    source, target = prune(source), prune(target)
+    if not isinstance(source, ClassType) or not isinstance(target, ClassType):
+        return False
+    up = ancestor(source, target.decl)
+    return up is not None and unify(up, target)
 
 
 def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) -> hir.Expr | None:
@@ -67,10 +78,7 @@ def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) 
     if isinstance(source, Optional):
         if unify(source.inner, target.inner):
             return value
-        inner, wanted = prune(source.inner), prune(target.inner)
-        if isinstance(inner, ClassType) and isinstance(wanted, ClassType) and inner.decl.is_subclass(wanted.decl):
-            return hir.Cast(target, value)
-        return None
+        return hir.Cast(target, value) if is_subtype(source.inner, target.inner) else None
     inside = adapt(ctx, value, target.inner)
     return None if inside is None else wrap(ctx, inside, target)
 
@@ -181,19 +189,16 @@ def _would_fit(source: Type, wanted: Type) -> bool:
             or source == prune(wanted.inner)
             or _would_fit(source, prune(wanted.inner))
         )
-    return (
-        isinstance(source, ClassType)
-        and isinstance(wanted, ClassType)
-        and (source == wanted or (not wanted.args and source.decl.is_subclass(wanted.decl)))
-    )
+    return is_subtype(source, wanted)
 
 
 def _common_base(a: Type, b: Type) -> Type | None:
-    if isinstance(a, ClassType) and isinstance(b, ClassType):
-        for decl in a.decl.mro():
-            if not decl.type_params and b.decl.is_subclass(decl):
-                return ClassType(decl)
-    return None
+    if not isinstance(a, ClassType) or not isinstance(b, ClassType):
+        return None
+    up: ClassType | None = a
+    while up is not None and ancestor(b, up.decl) != up:
+        up = base_of(up)
+    return up
 
 
 def _no_common_type(ctx: Context, what: str, first: tuple[Type, Span], other: tuple[Type, Span]) -> Refusal:

@@ -20,6 +20,8 @@ from krait.check.names import Names, scan
 from krait.check.types import (
     NEVER,
     NONE,
+    ClassDecl,
+    ClassType,
     FunctionType,
     GlobalVar,
     Import,
@@ -116,11 +118,19 @@ class Context:
         self.parent: Context | None = None
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}
+        self.classes: dict[str, ClassType] = {}
+        self.class_body: ClassDecl | None = None
 
     @property
     def is_module_code(self) -> bool:
         """Whether this is the code at the top level of a module."""
         return self.function.name == "<module>"
+
+    @property
+    def class_of_method(self) -> ClassType | None:
+        """The class that the method being checked belongs to, with the values of its type parameters."""
+        owner = self.instance.decl.owner
+        return ClassType(owner, self.instance.args[: len(owner.type_params)]) if owner is not None else None
 
     # --- errors ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ declarations that Krait does not have. Types of signatures are worked out later,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from krait.check.names import scan
 from krait.check.types import (
@@ -15,6 +16,7 @@ from krait.check.types import (
     INT,
     NONE,
     ClassDecl,
+    ClassVariable,
     FunctionDecl,
     GlobalVar,
     Import,
@@ -29,8 +31,6 @@ _PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
 
 _DECORATORS_LATER = {
     "dataclass": "write `__init__` and the other methods out",
-    "classmethod": "write a function of the module",
-    "abstractmethod": "write the method without it, raising an exception",
     "overload": "write one function for each case",
     "export": "the host can call the functions of the module by name already",
     "cache": "keep results in a list of your own",
@@ -50,6 +50,18 @@ class _Declarer:
 
     def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
         self.sink.error(message, span, label=label, hints=hints, filename=self.module.filename)
+
+    @cached_property
+    def stored_fields(self) -> frozenset[str]:
+        """The attributes that something in the module assigns to, other than as those of a class of its own."""
+        classes = {node.name for node in self.module.tree.body if isinstance(node, tree.ClassDef)} | {"cls"}
+        return frozenset(
+            node.attr
+            for node in tree.walk(self.module.tree)
+            if isinstance(node, tree.Attribute)
+            and isinstance(node.ctx, tree.Store)
+            and not (isinstance(node.value, tree.Name) and node.value.id in classes)
+        )
 
     def run(self) -> None:
         self.module.unsafe = any(
@@ -130,17 +142,36 @@ class _Declarer:
             case tree.Call(args=(tree.Constant(value=str(module)), tree.Constant(value=str(field)))) if name == "host":
                 decl.host = (module, field)
                 return
-            case tree.Name(id="staticmethod") if decl.owner is not None:
-                decl.kind = "static"
-                return
-            case tree.Name(id="property") if decl.owner is not None:
-                decl.kind = "property"
+            case tree.Attribute(value=tree.Name(id=target), attr="setter") if target == decl.name and decl.owner:
+                decl.kind = "setter"
                 return
             case _:
                 pass
         short = name.rpartition(".")[2]
+        if decl.owner is not None and self.of_method(decl, short):
+            return
         hint = _DECORATORS_LATER.get(short, "call the wrapping function where the result is used")
         self.error(f"not yet part of Krait: the decorator `@{name or 'expression'}`", node.span, "", hint)
+
+    def of_method(self, decl: FunctionDecl, decorator: str) -> bool:
+        """Apply a decorator that methods have; return whether it is one."""
+        assert decl.owner is not None
+        match decorator:
+            case "staticmethod":
+                decl.kind = "static"
+            case "property":
+                decl.kind = "property"
+            case "classmethod":
+                decl.kind = "class"
+                arguments = (*decl.node.args.posonlyargs, *decl.node.args.args)
+                decl.type_params += (TypeParam(arguments[0].arg if arguments else "cls"),)
+            case "abstractmethod":
+                decl.owner.abstract.add(decl.name)
+            case "override" | "final":
+                pass
+            case _:
+                return False
+        return True
 
     def cls(self, node: tree.ClassDef) -> ClassDecl:
         decl = ClassDecl(node.name, self.module, node, self.type_params(node.type_params))
@@ -153,7 +184,8 @@ class _Declarer:
                 f"not yet part of Krait: the class decorator `@{name or 'expression'}`", decorator.span, "", hint
             )
         for keyword in node.keywords:
-            self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
+            if keyword.arg != "metaclass" or _dotted_name(keyword.value).rpartition(".")[2] != "ABCMeta":
+                self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
         for statement in node.body:
             self.member(decl, statement)
         return decl
@@ -161,20 +193,19 @@ class _Declarer:
     def member(self, decl: ClassDecl, node: tree.stmt) -> None:
         match node:
             case tree.FunctionDef():
-                if node.name in decl.methods:
+                method = self.function(node, decl)
+                members = decl.setters if method.kind == "setter" else decl.methods
+                if node.name in members or node.name in decl.variables:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
-                decl.methods[node.name] = self.function(node, decl)
+                members[node.name] = method
             case tree.AnnAssign(target=tree.Name(), value=None):
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
                 pass
-            case tree.Assign() | tree.AnnAssign():
-                self.error(
-                    "not yet part of Krait: class variables",
-                    node.span,
-                    "",
-                    "assign the value in `__init__`, or use a variable of the module",
-                )
+            case tree.Assign(targets=(tree.Name(id="__slots__"),)):
+                pass
+            case tree.Assign(targets=(tree.Name(id=name),)) | tree.AnnAssign(target=tree.Name(id=name)):
+                self.class_variable(decl, name, node)
             case _:
                 self.error(
                     "not part of Krait: this statement in the body of a class",
@@ -182,6 +213,13 @@ class _Declarer:
                     "",
                     "a class holds fields and methods",
                 )
+
+    def class_variable(self, decl: ClassDecl, name: str, node: tree.Assign | tree.AnnAssign) -> None:
+        """A name that the class's body gives a value: the default of a field if instances have it, else shared."""
+        if name in decl.methods or name in decl.variables:
+            self.error(f"`{decl.name}.{name}` is defined twice", node.span, "second definition")
+        var = GlobalVar(f"{decl.name}.{name}", self.module, span=node.span)
+        decl.variables[name] = ClassVariable(name, decl, node, var, name in self.stored_fields)
 
     # --- variables -------------------------------------------------------------------------------------------------
 

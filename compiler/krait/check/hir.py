@@ -391,13 +391,14 @@ class Program:
     """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
 
     exports: the main module's functions that a host can call, which count as reached.
-    overriders: the methods of derived classes that take the place of a method, the most derived first.
+    overriders: the methods of derived classes that take the place of a method, with their classes, the most derived
+    first.
     fields: the fields of a class instance, bases' first, with their types.
     """
 
     main: ModuleDecl
     functions: dict[Instance, Function]
-    overriders: Callable[[Instance], list[Instance]]
+    overriders: Callable[[Instance], list[tuple[Instance, ClassType]]]
     initialisers: list[Function]
     exports: list[Instance]
     support: Support

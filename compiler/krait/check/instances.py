@@ -32,7 +32,10 @@ from krait.check.types import (
     Local,
     ModuleDecl,
     Optional,
+    Primitive,
     Type,
+    ancestor,
+    base_of,
     is_known,
     is_larger,
     prune,
@@ -184,7 +187,11 @@ class _Check:
         sig = signature(self.world, decl)
         self.function.result = substitute(sig.result, self.env)
         arguments = [*decl.node.args.posonlyargs, *decl.node.args.args]
-        if decl.kind in ("method", "property"):
+        if decl.kind == "class":
+            cls = prune(self.env[decl.type_params[-1]])
+            assert isinstance(cls, ClassType)
+            ctx.classes[decl.type_params[-1].name] = cls
+        if decl.kind in ("method", "property", "setter"):
             assert decl.owner is not None
             own = Local(
                 arguments[0].arg, substitute(self_type(decl.owner), self.env), annotated=True, span=arguments[0].span
@@ -260,6 +267,9 @@ class _Check:
             own = prune(self.ctx.self_local.type)
             assert isinstance(own, ClassType)
             self.ctx.own_fields = {name: Local(f"self.{name}") for name in declared_fields(self.world, own)}
+            for name, marker in self.ctx.own_fields.items():
+                if own.decl.is_defaulted(name):
+                    self.ctx.flow = self.ctx.flow.bind(marker)
 
     def guard_module(self) -> None:
         """The code of an imported module runs once."""
@@ -287,6 +297,10 @@ class _Check:
             if self.decl.module.library:
                 self.function.body.append(hir.Trap(0))
                 return
+            if self.decl.owner is not None and self.decl.name in self.decl.owner.abstract:
+                message = f"the abstract method '{self.decl.name}' has no result"
+                self.function.body += ctx.raising("NotImplementedError", message, heading)
+                return
             raise ctx.refuse(
                 heading,
                 f"`{self.decl.name}` can end without returning a `{result}`",
@@ -308,13 +322,16 @@ def check_module(world: World, module: ModuleDecl) -> None:
         if isinstance(symbol, FunctionDecl):
             _check_declared(world, symbol)
         elif isinstance(symbol, ClassDecl):
-            for method in symbol.methods.values():
+            for method in (*symbol.methods.values(), *symbol.setters.values()):
                 _check_declared(world, method)
                 _check_override(world, symbol, method)
 
 
 def _check_declared(world: World, decl: FunctionDecl) -> None:
     if decl.module.library:
+        return
+    if decl.kind == "class" and decl.owner is not None and len(decl.all_type_params) == 1:
+        check_function(world, Instance(decl, (ClassType(decl.owner),)))
         return
     if not decl.all_type_params:
         check_function(world, Instance(decl))
@@ -327,18 +344,28 @@ def _check_declared(world: World, decl: FunctionDecl) -> None:
 
 def _check_override(world: World, cls: ClassDecl, method: FunctionDecl) -> None:
     """A method that takes the place of one of a base must be called in the same way."""
-    replaced = cls.base.find_method(method.name) if cls.base is not None else None
-    if replaced is None or method.name == "__init__":
+    base = base_of(ClassType(cls, cls.type_params))
+    if base is None or method.name == "__init__" or method.kind in ("static", "class"):
         return
+    replaced = base.decl.find_setter(method.name) if method.kind == "setter" else base.decl.find_method(method.name)
+    if replaced is None:
+        return
+    assert replaced.owner is not None
+    up = ancestor(base, replaced.owner)
+    assert up is not None
+    env = dict(zip(replaced.owner.type_params, up.args, strict=True))
     with suppress(Refusal):
-        own, base = signature(world, method), signature(world, replaced)
-        same = method.kind == replaced.kind and not method.all_type_params and len(own.params) == len(base.params)
+        own, other = signature(world, method), signature(world, replaced)
+        same = method.kind == replaced.kind and len(method.type_params) == len(replaced.type_params)
+        same = same and len(own.params) == len(other.params)
+        env |= dict(zip(replaced.type_params, method.type_params, strict=False))
         same = same and all(
-            (a.name, prune(a.type), a.keyword_only) == (b.name, prune(b.type), b.keyword_only)
-            for a, b in zip(own.params, base.params, strict=True)
+            a.keyword_only == b.keyword_only
+            and (a.name == b.name or not a.keyword_only)
+            and _fits(substitute(b.type, env), prune(a.type))
+            for a, b in zip(own.params, other.params, strict=True)
         )
-        if not same or not _fits(prune(own.result), prune(base.result)):
-            assert replaced.owner is not None
+        if not same or not _fits(prune(own.result), substitute(other.result, env)):
             world.refuse(
                 method.module,
                 _heading(method),
@@ -348,7 +375,9 @@ def _check_override(world: World, cls: ClassDecl, method: FunctionDecl) -> None:
 
 
 def _fits(own: Type, base: Type) -> bool:
-    """Return whether what the overriding method returns can stand for what the other one returns."""
-    if isinstance(own, ClassType) and isinstance(base, ClassType) and not base.args:
-        return own.decl.is_subclass(base.decl)
+    """Return whether values of the type ``own`` can stand, as they are, for those of the type ``base``."""
+    if isinstance(base, Optional) and not isinstance(own, Primitive):
+        own, base = prune(own.inner) if isinstance(own, Optional) else own, prune(base.inner)
+    if isinstance(own, ClassType) and isinstance(base, ClassType):
+        return ancestor(own, base.decl) == base
     return own == base

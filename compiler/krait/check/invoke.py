@@ -21,6 +21,7 @@ from krait.check.types import (
     Optional,
     Type,
     TypeParam,
+    ancestor,
     prune,
     substitute,
 )
@@ -86,7 +87,9 @@ def receiver_for(ctx: Context, decl: FunctionDecl, receiver: hir.Expr) -> hir.Ex
     assert owner is not None
     if owner[0] is decl.owner:
         return receiver
-    return hir.Cast(ClassType(decl.owner), receiver)
+    up = ancestor(ClassType(*owner), decl.owner)
+    assert up is not None
+    return hir.Cast(up, receiver)
 
 
 def present(ctx: Context, receiver: hir.Expr, attribute: str, span: Span) -> hir.Expr:

@@ -23,6 +23,7 @@ from krait.check import (  # noqa: F401
     operators,
     statements,
 )
+from krait.check.annotations import Annotations
 from krait.check.globals import init_function
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
@@ -53,6 +54,7 @@ def check_program(
     """
     world = World(sink, search_path)
     world.check_function = lambda instance: check_function(world, instance)
+    world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)
     world.add_module(main)
     support = _support(world)
@@ -66,12 +68,7 @@ def check_program(
 
     def fields(cls: ClassType) -> list[tuple[str, Type]]:
         return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]
-
-
-    def overriders(instance: Instance) -> list[Instance]:
-        return [Instance(method) for method in world.overriders(instance.decl)]
-
-    return hir.Program(main, functions, overriders, [functions[start]], exports, support, fields)
+    return hir.Program(main, functions, world.overriders, [functions[start]], exports, support, fields)
 
 
 def _exports(world: World, main: ModuleDecl) -> list[Instance]:
@@ -125,7 +122,7 @@ def _with_overriders(world: World, function: hir.Function) -> list[tuple[Instanc
     out: list[tuple[Instance, Span]] = []
     for callee, span in function.callees:
         out.append((callee, span))
-        out += [(Instance(method), span) for method in world.overriders(callee.decl)]
+        out += [(method, span) for method, _ in world.overriders(callee.resolved())]
     return out
 
 

@@ -43,7 +43,10 @@ def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hi
         return value_of_local(ctx, local, _read_local(ctx, local, node), node, expected)
     if node.id == "__name__":
         return _module_name(ctx)
-    symbol = find(ctx, node)
+    if ctx.class_body is not None and node.id in ctx.class_body.variables:
+        symbol: Symbol = ctx.class_body.variables[node.id].var
+    else:
+        symbol = find(ctx, node)
     match symbol:
         case GlobalVar():
             return read_global(ctx, symbol, node)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 from krait.check.annotations import Annotations
+from krait.check.globals import prepare_global
 from krait.check.types import (
     NEVER,
     NONE,
@@ -23,6 +24,8 @@ from krait.check.types import (
     Parameter,
     Signature,
     Type,
+    ancestor,
+    base_of,
     is_known,
     prune,
     resolve,
@@ -73,10 +76,11 @@ class _Signatures:
         for arg, keyword_default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
             if keyword_default is not None:
                 defaults[arg.arg] = keyword_default
-        if self.decl.kind in ("method", "property"):
+        if self.decl.kind in ("method", "property", "setter", "class"):
             if not positional:
+                own = "cls" if self.decl.kind == "class" else "self"
                 raise self.annotations.refuse(
-                    self.decl.node.span, f"the method `{self.decl.name}` has no parameter `self`"
+                    self.decl.node.span, f"the method `{self.decl.name}` has no parameter `{own}`"
                 )
             positional = positional[1:]
         params = [self.parameter(arg, defaults, False, arg in arguments.posonlyargs) for arg in positional]
@@ -153,13 +157,21 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
     found = world.field_types.get(cls)
     if found is None:
         found = {}
-        if cls.decl.base is not None:
-            found.update(declared_fields(world, ClassType(cls.decl.base)))
+        base = base_of(cls)
+        if base is not None:
+            found.update(declared_fields(world, base))
         env = {param.name: value for param, value in zip(cls.decl.type_params, cls.args, strict=True)}
         annotations = Annotations(world, cls.decl.module, env)
         for node in cls.decl.field_nodes:
             assert isinstance(node.target, tree.Name)
             found[node.target.id] = annotations.type(node.annotation)
+        for variable in cls.decl.variables.values():
+            if variable.is_default and variable.name not in found:
+                annotation = variable.node.annotation if isinstance(variable.node, tree.AnnAssign) else None
+                t = annotations.class_variable(annotation) if annotation is not None else None
+                if t is None:
+                    prepare_global(world, variable.var)
+                found[variable.name] = t or variable.var.type or Infer()
         for name, annotation in assigned_fields(cls.decl).items():
             if name not in found:
                 found[name] = annotations.type(annotation) if annotation is not None else Infer()
@@ -214,7 +226,10 @@ def _settle(world: World, cls: ClassType, wanted: Type) -> None:
     for method in (*([first] if first is not None else []), *own):
         if is_known(wanted) or method.type_params or world.check_function is None:
             continue
-        args = tuple(map(resolve, cls.args)) if method.owner is cls.decl else ()
+        assert method.owner is not None
+        up = ancestor(cls, method.owner)
+        assert up is not None
+        args = tuple(map(resolve, up.args))
         instance = Instance(method, args)
         if instance in world.in_progress and method is first:
             return  # what it assigns comes first
@@ -223,5 +238,5 @@ def _settle(world: World, cls: ClassType, wanted: Type) -> None:
 
 def field_names(world: World, cls: ClassType) -> list[str]:
     """Return the names of the fields and methods of a class, for spelling suggestions."""
-    methods = [name for decl in cls.decl.mro() for name in decl.methods]
+    methods = [name for decl in cls.decl.mro() for name in (*decl.methods, *decl.variables)]
     return [*declared_fields(world, cls), *methods]

@@ -6,6 +6,7 @@ In: syntax. Out: typed statements; the flow of the function along each path.
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.classes import run_class_body
 from krait.check.closures import define
 from krait.check.coerce import coerce
 from krait.check.conditions import Condition, condition
@@ -256,8 +257,9 @@ def class_def(ctx: Context, node: tree.ClassDef) -> None:
     symbol = ctx.module.symbols.get(node.name)
     if not ctx.is_module_code or not isinstance(symbol, ClassDecl) or symbol.node is not node:
         raise ctx.later(_heading(node), "classes within functions", "move it to the top level of the module")
-    for method in symbol.methods.values():
+    for method in (*symbol.methods.values(), *symbol.setters.values()):
         _compute_defaults(ctx, method)
+    run_class_body(ctx, symbol)
     _bind_name(ctx, symbol, node.name)
 
 

@@ -201,6 +201,23 @@ def optional(t: Type) -> Type:
     return t if isinstance(t, Optional) or t is NONE else Optional(t)
 
 
+def base_of(cls: ClassType) -> ClassType | None:
+    """Return the class that a class derives from, with values for its type parameters."""
+    decl = cls.decl
+    if decl.base is None:
+        return None
+    env = dict(zip(decl.type_params, cls.args, strict=True))
+    return ClassType(decl.base, tuple(substitute(arg, env) for arg in decl.base_args))
+
+
+def ancestor(cls: ClassType, decl: ClassDecl) -> ClassType | None:
+    """Return the class ``decl`` as ``cls`` or one of its bases, None if it is none of them."""
+    found: ClassType | None = cls
+    while found is not None and found.decl is not decl:
+        found = base_of(found)
+    return found
+
+
 def display(t: Type) -> str:
     """Return the text of a type as a program would write it; ``?`` where it is not yet known."""
     t = prune(t)
@@ -294,7 +311,8 @@ class Signature:
 class FunctionDecl:
     """A function or method as it is declared. ``host`` names the import that a ``@host`` function stands for.
 
-    kind: ``function``, ``method`` (takes self), ``static``, ``property``, ``nested`` (takes the function's own object).
+    kind: ``function``, ``method`` (takes self), ``static``, ``property``, ``setter``, ``class`` (its last type
+    parameter is the class that it is called on), ``nested`` (takes the function's own object).
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     """
 
@@ -323,15 +341,34 @@ class FunctionDecl:
 
 
 @dataclass(slots=True, eq=False)
+class ClassVariable:
+    """A name that a class's body gives a value. is_default: instances have a field of that name, which begins so."""
+
+    name: str
+    owner: ClassDecl
+    node: tree.Assign | tree.AnnAssign
+    var: GlobalVar
+    is_default: bool
+
+
+@dataclass(slots=True, eq=False)
 class ClassDecl:
-    """A class as it is declared. ``primitive`` is set for the built-in classes whose values are not heap objects."""
+    """A class as it is declared. ``primitive`` is set for the built-in classes whose values are not heap objects.
+
+    base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
+    variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
+    """
 
     name: str
     module: ModuleDecl
     node: tree.ClassDef
     type_params: tuple[TypeParam, ...] = ()
     base: ClassDecl | None = None
+    base_args: tuple[Type, ...] = ()
     methods: dict[str, FunctionDecl] = field(default_factory=dict)
+    setters: dict[str, FunctionDecl] = field(default_factory=dict)
+    variables: dict[str, ClassVariable] = field(default_factory=dict)
+    abstract: set[str] = field(default_factory=set)
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None
@@ -350,6 +387,35 @@ class ClassDecl:
             if name in decl.methods:
                 return decl.methods[name]
         return None
+
+    def find_setter(self, name: str) -> FunctionDecl | None:
+        """Return the setter of the property ``name`` of the class or the nearest base that has it."""
+        for decl in self.mro():
+            if name in decl.setters:
+                return decl.setters[name]
+            if name in decl.methods:
+                return None
+        return None
+
+    def find_variable(self, name: str) -> ClassVariable | None:
+        """Return the variable ``name`` of the class or the nearest base that has it."""
+        for decl in self.mro():
+            if name in decl.variables:
+                return decl.variables[name]
+            if name in decl.methods:
+                return None
+        return None
+
+    def is_defaulted(self, name: str) -> bool:
+        """Return whether the body of the class or of a base gives the field ``name`` its first value."""
+        found = self.find_variable(name)
+        return found is not None and found.is_default
+
+    def missing_methods(self) -> list[str]:
+        """Return the abstract methods that neither the class nor a base defines: it has no objects if there are any."""
+        wanted = {name for decl in self.mro() for name in decl.abstract}
+        owners = {name: next(decl for decl in self.mro() if name in decl.methods) for name in wanted}
+        return sorted(name for name, decl in owners.items() if name in decl.abstract)
 
     def is_subclass(self, other: ClassDecl) -> bool:
         """Return whether this class is ``other`` or derives from it."""

@@ -122,6 +122,10 @@ _TYPING: dict[str, Type | str] = {
         "TypeVar",
         "Generic",
         "Protocol",
+        "ClassVar",
+        "Self",
+        "override",
+        "final",
         "TYPE_CHECKING",
     )
 }
@@ -132,6 +136,7 @@ PROVIDED = {("sys", "exit"): "sys.exit"}
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait.unsafe": _UNSAFE,
     "typing": _TYPING,
+    "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
     "collections.abc": {name: f"typing.{name}" for name in ("Callable", "Iterable", "Iterator", "Sequence")},
 }
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""

@@ -9,7 +9,7 @@ Invariant: an error in the library's own code is reported at the place in the pr
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from krait.check.types import (
     ClassType,
     FunctionDecl,
     Import,
+    Infer,
     Instance,
     Intrinsic,
     ModuleDecl,
@@ -32,7 +33,12 @@ from krait.check.types import (
     Primitive,
     Symbol,
     Type,
+    ancestor,
+    base_of,
+    is_known,
     prune,
+    resolve,
+    unify,
 )
 from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
@@ -42,6 +48,9 @@ from krait.syntax.parser import parse
 MAX_INSTANCES = 20_000
 """Instances of functions in one program; generics that call themselves with ever larger types end here."""
 
+
+_MARKS = frozenset({"abc.ABC"})
+"""Bases that say something of a class and have nothing to inherit."""
 
 MAX_TYPE = 100
 """Parts of a type argument: more means that a generic function calls itself with ever larger types."""
@@ -72,6 +81,7 @@ class World:
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}
         self.in_progress: set[Instance] = set()
         self.quiet = 0
@@ -137,49 +147,98 @@ class World:
                     self._find_base(symbol)
 
     def _find_base(self, decl: ClassDecl) -> None:
-        """Find the class that a class derives from."""
-        first, *others = decl.node.bases
-        if others:
+        """Find the class that a class derives from; ``ABC`` beside it is only a mark."""
+        found: list[tree.expr] = []
+        for node in decl.node.bases:
+            root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
+            if isinstance(root, Intrinsic) and root.name in _MARKS:
+                continue
+            if isinstance(root, Intrinsic) and root.name in ("typing.Generic", "typing.Protocol"):
+                short = root.name.rpartition(".")[2]
+                raise self.refuse(
+                    decl.module,
+                    node.span,
+                    f"not yet part of Krait: `{short}` as a base",
+                    hints=("write `class Name[T]:` for a generic class",),
+                )
+            found.append(node)
+        if len(found) > 1:
             raise self.refuse(
                 decl.module,
-                others[0].span,
+                found[1].span,
                 "not part of Krait: several base classes",
                 hints=("derive from one class, and keep an object of the other in a field",),
             )
-        name = first.id if isinstance(first, tree.Name) else ""
-        base = self.lookup(decl.module, name) if name else None
-        if isinstance(base, Intrinsic) and base.name in ("typing.Generic", "typing.Protocol"):
-            raise self.refuse(
-                decl.module,
-                first.span,
-                f"not yet part of Krait: `{name}` as a base",
-                hints=("write `class Name[T]:` for a generic class",),
-            )
+        if found:
+            self._set_base(decl, found[0])
+
+    def _set_base(self, decl: ClassDecl, node: tree.expr) -> None:
+        base = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
         if not isinstance(base, ClassDecl):
-            raise self.refuse(decl.module, first.span, "a base must be a class that is not generic")
+            raise self.refuse(decl.module, node.span, "a base must be a class")
         if base.is_subclass(decl):
-            raise self.refuse(decl.module, first.span, f"`{decl.name}` would derive from itself")
-        if base.primitive is not None or base.type_params or (base.module.library and not self.is_exception(base)):
+            raise self.refuse(decl.module, node.span, f"`{decl.name}` would derive from itself")
+        if base.primitive is not None or (base.module.library and not self.is_exception(base)):
             raise self.refuse(
                 decl.module,
-                first.span,
+                node.span,
                 f"not yet part of Krait: classes that derive from `{base.name}`",
                 hints=(f"keep the `{base.name}` in a field",),
             )
+        if self.annotate is not None:
+            params = {param.name: param for param in decl.type_params}
+            t = self.annotate(decl.module, params, node)
+            assert isinstance(t, ClassType)
+            decl.base_args = t.args
         decl.base = base
         self.derived.setdefault(base, []).append(decl)
 
-    def overriders(self, decl: FunctionDecl) -> list[FunctionDecl]:
-        """Return the methods of derived classes that take the place of a method, the most derived first."""
-        if decl.owner is None or decl.kind == "static" or decl.name == "__init__":
+    def symbol_named(self, module: ModuleDecl, node: tree.expr) -> Symbol | None:
+        """Return what a name, or a name in a module, means at the top level of ``module``."""
+        match node:
+            case tree.Name(id=name):
+                return self.lookup(module, name)
+            case tree.Attribute(value=value, attr=attr):
+                owner = self.symbol_named(module, value)
+                return self.lookup(owner, attr) if isinstance(owner, ModuleDecl) else None
+            case _:
+                return None
+
+    def overriders(self, instance: Instance) -> list[tuple[Instance, ClassType]]:
+        """Return the methods of derived classes that take the place of a method, with their classes.
+
+        The most derived come first.
+        """
+        decl = instance.decl
+        if decl.owner is None or decl.kind in ("static", "class") or decl.name == "__init__":
             return []
-        found: list[FunctionDecl] = []
-        pending = list(self.derived.get(decl.owner, ()))
-        for cls in pending:
-            pending.extend(self.derived.get(cls, ()))
-            if decl.name in cls.methods:
-                found.append(cls.methods[decl.name])
+        count = len(decl.owner.type_params)
+        own = instance.args[count:]
+        found: list[tuple[Instance, ClassType]] = []
+        for cls in self.subclasses(ClassType(decl.owner, instance.args[:count])):
+            members = cls.decl.setters if decl.kind == "setter" else cls.decl.methods
+            method = members.get(decl.name)
+            if method is not None and len(method.type_params) == len(own):
+                found.append((Instance(method, (*cls.args, *own)), cls))
         return found[::-1]
+
+    def subclasses(self, cls: ClassType) -> list[ClassType]:
+        """Return the classes that derive from a class, bases before what derives from them.
+
+        A generic one is there with the values of its type parameters that follow from those of the base.
+        """
+        found: list[ClassType] = []
+        pending = [cls]
+        for base in pending:
+            for decl in self.derived.get(base.decl, ()):
+                fresh = ClassType(decl, tuple(Infer() for _ in decl.type_params))
+                up = base_of(fresh)
+                if up is not None and unify(up, base) and is_known(fresh):
+                    derived = resolve(fresh)
+                    assert isinstance(derived, ClassType)
+                    found.append(derived)
+                    pending.append(derived)
+        return found
 
     def module(self, name: str) -> ModuleDecl | None:
         """Return the module ``name``, loaded if need be.
@@ -231,7 +290,7 @@ class World:
     def follow(self, module: ModuleDecl, link: Import) -> Symbol | None:
         """Return what an import binds; an error of the program raises Refusal."""
         if link.module in COMPILER_MODULES:
-            return self.compiler_symbol(module, link)
+            return self.compiler_module(link) if link.member is None else self.compiler_symbol(module, link)
         if link.module.startswith("krait.") and not module.library and link.module != "krait.unsafe":
             raise self.refuse(module, link.span, f"`{link.module}` is private to the standard library")
         target = self.module(link.module)
@@ -267,12 +326,7 @@ class World:
         """Return a name of a module that the compiler itself provides."""
         names = COMPILER_MODULES[link.module]
         if link.member is None:
-            raise self.refuse(
-                module,
-                link.span,
-                f"`{link.module}` can only be imported from",
-                hints=(f"write `from {link.module} import …`",),
-            )
+            return self.compiler_module(link)
         if link.member not in names:
             raise self.refuse(
                 module,
@@ -280,8 +334,17 @@ class World:
                 f"the module `{link.module}` has no `{link.member}`",
                 hints=did_you_mean(link.member, names),
             )
-        meaning = names[link.member]
-        return NamedType(link.member, meaning) if isinstance(meaning, Type) else Intrinsic(meaning)
+        return _meaning(link.member, names[link.member])
+
+    def compiler_module(self, link: Import) -> ModuleDecl:
+        """Return a module that the compiler itself provides."""
+        found = self.modules.get(link.module)
+        if found is None:
+            found = ModuleDecl(link.module, f"<{link.module}>", "", tree.Module((), link.span), library=True)
+            for name, meaning in COMPILER_MODULES[link.module].items():
+                found.symbols[name] = _meaning(name, meaning)
+            self.modules[link.module] = found
+        return found
 
     # --- the library's declarations --------------------------------------------------------------------------------
 
@@ -341,12 +404,19 @@ class World:
         method = decl.find_method(name)
         if method is None:
             return None
-        return method, args if method.owner is decl else ()
+        assert method.owner is not None
+        up = ancestor(ClassType(decl, args), method.owner)
+        assert up is not None
+        return method, up.args
 
     def is_exception(self, decl: ClassDecl) -> bool:
         """Return whether the class derives from BaseException."""
         base = self.builtin("BaseException")
         return isinstance(base, ClassDecl) and decl.is_subclass(base)
+
+
+def _meaning(name: str, meaning: Type | str) -> Symbol:
+    return NamedType(name, meaning) if isinstance(meaning, Type) else Intrinsic(meaning)
 
 
 def _describe(instance: Instance | None) -> str:

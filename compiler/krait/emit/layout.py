@@ -24,10 +24,10 @@ from krait.check.types import (
     U8,
     U16,
     U64,
-    ClassDecl,
     ClassType,
     Primitive,
     Type,
+    base_of,
     resolve,
 )
 from svm import isa
@@ -138,19 +138,21 @@ class TypeIds:
         self._count: dict[ClassType, int] = {}
         known: dict[ClassType, None] = {}
         for cls in classes:
-            for decl in reversed(list(cls.decl.mro())):
-                known[cls if decl is cls.decl else ClassType(decl)] = None
-        children: dict[ClassDecl | None, list[ClassType]] = {}
+            chain = [cls]
+            while (base := base_of(chain[-1])) is not None:
+                chain.append(base)
+            known.update(dict.fromkeys(reversed(chain)))
+        children: dict[ClassType | None, list[ClassType]] = {}
         for cls in known:
-            children.setdefault(cls.decl.base, []).append(cls)
+            children.setdefault(base_of(cls), []).append(cls)
         for root in children.get(None, ()):
             self._number(root, children)
         self.items = list(dict.fromkeys(map(_as_traced, items)))
 
-    def _number(self, cls: ClassType, children: dict[ClassDecl | None, list[ClassType]]) -> None:
+    def _number(self, cls: ClassType, children: dict[ClassType | None, list[ClassType]]) -> None:
         self.order.append(cls)
         self._first[cls] = len(self.order)
-        for child in children.get(cls.decl, ()):
+        for child in children.get(cls, ()):
             self._number(child, children)
         self._count[cls] = len(self.order) - self._first[cls] + 1
 

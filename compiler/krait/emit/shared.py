@@ -38,6 +38,7 @@ class Shared:
         self.extras: dict[str | Instance, int] = {}
         self.table: dict[int, int] = {}
         self.types: dict[FuncType, int] = {}
+        self._alternatives: dict[Instance, list[tuple[Instance, ClassType]]] = {}
         self.inliner = Inliner(program.functions, self.is_open)
         self.facts = Facts(self.inliner)
         self.globals: list[Global] = []
@@ -85,12 +86,11 @@ class Shared:
 
     def alternatives(self, instance: Instance) -> list[tuple[Instance, ClassType]]:
         """Return the methods that take the place of ``instance`` in classes that there are objects of."""
-        found = [
-            (other, ClassType(other.decl.owner))
-            for other in self.program.overriders(instance)
-            if other.decl.owner is not None
-        ]
-        return [(other, cls) for other, cls in found if self.ids.has(cls)]
+        found = self._alternatives.get(instance)
+        if found is None:
+            found = [(other, cls) for other, cls in self.program.overriders(instance) if self.ids.has(cls)]
+            self._alternatives[instance] = found
+        return found
 
     def file_index(self, filename: str) -> int:
         """Return the index of a source file in the line table."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from krait.check.types import ClassType
+from krait.check.types import ClassType, base_of
 from krait.emit.layout import DESCRIPTOR, HEADER, ItemLayout, ObjectLayout, TypeIds
 
 BASE = 1024
@@ -55,7 +55,8 @@ class Statics:
         """Fill the table of type descriptors."""
         for index, cls in enumerate(self._ids.order, 1):
             size = layouts[cls].size if cls in layouts else HEADER
-            base = self._ids.of(ClassType(cls.decl.base)) if cls.decl.base is not None else 0
+            parent = base_of(cls)
+            base = self._ids.of(parent) if parent is not None else 0
             self._describe(index, size, base, self.text(cls.decl.name), self._object_map(layouts.get(cls)))
         for index, items in enumerate(self._ids.items, len(self._ids.order) + 1):
             self._describe(index, HEADER, 0, 0, self._item_map(items))

@@ -1,0 +1,169 @@
+"""Classes as such: what names one, its own variables, and what runs when its body does.
+
+In: syntax that may name a class, and declarations. Out: the class with its type arguments; reads and assignments of
+class variables (through an object, those of the class that the object really has).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krait.check import hir
+from krait.check.annotations import Annotations
+from krait.check.coerce import coerce
+from krait.check.context import Context
+from krait.check.globals import prepare_global
+from krait.check.scopes import find_in_module, module_named, touch_declaration
+from krait.check.types import (
+    BOOL,
+    NONE,
+    ClassDecl,
+    ClassType,
+    ClassVariable,
+    Infer,
+    Type,
+    ancestor,
+    prune,
+)
+from krait.check.world import Refusal
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+
+def class_named(ctx: Context, node: tree.expr) -> ClassType | None:
+    """Return the class that an expression names, None if it names none."""
+    match node:
+        case tree.Name(id=name):
+            if name in ctx.classes:
+                return ctx.classes[name]
+            symbol = ctx.lookup(name) if name not in ctx.scope else None
+        case tree.Attribute(value=value):
+            module = module_named(ctx, value)
+            symbol = find_in_module(ctx, module, node) if module is not None else None
+        case tree.Subscript(value=tree.Name() as value):
+            named = class_named(ctx, value)
+            if named is None or not named.decl.type_params:
+                return None
+            found = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(node)
+            return found if isinstance(found, ClassType) else None
+        case _:
+            return None
+    if not isinstance(symbol, ClassDecl):
+        return None
+    return ClassType(symbol, tuple(Infer() for _ in symbol.type_params))
+
+
+# --- variables -----------------------------------------------------------------------------------------------------
+
+
+def read_class_variable(ctx: Context, variable: ClassVariable, node: tree.expr) -> hir.Expr:
+    """Return the value of a variable of a class."""
+    var = variable.var
+    prepare_global(ctx.world, var)
+    if var.broken:
+        raise Refusal(var.name)
+    if var.type is None:
+        raise ctx.unknown(node.span, f"`{var.name}`")
+    return touch_declaration(ctx, variable.owner, node, hir.GlobalGet(var.type, var))
+
+
+def read_through_object(ctx: Context, value: hir.Expr, name: str, node: tree.expr) -> hir.Expr | None:
+    """Return a variable of the class that an object has, None if there is none of that name."""
+    t = prune(value.type)
+    variable = t.decl.find_variable(name) if isinstance(t, ClassType) else None
+    if variable is None or not isinstance(t, ClassType):
+        return None
+    result = read_class_variable(ctx, variable, node)
+    held, kept = ctx.hold(value)
+    for cls in ctx.world.subclasses(t):
+        own = cls.decl.variables.get(name)
+        if own is not None:
+            other = coerce(ctx, read_class_variable(ctx, own, node), result.type, node.span)
+            result = hir.Conditional(result.type, hir.IsInstance(BOOL, kept, cls), other, result)
+    return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
+
+
+def assign_class_variable(ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
+    """Emit ``Class.name = value``."""
+    variable = cls.decl.variables.get(target.attr)
+    if variable is None:
+        inherited = cls.decl.find_variable(target.attr)
+        hint = f"declare it in the class: `{target.attr}: {value.type} = …`"
+        if inherited is not None:
+            hint = f"assign to `{inherited.owner.name}.{target.attr}`, or declare the variable in `{cls.decl.name}`"
+        raise ctx.refuse(target.span, f"the class `{cls.decl.name}` has no variable `{target.attr}` of its own", hint)
+    if variable.is_default:
+        raise ctx.refuse(
+            target.span,
+            f"`{target.attr}` is a field of the objects of `{cls.decl.name}` too",
+            "give the variable of the class another name",
+        )
+    prepare_global(ctx.world, variable.var)
+    if variable.var.type is None:
+        raise ctx.unknown(target.span, f"`{variable.var.name}`")
+    ctx.emit(hir.GlobalSet(ctx.line, variable.var, coerce(ctx, value, variable.var.type, where)))
+
+
+def run_class_body(ctx: Context, decl: ClassDecl) -> None:
+    """Emit what the body of a class does: its variables get their values, in order."""
+    for variable in decl.variables.values():
+        node, var = variable.node, variable.var
+        if node.value is None:
+            continue
+        if var.type is None and isinstance(node, tree.AnnAssign):
+            params = {param.name: param for param in decl.type_params}
+            var.type = Annotations(ctx.world, ctx.module, params).class_variable(node.annotation)
+        outer, ctx.class_body = ctx.class_body, decl
+        try:
+            value = ctx.expr(node.value, var.type)
+        finally:
+            ctx.class_body = outer
+        if var.type is None:
+            if prune(value.type) is NONE:
+                raise ctx.refuse(
+                    node.value.span,
+                    "the type of this class variable is not known",
+                    f"write `{variable.name}: T | None = None`",
+                )
+            var.type = value.type
+        ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
+
+
+def set_defaults(ctx: Context, made: hir.Expr, t: ClassType, fields: dict[str, Type], span: Span) -> hir.Block:
+    """Return what gives the fields of a new object the values that the class's body gives them."""
+    body: hir.Block = []
+    for name, field in fields.items():
+        variable = t.decl.find_variable(name)
+        if variable is not None and variable.is_default:
+            prepare_global(ctx.world, variable.var)
+            if variable.var.type is None:
+                raise Refusal(name)
+            value = coerce(ctx, hir.GlobalGet(variable.var.type, variable.var), field, span)
+            body.append(hir.FieldSet(ctx.line, made, name, value))
+    return body
+
+
+def cast_up(value: hir.Expr, decl: ClassDecl) -> hir.Expr:
+    """Return an object as one of the base class ``decl``."""
+    t = prune(value.type)
+    assert isinstance(t, ClassType)
+    up = ancestor(t, decl)
+    assert up is not None
+    return value if up is t else hir.Cast(up, value)
+
+
+def defaulted_fields(decl: ClassDecl) -> Sequence[ClassVariable]:
+    """Return the names that a class's body gives a value and that are fields of its objects."""
+    return [variable for variable in decl.variables.values() if variable.is_default]
+
+
+__all__ = [
+    "assign_class_variable",
+    "cast_up",
+    "class_named",
+    "defaulted_fields",
+    "read_class_variable",
+    "read_through_object",
+    "run_class_body",
+    "set_defaults",
+]
