@@ -3,8 +3,9 @@
 The standard library of Krait is data of the package `krait`, but its folder is not below that of `krait`.
 
 A wheel brings the interpreter's machine code for its platform (`svm.engines.native.blob`), so that no run has to build
-it.  It refers to nothing of the system, not even the C library, and any Python may load it, so the wheel's tag names
-the platform alone.  Without llvmlite, or where there is no native engine, the wheel is a pure one.
+it.  It refers to nothing of the system, not even the C library, and asks the Python that loads it for the addresses of
+what it calls there.  Any may load it, so the wheel's tag names the platform alone.  Without llvmlite, or where there is
+no native engine, the wheel is a pure one.
 """
 
 import os

@@ -64,7 +64,7 @@ class MemoryInstance:
             self.size += pages * PAGE
             self.address = address_of(self.data)
             arenas.memory_used += pages * PAGE
-            arenas.changes += 1
+            arenas.changes[0] += 1
         return before
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class TableInstance:
             return -1
         self.elements += array("Q", (value,)) * count
         arenas.elements_used += count
-        arenas.changes += 1
+        arenas.changes[0] += 1
         return before
 
     def __repr__(self) -> str:
@@ -114,7 +114,7 @@ class GlobalInstance:
         self.number = len(self._cells)
         self._cells.append(value)
         if arenas is not None:
-            arenas.changes += 1
+            arenas.changes[0] += 1
 
     @property
     def value(self) -> int:
@@ -233,8 +233,9 @@ class Instance:
 class Arenas:
     """All that the instances of one store are made of, and what they use of its limits.
 
-    globals: values of all globals.  native: what the native engine keeps for the store.  changes: counts what native
-    code must be told of before it goes on: a function or a global that was added, a memory or a table that grew.
+    globals: values of all globals.  native: what the native engine keeps for the store.  changes: one number, in an
+    array so that native code can look at it: it counts what that must be told of before it goes on, a function or a
+    global that was added, a memory or a table that grew.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -244,7 +245,7 @@ class Arenas:
         self.globals = array("Q")
         self.types: dict[FuncType, int] = {}
         self.native: Any = None
-        self.changes = 0
+        self.changes = array("Q", (0,))
         self.memory_used = 0
         self.elements_used = 0
         self.memory_refused = False
@@ -289,7 +290,7 @@ class Arenas:
         """A new function."""
         function = FunctionInstance(len(self.functions), type_, name, instance, index, host)
         self.functions.append(function)
-        self.changes += 1
+        self.changes[0] += 1
         return function
 
     def owns(self, function: FunctionInstance) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from svm.runtime.arenas import FunctionInstance, Instance
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
 from svm.runtime.values import Signature, signature_of
 
-__all__ = ["call_host"]
+__all__ = ["call_host", "encode_result"]
 
 
 def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInstance) -> None:
@@ -33,6 +33,11 @@ def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInst
         result = host.function(caller, *values) if host.caller else host.function(*values)
     finally:
         stack.in_host -= 1
+    stack.push(encode_result(arenas, signature, result))
+
+
+def encode_result(arenas: Arenas, signature: Signature, result: Any) -> bytes:
+    """Slots of what a host function returned.  Raises UsageError where it does not fit."""
     if signature.results.single or (result is not None and not isinstance(result, tuple)):
         result = (result,)
-    stack.push(signature.results.encode(arenas, result or ()))
+    return signature.results.encode(arenas, result or ())

@@ -1,7 +1,8 @@
 """The interpreter's machine code: it comes with a wheel or is built once and kept, and is mapped where it is needed.
 
 Building takes LLVM some seconds; a later start maps a file of some 300 KB and imports no compiler.  The code is
-position-independent, refers to nothing outside itself, and is never written to.  A wheel brings it for every processor
+position-independent, refers to nothing outside itself but Python's C API, by addresses that are filled in when it is
+mapped, and is never written to.  A wheel brings it for every processor
 of its platform; else it lies in the cache, by the processor, the compiler's version and all that it is made from.
 
 A blob file is MAGIC, a digest of what follows, the lengths of three parts (u32 each), and the parts: facts
@@ -22,6 +23,7 @@ from typing import Any
 from svm.cache import atomic_write, cache_folder, digest_of, read
 from svm.digest import digest
 from svm.engines.native.executable import Executable
+from svm.engines.native.python_api import PythonApi, usable
 from svm.errors import Error
 
 __all__ = [
@@ -47,6 +49,9 @@ CARRIED = "blobs"
 _HEAD = struct.Struct("<8s32sIII")
 _HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64)  # without types of arguments, for they are looked at in each call
+
+
+_ENTRIES = ("enter", "host", "py_run")
 
 
 class UnavailableError(Error):
@@ -82,7 +87,7 @@ def supported() -> str | None:
 
 _OWN = (
     "handlers.py", "keys.py", "stream.py", "expand.py", "context.py", "superinstructions.json", "blob.py", "elf.py",
-    "llvm.py",
+    "llvm.py", "python_ir.py", "executable.py",
 )  # fmt: skip
 
 
@@ -114,8 +119,10 @@ def compiler() -> str:
 
 
 class Blob:
-    """Mapped code.  build: names what it was made from, its target too.  enter: run from a reference to a context,
-    returns an `Exit` or a trap's code.  keys, addresses: of handlers.
+    """Mapped code.  build: names what it was made from, its target too.  keys, addresses: of handlers.
+
+    enter: run from a context, as `reference` names it; returns an `Exit` or a trap's code.  python: how its code calls
+    Python, None where it cannot; then `enter` is ctypes'.
     """
 
     def __init__(self, build: str, data: bytes) -> None:
@@ -124,14 +131,21 @@ class Blob:
         if facts["build"] != build:
             raise ValueError("made from something else")
         try:
-            self.code = Executable(code, {"enter": facts["enter"]})
+            self.code = Executable(code, facts["symbols"])
         except OSError as error:
             raise UnavailableError(error.strerror) from None
         base = self.code.base
-        self.enter: Callable[[Any], int] = _ENTER(self.code.address("enter"))
+        self.python = PythonApi(self.code) if usable() else None
+        enter = _ENTER(self.code.address("enter")) if self.python is None else self.python.run
+        self.enter: Callable[[Any], int] = enter
         self.keys: list[str] = facts["keys"]
         self.addresses: list[int] = [base + at for at in offsets]
         self.target: str = facts["target"]
+
+    def reference(self, context: bytearray) -> Any:
+        """What `enter` takes; it holds for the life of the context, and of this reference."""
+        place = ctypes.c_char.from_buffer(context)
+        return ctypes.byref(place) if self.python is None else ctypes.addressof(place)
 
 
 def _unpack(data: bytes) -> tuple[dict[str, Any], tuple[int, ...], bytes]:
@@ -229,5 +243,6 @@ def assemble(target: str, build: str, keys: list[str], ir: str) -> bytes:
     from svm.engines.native.llvm import compile_object, version
 
     code, symbols = link(compile_object(ir, target))
-    facts = {"build": build, "target": target, "llvm": version(), "enter": symbols["enter"], "keys": keys}
+    kept = {name: at for name, at in symbols.items() if name in _ENTRIES or name[0] == "@"}
+    facts = {"build": build, "target": target, "llvm": version(), "symbols": kept, "keys": keys}
     return _pack(facts, [symbols[f"h{at}"] for at in range(len(keys))], code)

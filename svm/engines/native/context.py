@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["CONTEXT_BYTES", "FUNCTION_ENTRY", "Exit", "Field", "FunctionField", "header"]
+__all__ = [
+    "COMPILED",
+    "CONTEXT_BYTES",
+    "FOREIGN",
+    "FUNCTION_ENTRY",
+    "LIMIT",
+    "RECORD_PARAMS",
+    "Exit",
+    "Field",
+    "FunctionField",
+    "Kind",
+    "RecordField",
+    "header",
+    "status_of",
+]
 
 CONTEXT_BYTES = 4096
 
@@ -17,9 +31,14 @@ CONTEXT_BYTES = 4096
 class Field(IntEnum):
     """Byte offsets in the context.
 
-    pc and fp are offsets from CODE and STACK while the guest does not run.  AUX: what an exit says besides its status.
-    NATIVE_LIMIT: address below which
-    compiled code must not use the machine's stack.  INSTANCE: number of the running instance.  MEMORY_SIZE: bytes.
+    PC and FP are offsets from CODE and STACK while the guest does not run.  AUX: what an exit says besides its status.
+    NATIVE_LIMIT: address below which compiled code must not use the machine's stack.  INSTANCE: number of the running
+    instance.  MEMORY_SIZE: bytes.  STANDS, TOP: see `svm.engines.native.stack`.
+
+    What follows is for calls of Python (`svm.engines.native.python_ir`).  THREAD: Python's state of the thread, while
+    the GIL is released.  IN_HOST: calls of the host under way.  INTERRUPTED: whether SIGINT came and is not raised yet.
+    CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
+    the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
     """
 
     PC = 0
@@ -36,6 +55,17 @@ class Field(IntEnum):
     TABLES = 88
     INSTANCE = 96
     NATIVE_LIMIT = 104
+    STANDS = 112
+    TOP = 120
+    THREAD = 128
+    IN_HOST = 136
+    INTERRUPTED = 144
+    CHANGES = 152
+    SEEN = 160
+    HOST = 168
+    INT = 176
+    FLOAT = 184
+    NONE = 192
 
 
 class Exit(IntEnum):
@@ -49,14 +79,35 @@ class Exit(IntEnum):
     THROW = 68  # AUX: index of the operation in its handler
     FAR_RETURN = 69  # back to a frame of another instance
     SPILLED = 70  # compiled code left to the interpreter, for the machine's stack is used up
+    HOST = 71  # AUX: number of the function; a call of the host that the driver is to make
+    CHANGED = 72  # a call of the host changed what native code must be told of
+    RAISED = 73  # a call of the host raised, and the exception is Python's current one
+
+
+STATUS = 1 << 62
+LIMIT = -(1 << 61)
+"""What native functions give back is the fuel that is left, or, below this limit, a status.  Fuel stays above: it is at
+most 2**62, and charges between two tests are small.
+"""
+
+
+def status_of(code: int) -> int:
+    """The result of a native function that stops for an `Exit` or a trap."""
+    return -STATUS - code
 
 
 FUNCTION_ENTRY = 40
 """Bytes of a function's entry in the table at FUNCTIONS, by its number in the store."""
 
 
+FOREIGN = 0xFFFF_FFFF
+"""The instance of host functions: never the running one."""
+
+
 class FunctionField(IntEnum):
-    """Byte offsets in a function's entry.  CODE: offset of its code, 0 if the driver must be asked."""
+    """Byte offsets in a function's entry.  CODE: offset of its code, or of what there is to know of a host
+    function (`svm.engines.native.python_api`); 0 if the driver must be asked.
+    """
 
     CODE = 0  # i64
     TYPE = 8  # i32, interned in the store
@@ -66,6 +117,43 @@ class FunctionField(IntEnum):
     TEST = 24  # i32, whether its entry tests fuel
     INSTANCE = 28  # i32
     NATIVE = 32  # pointer to compiled code, 0 if there is none
+
+
+class Kind(IntEnum):
+    """How native code passes a value between a slot and Python.  OTHER: it does not, a function of Python's does."""
+
+    NONE = 0
+    I32 = 1
+    I64 = 2
+    F32 = 3
+    F64 = 4
+    OTHER = 5
+
+
+RECORD_PARAMS = 16
+"""The most parameters of a host function that native code calls."""
+
+
+class RecordField(IntEnum):
+    """Byte offsets in what native code knows of a host function, which lies in the code stream.
+
+    FUNCTION, CALLER: Python's function, and its first argument, 0 if it does not ask for its caller.  ENCODE: Python's
+    function that gives the slots of a result as bytes.  NUMBER: in the store.  INSTANCE: for which alone it is meant,
+    or -1.  RESULT, KINDS: of the result and of each parameter.
+    """
+
+    FUNCTION = 0  # pointer
+    CALLER = 8  # pointer
+    ENCODE = 16  # pointer
+    NUMBER = 24  # i64
+    INSTANCE = 32  # i64
+    PARAMS = 40  # i32
+    RESULT = 44  # i8
+    KINDS = 45  # i8 each
+
+
+COMPILED = 1 << 31
+"""Is added to a delta where compiled code calls the host: the frames below are not written while it waits."""
 
 
 def header(return_pc: int, delta: int) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import struct
 
+from svm.engines.native.executable import PYTHON
+
 __all__ = ["OUTSIDE", "link"]
 
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -19,8 +21,10 @@ _SYMTAB, _RELA, _NOBITS = 2, 4, 8
 _PC32, _PLT32 = 2, 4
 _STUB = b"\xff\x25\0\0\0\0"  # jmp *0(%rip): to the address that follows
 
-OUTSIDE = ("memcpy", "memmove", "memset")
-"""The only functions that code may call outside of itself: LLVM asks the C library for them."""
+OUTSIDE = frozenset(("memcpy", "memmove", "memset")) | PYTHON
+"""The only functions that code may call outside of itself: LLVM asks the C library for the first, and the interpreter's
+own code calls Python.
+"""
 
 
 def link(image: bytes) -> tuple[bytes, dict[str, int]]:

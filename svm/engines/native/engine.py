@@ -7,10 +7,9 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from struct import Struct
 
 from svm.engines.native.blob import Blob, get_blob
-from svm.engines.native.context import Exit, header
+from svm.engines.native.context import Exit, Field, header
 from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
 from svm.engines.native.stack import NativeStack
 from svm.engines.native.stream import KeySet
@@ -29,7 +28,7 @@ _TRAPS = {kind.code: kind for kind in TrapKind}
 # As plain integers, for the way into and out of native code.
 _EMPTY, _DONE, _CALLS = int(Exit.FUEL), int(Exit.DONE), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
 _FIRST_HEADER = header(HALT, 0)
-_IN, _OUT = Struct("<QQq"), Struct("<QQqQ")  # the context's first fields: PC, FP, FUEL; and AUX
+_AUX = Field.AUX >> 3
 
 
 class NativeEngine:
@@ -127,20 +126,18 @@ class Driver(NativeStack):
 
     def run(self) -> Status:
         """Run until the call from the host is done, or a test finds no fuel."""
-        program, arenas, sites = self.program, self.arenas, self.call_sites
-        context, reference, enter = program.context_map, program.context_ref, program.blob.enter
+        program, changes, sites = self.program, self.arenas.changes, self.call_sites
+        context, reference, enter = program.context, program.context_ref, program.blob.enter
         while True:
-            if program.seen != arenas.changes:
+            if program.seen != changes[0]:
                 program.refresh()
-            _IN.pack_into(context, 0, self.pc, self.fp * SLOT_BYTES, self.fuel)
             status = enter(reference)
-            self.pc, fp, self.fuel, aux = _OUT.unpack_from(context)
-            self.fp = fp // SLOT_BYTES
             if status == _EMPTY:  # this, calls to the host and the end are what costs must stay small for
                 return self.pause()
             if status == _DONE:
                 self.cut(self.fp + self.results)
                 return Status.DONE
+            aux = context[_AUX]
             if status in _CALLS:
                 outcome = self.call_from(sites.get(self.pc) or self.call_site(status, aux), aux)
             else:
@@ -150,6 +147,13 @@ class Driver(NativeStack):
 
     def leave(self, status: int, aux: int) -> Status | None:
         """Do what else native code returned for; how the run ends, if it does."""
+        if status in (Exit.CHANGED, Exit.SPILLED):
+            return None
+        if status == Exit.HOST:
+            function = self.arenas.functions[aux]
+            assert function is not None
+            call_host(self, self.program.code_at(self.pc).instance, function)
+            return None
         if status == Exit.FAR_RETURN:
             _, number, self.pc = self.far.pop()
             self.program.enter_instance(self.arenas.instances[number])
@@ -192,6 +196,8 @@ class Driver(NativeStack):
         assert function is not None
         self.at, self.top = site.offset, self.fp + site.end
         if function.host is not None:
+            if site.functions is site.instance.functions:
+                self.program.patch_host(self.pc, site.first, function, site.instance)
             call_host(self, site.instance, function)
             self.pc = site.back
             return None

@@ -6,14 +6,27 @@ import ctypes
 import mmap
 from collections.abc import Mapping
 
-__all__ = ["Executable"]
+__all__ = ["PYTHON", "Executable"]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+PYTHON = frozenset((
+    "PyBytes_AsString", "PyBytes_Size", "PyErr_Clear", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
+    "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLongAndOverflow", "PyLong_AsVoidPtr",
+    "PyLong_FromLongLong", "PyObject_Vectorcall", "Py_DecRef",
+))  # fmt: skip
+"""Functions of Python's C API that machine code may call."""
+
 _FAILED = ctypes.c_void_p(-1).value
+
+
+def _address(library: ctypes.CDLL, name: str) -> int:
+    """Address of a function, 0 where there is none."""
+    found = getattr(library, name, None)
+    return 0 if found is None else ctypes.cast(found, ctypes.c_void_p).value or 0
 
 
 class Executable:
@@ -33,9 +46,9 @@ class Executable:
         self.base = base
         ctypes.memmove(base, code, len(code))
         for name, at in symbols.items():
-            if name[0] == "@":  # a function of the C library
-                address = ctypes.cast(getattr(_libc, name[1:]), ctypes.c_void_p).value
-                ctypes.c_uint64.from_address(base + at).value = address or 0
+            if name[0] == "@":  # a function outside
+                address = _address(ctypes.pythonapi, name[1:]) if name[1:] in PYTHON else _address(_libc, name[1:])
+                ctypes.c_uint64.from_address(base + at).value = address
         if _libc.mprotect(base, self.size, mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "this system does not let svm run machine code")
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField
+from svm.engines.native.context import FUNCTION_ENTRY, LIMIT, Exit, Field, FunctionField, status_of
 from svm.engines.native.expand import LLVM_TYPES, declarations, expand
 from svm.engines.native.keys import BULK, CONTROL, layout, operand_types, operation
+from svm.engines.native.python_ir import python_ir
 from svm.engines.native.stream import FIELD_BYTES, split
 from svm.isa import F32, F64, I32, I64, NAN_MAKERS, OPS, Form, Op, TrapKind, ValueType
 from svm.lower import BULK_CHUNK
@@ -311,6 +312,20 @@ class Handler:
         index = self.let(f"zext i32 {self.field()} to i64")
         self.leave(Exit.CALL, aux=index)
 
+    def do_call_host(self, sources: str) -> None:
+        """Call Python's function that the record at a distance names."""
+        distance, header = self.field(), self.field()
+        frame, place = self.wide_field(), self.wide_field()
+        fp, record = self.slot(frame), self.relative(distance)
+        self.do(f"store i64 {header}, ptr {self.slot(place, fp)}, align 8")
+        left = self.let(f"call i64 @host(ptr %ctx, i64 {self.state['fuel']}, ptr {fp}, ptr {record})")
+        self.do(f"br i1 {self.let(f'icmp slt i64 {left}, {LIMIT}')}, label %out, label %on, !prof !0")
+        self.label("out")
+        self.do(f"ret i64 {self.let(f'sub i64 {status_of(0)}, {left}')}")
+        self.label("on")  # with all that Python may have changed: the stream may have moved, the memory have grown
+        pc = self.at(self.context(Field.CODE), self.let(f"and i64 {header}, 4294967295"))
+        self.dispatch(pc, mem=self.context(Field.MEMORY), msz=self.context(Field.MEMORY_SIZE, "i64"), fuel=left)
+
     def do_call_indirect(self, sources: str) -> None:
         wide = self.let(f"zext i32 {self.source(sources, I32)} to i64")
         header, type_, table = self.field(), self.field(), self.wide_field()
@@ -517,11 +532,15 @@ def _enter_ir() -> str:
 
 
 def module_ir(keys: Iterable[str], handler: type[Handler] = Handler) -> str:
-    """IR of a module with the handlers `h0`, `h1`, … for the keys, `enter` and `leave`.  handler: writes them."""
+    """IR of a module with the handlers `h0`, `h1`, … for the keys, `enter` and `leave`, and the ways to Python.
+
+    handler: writes handlers.
+    """
     functions = [
         _MEMORY_FUNCTIONS,
         _enter_ir(),
         _leave_ir(),
+        python_ir(),
         *(handler(key).write(f"h{at}") for at, key in enumerate(keys)),
     ]
     body = "".join(functions)

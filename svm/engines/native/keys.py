@@ -54,6 +54,7 @@ CONTROL: dict[str, Control] = {
     "br_table": Control((I32,), ("i32",)),  # count; a table of 32-bit distances follows
     "call": Control((), CALL_FIELDS),
     "call_leaf": Control((), CALL_FIELDS),
+    "call_host": Control((), CALL_FIELDS),  # distance to the host function's record, not of code
     "call_slow": Control((), CALL_FIELDS),  # function index, header, slots to its frame: becomes one of the others
     "call_indirect": Control((I32,), ("i64", "i32", "i32", "u16")),  # header, type, table, slots to the frame
     "return": Control((), ("u16",)),  # place of the header
@@ -188,7 +189,7 @@ def base_keys() -> list[str]:
             forms = ["ss", "sc", "rs", "sr", "rc"] if len(OPS[name].params or ()) == 2 else ["s", "r"]
             keys += [f"{name}:{form}:n;{branch}:0:" for form in forms]
     plain = (
-        "br latch spin call call_leaf call_slow return return_many unreachable state throw halt far_return "
+        "br latch spin call call_leaf call_slow call_host return return_many unreachable state throw halt far_return "
         "zero move charge"
     )
     keys += [f"{name}::" for name in (*plain.split(), *BULK)]

@@ -6,21 +6,23 @@ it by offset; offset 0 holds `halt`, to which the first frame of a call from the
 
 from __future__ import annotations
 
-import ctypes
 import struct
 from array import array
 from bisect import bisect_right
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
-from svm.engines.native.context import CONTEXT_BYTES, FUNCTION_ENTRY, Field, header
+from svm.engines.native.context import CONTEXT_BYTES, FOREIGN, FUNCTION_ENTRY, Field, header
 from svm.engines.native.kept import KeptCode
+from svm.engines.native.python_api import host_record
 from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
 from svm.lower import SLOT_BYTES
 from svm.module import ValidFunction, ValidModule
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
+from svm.runtime.host import encode_result
 from svm.runtime.mapping import address_of
+from svm.runtime.values import signature_of
 
 if TYPE_CHECKING:
     from svm.lower import Handlers
@@ -34,7 +36,6 @@ FAR_RETURN = _PLAIN.size
 
 _CALL = laid_out(CALL_FIELDS)
 _ENTRY = struct.Struct("<QIIIIIIQ")  # the fields of `FunctionField`, in their order
-_FOREIGN = 0xFFFF_FFFF  # instance of host functions: never the running one
 
 
 class LinkedCode:
@@ -107,8 +108,14 @@ class Program:
         self.keys = keys
         self.addresses = blob.addresses
         self.context_map = bytearray(CONTEXT_BYTES)
-        self.context = memoryview(self.context_map).cast("Q")
-        self.context_ref = ctypes.byref(ctypes.c_char.from_buffer(self.context_map))
+        self.context = memoryview(self.context_map).cast("q")
+        self.context_ref = blob.reference(self.context_map)
+        self.set_context(Field.CHANGES, arenas.changes.buffer_info()[0])
+        if blob.python is not None:
+            self.set_context(Field.HOST, blob.python.host)
+            for field, value in ((Field.INT, int), (Field.FLOAT, float), (Field.NONE, None)):
+                self.set_context(field, id(value))
+        self.hosts: dict[int, tuple[int, object]] = {}  # host functions' records, and what these refer to, by number
         self.stream = bytearray()
         self.append(struct.pack(_PLAIN.format, self.address("halt::")))
         self.append(struct.pack(_PLAIN.format, self.address("far_return::")))
@@ -145,7 +152,7 @@ class Program:
         found = self.by_number.get(function.number)
         if found is None:
             assert function.instance is not None
-            if self.seen != self.arenas.changes:
+            if self.seen != self.arenas.changes[0]:
                 self.refresh()
             code = self.encode(function.instance.module, function.index)
             found = self.by_number[function.number] = self.link(function, function.instance, code)
@@ -201,14 +208,18 @@ class Program:
     def patch_call(self, position: int, first: int, callee: LinkedCode) -> None:
         """Make a call that asked the driver one that does not."""
         name = "call::" if callee.entry_test else "call_leaf::"
-        fields = (
-            callee.start - position & 0xFFFF_FFFF,
-            header(position + _CALL.size, first * SLOT_BYTES),
-            first,
-            callee.params,
-            callee.size * SLOT_BYTES,
-            callee.entry,
-        )
+        self.rewrite(position, name, first, callee.start, callee.params, callee.size * SLOT_BYTES, callee.entry)
+
+    def patch_host(self, position: int, first: int, function: FunctionInstance, instance: Instance) -> None:
+        """Make a call of a host function that asked the driver one that does not, where native code can make it."""
+        record = self.record_of(function, instance)
+        if record:
+            self.rewrite(position, "call_host::", first, record, len(function.type.params), 0, 0)
+
+    def rewrite(self, position: int, name: str, first: int, start: int, params: int, size: int, charge: int) -> None:
+        """Make the call at a position one of another kind."""
+        back = header(position + _CALL.size, first * SLOT_BYTES)
+        fields = (start - position & 0xFFFF_FFFF, back, first, params, size, charge)
         values = [fields[index] for index in _CALL.order]
         handler = self.address(name)
         if position in self.patched:  # the call is the first of a loop or a function that is compiled
@@ -219,6 +230,25 @@ class Program:
         """Have compiled code run from a position on."""
         self.patched.add(position)
         struct.pack_into("<Q", self.stream, position, handler)
+
+    def record_of(self, function: FunctionInstance, instance: Instance) -> int:
+        """Place in the stream of a host function's record, 0 if it has none.  instance: who calls it first."""
+        found = self.hosts.get(function.number)
+        if found is None:
+            host = function.host
+            assert host is not None
+            encode = partial(encode_result, self.arenas, signature_of(function))
+            caller = (instance, instance.number) if host.caller else None
+            record = None
+            if self.blob.python is not None:
+                record = host_record(function.type, function.number, host.function, encode, caller)
+            place = 0
+            if record is not None:
+                place = len(self.stream)
+                self.append(record)
+                struct.pack_into("<Q", self.functions, function.number * FUNCTION_ENTRY, place)
+            found = self.hosts[function.number] = place, (host, encode, instance)
+        return found[0]
 
     # Tables beside the stream
 
@@ -235,12 +265,13 @@ class Program:
             self.set_context(Field.FUNCTIONS, address_of(self.functions))
         if self.instance is not None:
             self.enter_instance(self.instance)
-        self.seen = arenas.changes
+        self.seen = arenas.changes[0]
+        self.set_context(Field.SEEN, self.seen)
 
     def register(self, function: FunctionInstance, linked: LinkedCode | None) -> None:
         """Write a function's entry in the table that indirect calls use."""
         type_ = self.arenas.type_number(function.type)
-        number = function.instance.number if function.instance is not None else _FOREIGN
+        number = function.instance.number if function.instance is not None else FOREIGN
         if linked is None:
             fields = (0, type_, 0, 0, 0, 0, number, 0)
         else:

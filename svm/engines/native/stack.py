@@ -1,7 +1,9 @@
 """The native engine's stack: frames in the form in which handlers run them, and back to frames of record.
 
 Slots lie as in the frame of record (`svm.lower.frame`), but while a frame runs its header holds, in its first slot,
-where the caller's code goes on and how many bytes below its frame begins (`svm.engines.native.context.header`).
+where the caller's code goes on and how many bytes below its frame begins (`svm.engines.native.context.header`).  Where
+the running frame is, and the fuel, are read from the context and written there, for native code may call the host
+without the driver, and that may ask.
 """
 
 from __future__ import annotations
@@ -22,8 +24,20 @@ __all__ = ["Frame", "NativeStack", "Position"]
 
 _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit, and scratch slots of the topmost frame
 
-Position = tuple[int, int, int, int | None]
-"""Where a frame runs: `pc`, `fp`, `results` and `at` of its stack."""
+Position = tuple[int, int, int, int]
+"""Where a frame runs: `pc`, `fp`, `results` of its stack, and how it stands there."""
+
+_PC, _FP, _FUEL, _STANDS, _TOP, _IN_HOST, _INTERRUPTED = (
+    field >> 3
+    for field in (Field.PC, Field.FP, Field.FUEL, Field.STANDS, Field.TOP, Field.IN_HOST, Field.INTERRUPTED)
+)
+_SAFEPOINT, _WAITS, _WAITS_COMPILED, _AT = 0, 1, 2, 3
+"""How the running frame stands: at a safepoint; waiting for the host, which native code called, to go on at PC; the
+same in compiled code, whose frames are not written meanwhile; or this and more, at the byte offset in its body that is
+so much less.
+"""
+
+_NO_TOP = -1
 
 
 Frame = tuple[LinkedCode, int, int, int]
@@ -43,6 +57,7 @@ class NativeStack(GuestStack):
     """
 
     def __init__(self, program: Program, limit_bytes: int) -> None:
+        self.context = program.context
         super().__init__(program.arenas, limit_bytes)
         self.program = program
         self.mapping = new_mapping(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
@@ -52,46 +67,112 @@ class NativeStack(GuestStack):
         program.set_context(Field.STACK_END, self.address + limit_bytes)
         self.far: list[tuple[int, int, int]] = []
         self.pc, self.fp, self.results = HALT, 0, 0
-        self.at: int | None = None
-        self.top: int | None = 0
+        self.at = None
+        self.top = 0
         self.callers: dict[int, tuple[LinkedCode, int]] = {}  # what `caller` gives, made when first met
+
+    # What lies in the context
+
+    @property
+    def pc(self) -> int:
+        return self.context[_PC]
+
+    @pc.setter
+    def pc(self, pc: int) -> None:
+        self.context[_PC] = pc
+
+    @property
+    def fp(self) -> int:
+        return self.context[_FP] // SLOT_BYTES
+
+    @fp.setter
+    def fp(self, fp: int) -> None:
+        self.context[_FP] = fp * SLOT_BYTES
+
+    @property
+    def fuel(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_FUEL]
+
+    @fuel.setter
+    def fuel(self, fuel: int) -> None:
+        self.context[_FUEL] = fuel
+
+    @property
+    def in_host(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_IN_HOST]
+
+    @in_host.setter
+    def in_host(self, depth: int) -> None:
+        self.context[_IN_HOST] = depth
+
+    @property
+    def interrupted(self) -> bool:
+        """See `GuestStack`."""
+        return self.context[_INTERRUPTED] != 0
+
+    @interrupted.setter
+    def interrupted(self, interrupted: bool) -> None:
+        self.context[_INTERRUPTED] = interrupted
+
+    @property
+    def at(self) -> int | None:
+        stands = self.context[_STANDS]
+        if stands in (_WAITS, _WAITS_COMPILED):
+            linked, goes_on = self.caller(self.pc)
+            return linked.checked.code[linked.indices[goes_on] - 1].offset
+        return None if stands == _SAFEPOINT else stands - _AT
+
+    @at.setter
+    def at(self, offset: int | None) -> None:
+        self.context[_STANDS] = _SAFEPOINT if offset is None else offset + _AT
+
+    @property
+    def top(self) -> int | None:
+        top = self.context[_TOP]
+        return None if top == _NO_TOP else top
+
+    @top.setter
+    def top(self, top: int | None) -> None:
+        self.context[_TOP] = _NO_TOP if top is None else top
 
     @property
     def position(self) -> Position | None:
         """See `GuestStack`."""
-        return None if self.pc == HALT else (self.pc, self.fp, self.results, self.at)
+        return None if self.pc == HALT else (self.pc, self.fp, self.results, self.context[_STANDS])
 
     @position.setter
     def position(self, position: Position | None) -> None:
         if position is None:
             self.pc = HALT
         else:
-            self.pc, self.fp, self.results, self.at = position
+            self.pc, self.fp, self.results, self.context[_STANDS] = position
             self.program.enter_instance(self.program.code_at(self.pc).instance)
 
     @property
     def height(self) -> int:
         """See `GuestStack`."""
-        if self.top is None:
-            self.top = self.fp + self.program.code_at(self.pc).size
-        return self.top
+        top = self.context[_TOP]
+        if top == _NO_TOP:
+            top = self.context[_TOP] = self.fp + self.program.code_at(self.pc).size
+        return top
 
     def push(self, slots: bytes) -> None:
         """See `GuestStack`."""
-        top = self.height if self.top is None else self.top
+        top = self.height
         start = top * SLOT_BYTES
         self.mapping[start : start + len(slots)] = slots
-        self.top = top + len(slots) // SLOT_BYTES
+        self.context[_TOP] = top + len(slots) // SLOT_BYTES
 
     def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
-        top = (self.height if self.top is None else self.top) - layout.size // SLOT_BYTES
-        self.top = top
+        top = self.context[_TOP] = self.height - layout.size // SLOT_BYTES
         return layout.unpack_from(self.words, top * SLOT_BYTES)
 
     def cut(self, height: int) -> None:
         """See `GuestStack`."""
-        self.top = height
+        self.context[_TOP] = height
         while self.far and self.far[-1][0] >= height:
             self.far.pop()
 
@@ -104,6 +185,8 @@ class NativeStack(GuestStack):
         if at is None:
             at = next(offset for offset, place in linked.code.resume.items() if place == self.pc - linked.start)
         yield linked, fp, at, self.pc
+        if self.context[_STANDS] == _WAITS_COMPILED:
+            return
         words, callers = self.words, self.callers
         while True:
             word = words[fp + linked.params]
@@ -173,4 +256,4 @@ class NativeStack(GuestStack):
         first, fp, _ = places[-1]
         self.words[fp + first.params] = header(HALT, 0)
         linked, fp, offset = places[0]
-        self.position = (linked.start + linked.code.resume[offset], fp, first.results, None)
+        self.position = (linked.start + linked.code.resume[offset], fp, first.results, _SAFEPOINT)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from svm.engines.native.context import Exit, Field, FunctionField
+from svm.engines.native.context import COMPILED, FOREIGN, LIMIT, Exit, Field, FunctionField, header
 from svm.engines.native.expand import LLVM_TYPES, expand
-from svm.engines.native.jit.frames import LIMIT, frame_type, zero_of
+from svm.engines.native.jit.frames import frame_type, zero_of
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
 from svm.isa import F32, F64, FUNCREF, I32, I64, FuncType, TrapKind, ValueType
 from svm.lower import BULK_CHUNK, SLOT_BYTES, operand_counts
@@ -208,7 +208,7 @@ def _state(t: FunctionWriter, *args: Any) -> None:
 def _call(t: FunctionWriter, index: int) -> None:
     type_ = t.around.context.functions[index]
     if index < t.around.imported:
-        _leave(t, Exit.CALL, len(type_.params), type_.results, str(index))
+        _call_import(t, type_, index)
     elif index in t.around.together:
         callee = t.around.codes[index]
         first = _first(t, type_)
@@ -221,6 +221,32 @@ def _call(t: FunctionWriter, index: int) -> None:
     else:
         entry = t.let(f"call ptr @entry_of(ptr %ctx, i64 {t.around.number(index)})")
         _call_entry(t, type_, entry, Exit.CALL, str(index))
+
+
+def _call_import(t: FunctionWriter, type_: FuncType, index: int) -> None:
+    """Call a host function that native code can call; anything else is the driver's.
+
+    The caller's frame is written only if the call does not come back; its place, which Python may ask for, is always.
+    """
+    entry = t.let(f"call ptr @entry_of(ptr %ctx, i64 {t.around.number(index)})")
+    known = t.let(f"icmp ne i64 {_field(t, entry, FunctionField.CODE, 'i64')}, 0")
+    host = t.let(f"icmp eq i32 {_field(t, entry, FunctionField.INSTANCE, 'i32')}, {FOREIGN}")
+    ask = t.let(f"xor i1 {t.let(f'and i1 {known}, {host}')}, true")
+    site = t.sites[t.offset]
+    t.leave_if(ask, Exit.CALL, site, t.live[t.at], t.stack, str(index))
+    record = t.let(f"getelementptr i8, ptr {t.context(Field.CODE)}, i64 {_field(t, entry, FunctionField.CODE, 'i64')}")
+    first = _first(t, type_)
+    fp = t.slot(first)
+    for at, (argument, param) in enumerate(zip(_arguments(t, type_), type_.params, strict=True)):
+        t.store_slot(at, argument, param, fp)
+    own = t.let(f"call ptr @entry_of(ptr %ctx, i64 {t.number})")
+    back = header(site + t.code.sites[site].size, first * SLOT_BYTES + COMPILED)
+    word = t.let(f"add i64 {_field(t, own, FunctionField.CODE, 'i64')}, {back}")
+    t.do(f"store i64 {word}, ptr {t.slot(len(type_.params), fp)}, align 8, !tbaa !4")
+    call = f"i64 {t.context(Field.HOST)}(ptr %ctx, i64 {t.read('%fuel', 'i64')}, ptr {fp}, ptr {record})"
+    status = t.let(f"call {call}")
+    value = t.load_slot(0, type_.results[0], fp) if len(type_.results) == 1 else ""
+    _returned(t, type_, first, fp, status, value)
 
 
 def _first(t: FunctionWriter, type_: FuncType) -> int:

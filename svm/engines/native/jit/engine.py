@@ -6,7 +6,7 @@ loops compiled (`svm.engines.native.jit.tier`), told by where a guest pauses, si
 
 from __future__ import annotations
 
-from svm.engines.native.context import Exit, Field
+from svm.engines.native.context import Field
 from svm.engines.native.engine import Driver, NativeEngine
 from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
@@ -56,12 +56,6 @@ class _CompilingDriver(Driver):
         self.program.set_context(Field.NATIVE_LIMIT, native_limit())
         self.given = self.fuel
         return super().run()
-
-    def leave(self, status: int, aux: int) -> Status | None:
-        """See `Driver`."""
-        if status == Exit.SPILLED:
-            return None
-        return super().leave(status, aux)
 
     def pause(self) -> Status:
         """Leave the frames at a safepoint; what goes on there may be worth compiling."""

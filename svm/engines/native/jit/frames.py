@@ -7,23 +7,14 @@ holds, and its callee's header (`frame_at`), so that the interpreter finds frame
 
 from __future__ import annotations
 
-from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField
+from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionField, status_of
 from svm.engines.native.expand import LLVM_TYPES
 from svm.isa import F32, F64, FuncType, ValueType
 
-__all__ = ["HANDLER", "HELPERS", "LIMIT", "METADATA", "frame_type", "handler_arguments", "status_of", "zero_of"]
-
-STATUS = 1 << 62
-LIMIT = -(1 << 61)
-"""What is below is a status.  Fuel stays above: it is at most 2**62, and charges between two tests are small."""
+__all__ = ["HANDLER", "HELPERS", "METADATA", "frame_type", "handler_arguments", "zero_of"]
 
 HANDLER = "ptr %pc, ptr %fp, ptr %mem, i64 %msz, ptr %ctx, i64 %fuel, i64 %r0, double %f0, float %s0"
 """Parameters of a handler of the interpreter."""
-
-
-def status_of(code: int) -> int:
-    """The result of a compiled function that stops for an `Exit` or a trap."""
-    return -STATUS - code
 
 
 def frame_type(type_: FuncType) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from svm.engines.native.context import Exit, Field
+from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.control import RULES, begin_else, finish
-from svm.engines.native.jit.frames import frame_type, status_of, zero_of
+from svm.engines.native.jit.frames import frame_type, zero_of
 from svm.engines.native.jit.writer import Around, Control, FunctionWriter
 from svm.isa import F32, F64
 from svm.module import Instruction, ValidFunction

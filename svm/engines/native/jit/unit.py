@@ -7,10 +7,10 @@ runs there is such a handler in the place of the loop's first.
 
 from __future__ import annotations
 
-from svm.engines.native.context import Field
+from svm.engines.native.context import LIMIT, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, declarations
 from svm.engines.native.jit.compiled import handler_symbol
-from svm.engines.native.jit.frames import HANDLER, HELPERS, LIMIT, METADATA, frame_type, handler_arguments, status_of
+from svm.engines.native.jit.frames import HANDLER, HELPERS, METADATA, frame_type, handler_arguments
 from svm.engines.native.jit.function import symbol, translate
 from svm.engines.native.jit.writer import Around
 from svm.isa import F32, F64, FuncType

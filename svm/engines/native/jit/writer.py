@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from svm.engines.native.context import Exit, Field
+from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
-from svm.engines.native.jit.frames import frame_type, status_of
+from svm.engines.native.jit.frames import frame_type
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
 from svm.lower import HEADER_SLOTS, live_locals

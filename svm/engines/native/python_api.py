@@ -1,0 +1,80 @@
+"""Machine code as methods of Python's: what `svm.engines.native.python_ir` writes, made callable, where that can be.
+
+Native code that calls Python's C API itself needs CPython with the GIL, built as everybody builds it; `usable` says
+whether this is one.  Elsewhere everything goes through ctypes and the driver: slower, and the same otherwise.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from svm.engines.native.context import RECORD_PARAMS, Kind
+from svm.engines.native.executable import PYTHON, Executable
+from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
+
+__all__ = ["PythonApi", "host_record", "usable"]
+
+_METH_O = 8
+_METHOD = struct.Struct("<QQiiQ16s")  # PyMethodDef: name, function, flags, documentation; and the name itself
+_RECORD = struct.Struct(f"<QQQqqIB{RECORD_PARAMS}s3x")  # the fields of `RecordField`, in their order
+_TYPE = 8  # where an object's type is
+
+_KINDS: dict[ValueType, Kind] = {
+    I32: Kind.I32, I64: Kind.I64, F32: Kind.F32, F64: Kind.F64, EXTERNREF: Kind.OTHER, FUNCREF: Kind.OTHER,
+}  # fmt: skip
+
+
+@cache
+def usable() -> bool:
+    """Whether native code may call this Python: the one switch between both ways across the border."""
+    if sys.implementation.name != "cpython" or sys.abiflags:
+        return False  # a debug build ("d") or one without the GIL ("t") has other objects
+    if ctypes.c_size_t.from_address(id(1) + _TYPE).value != id(int):
+        return False
+    return all(hasattr(ctypes.pythonapi, name) for name in (*PYTHON, "PyCFunction_NewEx", "PyMem_RawMalloc"))
+
+
+class PythonApi:
+    """The methods of one piece of code.
+
+    run: from the address of a context, runs the interpreter and returns an `Exit` or a trap's code, or raises what a
+    host function raised.  host: address of the native function that calls Python.
+    """
+
+    def __init__(self, code: Executable) -> None:
+        self.run: Callable[[int], int] = _method("run", code, code.address("py_run"))
+        self.host = code.address("host")
+
+
+def _method(name: str, code: Executable, address: int) -> Any:
+    """A method of Python's, which keeps its code mapped.  Its definition is never freed: the last thing that happens to
+    a method is that Python reads it.
+    """
+    api = ctypes.pythonapi
+    api.PyMem_RawMalloc.restype = ctypes.c_void_p
+    place: int = api.PyMem_RawMalloc(ctypes.c_size_t(_METHOD.size))
+    data = _METHOD.pack(place + _METHOD.size - 16, address, _METH_O, 0, 0, name.encode())
+    ctypes.memmove(place, data, len(data))
+    api.PyCFunction_NewEx.restype = ctypes.py_object
+    return api.PyCFunction_NewEx(ctypes.c_void_p(place), None, ctypes.py_object(code))
+
+
+def host_record(
+    type_: FuncType, number: int, function: object, encode: object, caller: tuple[object, int] | None
+) -> bytes | None:
+    """What native code needs to know of a host function; None where the driver must call it.
+
+    encode: gives the slots of a result as bytes.  caller: the instance, and its number, that the function gets as its
+    first argument.  The objects are to be kept as long as the record is.
+    """
+    kinds = bytes([_KINDS[param] for param in type_.params])
+    if len(kinds) > RECORD_PARAMS or Kind.OTHER in kinds:
+        return None
+    result = Kind.NONE if not type_.results else _KINDS[type_.results[0]] if len(type_.results) == 1 else Kind.OTHER
+    owner, instance = (id(caller[0]), caller[1]) if caller is not None else (0, -1)
+    return _RECORD.pack(id(function), owner, id(encode), number, instance, len(kinds), result, kinds)
