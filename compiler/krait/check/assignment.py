@@ -159,15 +159,16 @@ def assign_element(ctx: Context, target: tree.expr, element: Element) -> None:
                     assign_element(ctx, part, value)
                 return
         assign_target(
-            ctx, target, make_tuple(ctx, [_whole(ctx, part, target.span) for part in element], target.span), target.span
+            ctx, target, make_tuple(ctx, [whole(ctx, part, target.span) for part in element], target.span), target.span
         )
         return
     assign_target(ctx, target, element, target.span)
 
 
-def _whole(ctx: Context, element: Element, span: Span) -> hir.Expr:
+def whole(ctx: Context, element: Element, span: Span) -> hir.Expr:
+    """Return one value for an item of a loop: several become a tuple."""
     if isinstance(element, tuple):
-        return make_tuple(ctx, [_whole(ctx, part, span) for part in element], span)
+        return make_tuple(ctx, [whole(ctx, part, span) for part in element], span)
     return element
 
 

@@ -10,7 +10,7 @@ from krait.check.classes import class_named, read_class_variable, read_through_o
 from krait.check.coerce import require
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
-from krait.check.function_values import value_of_method
+from krait.check.function_values import value_of_class_method, value_of_method
 from krait.check.invoke import invoke, present
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
@@ -30,7 +30,7 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
         return member_of_module(ctx, module, node, expected)
     cls = class_named(ctx, node.value)
     if cls is not None:
-        return _class_attribute(ctx, cls, node)
+        return _class_attribute(ctx, cls, node, expected)
     is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
     narrowed = None if is_base else _narrowed_attribute(ctx, node)
@@ -39,7 +39,7 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     return read_attribute(ctx, ctx.expr(node.value), node, expected)
 
 
-def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute) -> hir.Expr:
+def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expected: Type | None) -> hir.Expr:
     """``Class.attr``."""
     if node.attr in ("__name__", "__qualname__"):
         return hir.Text(ctx.world.str_type, cls.decl.name)
@@ -47,7 +47,7 @@ def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute) -> hir.
     if variable is not None:
         return read_class_variable(ctx, variable, node)
     if cls.decl.find_method(node.attr) is not None:
-        raise ctx.later(node.span, "methods as values", f"call it: `{node.attr}(…)`")
+        return value_of_class_method(ctx, node, expected)
     names = [name for decl in cls.decl.mro() for name in (*decl.variables, *decl.methods)]
     raise ctx.refuse(
         node.span, f"the class `{cls.decl.name}` has no attribute `{node.attr}`", *did_you_mean(node.attr, names)

@@ -18,7 +18,8 @@ from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
-from krait.check.iteration import Plan, comprehension_loops, plan
+from krait.check.iteration import WRAPPERS, Plan, comprehension_loops, plan
+from krait.check.mapped import by_key
 from krait.check.operators import binary
 from krait.check.types import (
     BOOL,
@@ -32,6 +33,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     Infer,
+    Intrinsic,
     Optional,
     Type,
     prune,
@@ -293,13 +295,17 @@ def isinstance_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Exp
 def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``min`` and ``max``, of several arguments or of a list."""
     name = node.func.id if isinstance(node.func, tree.Name) else "min"
-    if any(keyword.arg == "key" for keyword in node.keywords):
-        raise ctx.later(node.span, f"`key` of `{name}`", "write a loop that keeps the best item")
-    given = _keywords(ctx, node, "default")
+    given = _keywords(ctx, node, "default", "key")
+    key = given.get("key")
+    if key is not None and isinstance(key, tree.Constant) and key.value is None:
+        key = None
     if not node.args:
         raise ctx.refuse(node.span, f"`{name}` takes at least one argument")
     if len(node.args) == 1:
-        return _least_of_list(ctx, name, node, given.get("default"))
+        return _least_of_list(ctx, name, node, given.get("default"), key)
+    if key is not None:
+        listed = ctx.expr(tree.List(node.args, tree.LOAD, node.span))
+        return _by_key(ctx, f"{name}_by", listed, key, [], node.span)
     values = ctx.attempt([(arg, expected) for arg in node.args])
     pairs = [(value, arg.span) for value, arg in zip(values, node.args, strict=True)]
     t = common_type(ctx, pairs, None, f"the arguments of `{name}`")
@@ -321,17 +327,33 @@ def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     return hir.Let(t, body, now)
 
 
-def _least_of_list(ctx: Context, name: str, node: tree.Call, default: tree.expr | None) -> hir.Expr:
+def _by_key(
+    ctx: Context, name: str, values: hir.Expr, key: tree.expr, others: list[hir.Expr], span: Span
+) -> hir.Expr:
+    t = prune(values.type)
+    assert isinstance(t, ClassType)
+    return by_key(ctx, name, values, t.args[0], key, others, span)
+
+
+def _least_of_list(
+    ctx: Context, name: str, node: tree.Call, default: tree.expr | None, key: tree.expr | None
+) -> hir.Expr:
     values = list_of_items(ctx, node.args[0], node.span)
     t = prune(values.type)
     assert isinstance(t, ClassType)
     item = t.args[0]
+
+    def least(given: hir.Expr) -> hir.Expr:
+        if key is not None:
+            return _by_key(ctx, f"{name}_by", given, key, [], node.span)
+        return ctx.library("krait.list", f"list_{name}", [given], item, node.span, item)
+
     if default is None:
-        return ctx.library("krait.list", f"list_{name}", [values], item, node.span, item)
+        return least(values)
     held, kept = ctx.hold(values)
     other = coerce(ctx, ctx.expr(default, item), item, default.span)
     held_other, instead = ctx.hold(other)
-    found = ctx.library("krait.list", f"list_{name}", [kept], item, node.span, item)
+    found = least(kept)
     test = truth(ctx, kept, node.span)
     return hir.Let(item, [*held, *held_other], hir.Conditional(item, test, found, instead))
 
@@ -339,9 +361,7 @@ def _least_of_list(ctx: Context, name: str, node: tree.Call, default: tree.expr 
 @builtin("sorted")
 def sorted_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``sorted(items, reverse=…)``."""
-    if any(keyword.arg == "key" for keyword in node.keywords):
-        raise ctx.later(node.span, "`key` of `sorted`", "sort a list of tuples `(key, item)`")
-    given = _keywords(ctx, node, "reverse")
+    given = _keywords(ctx, node, "reverse", "key")
     if len(node.args) != 1:
         raise ctx.refuse(node.span, f"`sorted` takes 1 argument, not {len(node.args)}")
     values = list_of_items(ctx, node.args[0], node.span, expected)
@@ -350,7 +370,24 @@ def sorted_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         backwards = truth(ctx, ctx.expr(given["reverse"]), given["reverse"].span)
     t = prune(values.type)
     assert isinstance(t, ClassType)
+    key = given.get("key")
+    if key is not None and not (isinstance(key, tree.Constant) and key.value is None):
+        return _by_key(ctx, "sorted_by", values, key, [backwards], node.span)
     return ctx.library("krait.list", "sorted_list", [values, backwards], t, node.span, t.args[0])
+
+
+def sort_list(ctx: Context, receiver: hir.Expr, node: tree.Call) -> hir.Expr | None:
+    """Return ``xs.sort(key=…, reverse=…)``, None if no key is given."""
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    key = given.get("key")
+    if key is None or node.args or given.keys() - {"key", "reverse"}:
+        return None
+    backwards: hir.Expr = hir.Const(BOOL, False)
+    if "reverse" in given:
+        backwards = truth(ctx, ctx.expr(given["reverse"]), given["reverse"].span)
+    if isinstance(key, tree.Constant) and key.value is None:
+        return invoke(ctx, receiver, "sort", [(backwards, node.span)], node.span)
+    return _by_key(ctx, "sort_by", receiver, key, [backwards], node.span)
 
 
 @builtin("sum")
@@ -473,7 +510,8 @@ def gather(
     if (
         isinstance(node, tree.Call)
         and isinstance(node.func, tree.Name)
-        and node.func.id in _LAZY
+        and (node.func.id == "range" or node.func.id in WRAPPERS)
+        and isinstance(ctx.lookup(node.func.id), Intrinsic)
         and node.func.id not in ctx.scope
     ):
         return _collected(ctx, plan(ctx, node), span), True
@@ -496,9 +534,6 @@ def gather(
     return hir.Let(gathered.type, [held], gathered), True
 
 
-_LAZY = frozenset({"range", "enumerate", "zip", "reversed"})
-
-
 def _collected(ctx: Context, made: Plan, span: Span) -> hir.Expr:
     """Return a list of all the items of a plan."""
     item = _one_value(ctx, made.item, span)
@@ -515,7 +550,7 @@ def _one_value(ctx: Context, item: Element, span: Span) -> hir.Expr:
     return item
 
 
-@builtin("range", "enumerate", "zip", "reversed")
+@builtin("range", "enumerate", "zip", "reversed", "map", "filter")
 def lazy(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """A lazy sequence where a value is wanted."""
     name = node.func.id if isinstance(node.func, tree.Name) else "range"

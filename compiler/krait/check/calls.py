@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import no_attribute
-from krait.check.builtins import BUILTINS, convert, list_of_items
+from krait.check.builtins import BUILTINS, convert, list_of_items, sort_list
 from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
@@ -158,6 +158,10 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     made = dict_method(ctx, receiver, node, func)
     if made is not None:
         return made
+    if func.attr == "sort" and isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
+        made = sort_list(ctx, receiver, node)
+        if made is not None:
+            return made
     found = ctx.world.find_method(t, func.attr)
     if found is None or (
         func.attr.startswith("_")

@@ -88,6 +88,11 @@ def value_of_method(
     return hir.Let(value.type, [hir.Assign(ctx.line, kept, receiver)], value)
 
 
+def value_of_class_method(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.Expr:
+    """Return ``Class.method`` as a value, which takes the object first."""
+    return _around(ctx, node, None, expected)
+
+
 def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: Type | None) -> hir.Expr:
     """Return a lambda that calls what ``node`` names."""
     wanted = wanted_function(expected)

@@ -294,9 +294,9 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
     if args is not None:
         return _range_plan(ctx, args, node.span, backwards=False)
     match node:
-        case tree.Call(func=tree.Name(id=name), args=call_args) if name in _WRAPPERS and name not in ctx.scope:
+        case tree.Call(func=tree.Name(id=name), args=call_args) if name in WRAPPERS and name not in ctx.scope:
             if isinstance(ctx.lookup(name), Intrinsic):
-                return _WRAPPERS[name](ctx, node, call_args)
+                return WRAPPERS[name](ctx, node, call_args)
         case tree.Tuple(elts=items) | tree.List(elts=items) if (numbers := _numbers(items)) is not None:
             return _numbers_plan(ctx, numbers)
         case tree.Tuple():
@@ -514,10 +514,11 @@ def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pla
     raise ctx.refuse(args[0].span, f"a `{t}` cannot be gone through backwards")
 
 
-_WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]] = {
+WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]] = {
     "enumerate": _enumerate,
     "zip": _zip,
     "reversed": _reversed,
 }
+"""The functions of the built-in scope that a plan goes through without an object."""
 
-__all__ = ["Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds"]
+__all__ = ["WRAPPERS", "Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds"]

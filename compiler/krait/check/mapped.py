@@ -1,0 +1,158 @@
+"""`map` and `filter` in loops, and the `key=` of `sorted`, `min`, `max` and `list.sort`.
+
+In: calls. Out: plans that call the function for each item, a lambda's body standing in the place of its call; calls of
+`krait.keyed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from krait.check import hir
+from krait.check.assignment import whole
+from krait.check.cells import write_local
+from krait.check.conditions import truth
+from krait.check.context import Context
+from krait.check.iteration import WRAPPERS, Plan, plan
+from krait.check.names import scan
+from krait.check.nested import share_targets
+from krait.check.types import BOOL, NONE, ClassDecl, FunctionDecl, FunctionType, Infer, Intrinsic, Local, Type
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """What is called for each item: an expression that names it for good, or the variable that holds it."""
+
+    node: tree.expr
+    held: Local | None = None
+
+
+def _map(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    if len(args) < 2 or node.keywords:
+        raise ctx.refuse(node.span, "`map` takes a function, and something to go through for each of its parameters")
+    setup, function = _held(ctx, args[0])
+    parts = [plan(ctx, arg) for arg in args[1:]]
+    if len(parts) > 1 and not all(part.indexed for part in parts):
+        raise ctx.later(node.span, "`map` over several things of which one is read as it goes", "make lists first")
+    setup += [statement for part in parts for statement in part.setup]
+    with ctx.collect() as step:
+        for part in parts:
+            for statement in part.step:
+                ctx.emit(statement)
+        value = _call(ctx, function, [whole(ctx, part.item, node.span) for part in parts], node.span)
+        current = ctx.temp(value.type)
+        ctx.emit(hir.Assign(ctx.line, current, value))
+    test = parts[-1].test
+    for part in reversed(parts[:-1]):
+        assert part.test is not None and test is not None
+        test = hir.Conditional(BOOL, part.test, test, hir.Const(BOOL, False))
+    return Plan(hir.LocalGet(value.type, current), test, setup, step, indexed=False)
+
+
+def _filter(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    """The test goes on to the next item that passes."""
+    if len(args) != 2 or node.keywords:
+        raise ctx.refuse(node.span, "`filter` takes a function and something to go through")
+    nothing = isinstance(args[0], tree.Constant) and args[0].value is None
+    setup, function = ([], _Function(args[0])) if nothing else _held(ctx, args[0])
+    inner = plan(ctx, args[1])
+    item = whole(ctx, inner.item, node.span)
+    current, found, label = ctx.temp(item.type), ctx.temp(BOOL), hir.LoopLabel()
+    kept = hir.LocalGet(item.type, current)
+    with ctx.collect() as round_:
+        for part in inner.step:
+            ctx.emit(part)
+        ctx.emit(hir.Assign(ctx.line, current, item))
+        passes = truth(ctx, kept if nothing else _call(ctx, function, [kept], node.span), node.span)
+        success: hir.Block = [hir.Assign(ctx.line, found, hir.Const(BOOL, True)), hir.Break(ctx.line, label)]
+        ctx.emit(hir.If(ctx.line, passes, success, []))
+    search: hir.Block = [
+        hir.Assign(ctx.line, found, hir.Const(BOOL, False)),
+        hir.While(ctx.line, label, inner.test, round_, []),
+    ]
+    test = hir.Let(BOOL, search, hir.LocalGet(BOOL, found))
+    return Plan(kept, test, [*setup, *inner.setup], [], indexed=False)
+
+
+WRAPPERS.update({"map": _map, "filter": _filter})
+
+
+def _held(ctx: Context, node: tree.expr) -> tuple[hir.Block, _Function]:
+    """Return a function that is called again and again, and what is to be run before."""
+    match node:
+        case tree.Lambda(args=arguments, body=body) if not arguments.defaults and not scan([body]).has_walrus:
+            return [], _Function(node)
+        case tree.Name(id=name) if name not in ctx.scope:
+            if isinstance(ctx.lookup(name), FunctionDecl | ClassDecl | Intrinsic):
+                return [], _Function(node)
+        case tree.Attribute(value=tree.Name(id=name)) if name not in ctx.scope:
+            if isinstance(ctx.lookup(name), ClassDecl):
+                return [], _Function(node)
+        case _:
+            pass
+    value = ctx.expr(node)
+    local = Local("$function", value.type, stable=True)
+    ctx.function.locals.append(local)
+    return [hir.Assign(ctx.line, local, value)], _Function(node, local)
+
+
+def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Span) -> hir.Expr:
+    """Return the call of a function with values; statements that belong before it are emitted."""
+    node = function.node
+    names = [f"${at}" for at in range(len(args))]
+    if isinstance(node, tree.Lambda):
+        names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+        if len(names) != len(args) or node.args.vararg or node.args.kwonlyargs or node.args.kwarg:
+            count = f"{len(args)} argument{'' if len(args) == 1 else 's'}"
+            raise ctx.refuse(node.span, f"expected a function that takes {count}, found one that takes {len(names)}")
+    bound = {name: Local(name, arg.type, annotated=True) for name, arg in zip(names, args, strict=True)}
+    ctx.function.locals.extend(bound.values())
+    callee = node
+    if function.held is not None:
+        bound[function.held.name] = function.held
+        callee = tree.Name(function.held.name, tree.LOAD, node.span)
+    with _in_scope(ctx, bound):
+        if isinstance(node, tree.Lambda):
+            share_targets(ctx, list(bound.values()), [node.body])
+        for name, arg in zip(names, args, strict=True):
+            write_local(ctx, bound[name], arg)
+        if isinstance(node, tree.Lambda):
+            return ctx.expr(node.body)
+        return ctx.expr(tree.Call(callee, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span))
+
+
+@contextmanager
+def _in_scope(ctx: Context, bound: dict[str, Local]) -> Iterator[None]:
+    hidden = {name: ctx.scope.get(name) for name in bound}
+    ctx.scope.update(bound)
+    for local in bound.values():
+        ctx.flow = ctx.flow.bind(local)
+    try:
+        yield
+    finally:
+        for name, old in hidden.items():
+            if old is None:
+                del ctx.scope[name]
+            else:
+                ctx.scope[name] = old
+
+
+# --- key= ----------------------------------------------------------------------------------------------------------
+
+
+def by_key(
+    ctx: Context, name: str, values: hir.Expr, item: Type, key: tree.expr, others: Sequence[hir.Expr], span: Span
+) -> hir.Expr:
+    """Return the call of a function of ``krait.keyed`` with a list, the function of its keys, and further arguments."""
+    wanted = FunctionType((item,), Infer())
+    function = ctx.expr(key, wanted)
+    results = {"sort_by": NONE, "sorted_by": values.type}
+    if isinstance(function.type, FunctionType):
+        wanted = function.type
+    return ctx.library(
+        "krait.keyed", name, [values, function, *others], results.get(name, item), span, item, wanted.result
+    )
