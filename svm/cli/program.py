@@ -157,11 +157,27 @@ def _alarm(seconds: float | None) -> Iterator[None]:
 
 def _say_stats(guest: Guest, seconds: float, as_json: bool) -> None:
     memory = sum(len(item.data) for item in guest.instance.memories)
+    tiers, fuel = guest.tiers, guest.fuel_used
+    compiled = min(tiers.compiled_fuel, fuel)
     if as_json:
         import json  # here, for it takes milliseconds of every start
 
-        figures = {"engine": guest.engine.name, "fuel": guest.fuel_used, "seconds": seconds, "memory": memory}
+        figures = {
+            "engine": guest.engine.name,
+            "fuel": fuel,
+            "seconds": seconds,
+            "memory": memory,
+            "compiled_fuel": compiled,
+            "units": [{name: getattr(unit, name) for name in unit.__match_args__} for unit in tiers.units],
+            "refused": list(tiers.refused),
+        }
         say(json.dumps(figures))
-    else:
-        fuel = f"{guest.fuel_used:,} fuel"
-        complain(f"{fuel}, {seconds:.3f} s, {memory // 1024:,} KiB of memory, {guest.engine.name} engine")
+        return
+    used = f"{fuel:,} fuel, {seconds:.3f} s, {memory // 1024:,} KiB of memory"
+    complain(f"{used}, {guest.engine.name} engine, {compiled / max(fuel, 1):.1%} of the fuel in compiled code")
+    for unit in tiers.units:
+        what = "" if unit.offset is None else f", the loop at {unit.offset:#x}"
+        took = f"{unit.origin} in {unit.seconds * 1000:.0f} ms"
+        complain(clean(f"  {unit.at:.3f} s: {unit.function}{what}: {took}, {unit.size:,} bytes"))
+    for why in tiers.refused:
+        complain(clean(f"  not compiled: {why}"))

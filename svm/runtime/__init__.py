@@ -15,7 +15,7 @@ from svm.runtime.arenas import (
     TableInstance,
     TagInstance,
 )
-from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.guest import Guest
 from svm.runtime.link import Imports
 from svm.runtime.store import Exited, Finished, Outcome, Paused, Store, Task, Trapped
@@ -43,5 +43,6 @@ __all__ = [
     "TableInstance",
     "TagInstance",
     "Task",
+    "Tiers",
     "Trapped",
 ]

@@ -29,6 +29,7 @@ __all__ = [
     "GuestTrap",
     "Record",
     "Status",
+    "Tiers",
     "traceback",
 ]
 
@@ -153,6 +154,17 @@ class CompiledUnit:
     origin: str
 
 
+@record
+class Tiers:
+    """What an engine did for a store.  compiled_fuel: of the fuel used, what compiled code used.  units: what was
+    compiled, in the order in which it was ready.  refused: why what was to be compiled stays interpreted.
+    """
+
+    compiled_fuel: int = 0
+    units: tuple[CompiledUnit, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
 class Engine(Protocol):
     """One way to run guests."""
 
@@ -174,6 +186,9 @@ class Engine(Protocol):
 
     def resume(self, stack: GuestStack) -> Status:
         """Go on from the safepoint at which the stack is paused."""
+
+    def tiers(self, arenas: Arenas) -> Tiers:
+        """What it compiled for a store."""
 
 
 def traceback(stack: GuestStack) -> Traceback:

@@ -12,7 +12,7 @@ from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule
 from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
-from svm.runtime.engine import Engine
+from svm.runtime.engine import Engine, Tiers
 from svm.runtime.link import Imports, instantiate
 from svm.runtime.store import Store, Task
 from svm.runtime.values import from_slot, to_slot
@@ -142,6 +142,11 @@ class Guest:
     def fuel_used(self) -> int:
         """Fuel that the guest's store has used so far."""
         return self.store.fuel_used
+
+    @property
+    def tiers(self) -> Tiers:
+        """What the engine compiled for the guest's store, and what share of the fuel compiled code has used."""
+        return self.store.tiers
 
     def add_fuel(self, amount: int) -> None:
         """Grant the guest's store more fuel."""

@@ -26,7 +26,7 @@ from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.record import field, record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
-from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, traceback
+from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers, traceback
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
@@ -162,6 +162,12 @@ class Store:
     def add_fuel(self, amount: int) -> None:
         """Grant more fuel."""
         self.meter.add(_portion(amount))
+
+    @property
+    def tiers(self) -> Tiers:
+        """What the engine compiled for the guests, and what share of their fuel compiled code has used."""
+        self.check_open()
+        return self._engine.tiers(self.arenas)
 
     def close(self) -> None:
         """Give up all guests: their memory is freed, calls are refused.  May be called more than once."""

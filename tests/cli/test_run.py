@@ -66,7 +66,7 @@ def test_an_engine_can_be_chosen(cli: Cli, engine: str) -> None:
     result = cli("run", "--engine", engine, "--json", "demo.svmb")
     assert (result.status, result.out) == (0, "hello\n")
     figures = json.loads(result.err)
-    assert figures.keys() == {"engine", "fuel", "seconds", "memory"}
+    assert figures.keys() == {"engine", "fuel", "seconds", "memory", "compiled_fuel", "units", "refused"}
     assert figures["engine"] == engine and figures["memory"] == 2 * 65536
 
 

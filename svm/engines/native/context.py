@@ -39,6 +39,7 @@ class Field(IntEnum):
     the GIL is released.  IN_HOST: calls of the host under way.  INTERRUPTED: whether SIGINT came and is not raised yet.
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
     the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
+    COMPILED_FUEL: what compiled code has used.
     """
 
     PC = 0
@@ -66,6 +67,7 @@ class Field(IntEnum):
     INT = 176
     FLOAT = 184
     NONE = 192
+    COMPILED_FUEL = 200
 
 
 class Exit(IntEnum):

@@ -18,7 +18,7 @@ from svm.lower import SLOT_BYTES
 from svm.module import FUNCTION
 from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
-from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status
+from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status, Tiers
 from svm.runtime.host import call_host
 
 __all__ = ["NativeEngine"]
@@ -73,6 +73,10 @@ class NativeEngine:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, Driver)
         return stack.run()
+
+    def tiers(self, arenas: Arenas) -> Tiers:
+        """See `svm.runtime.engine.Engine`."""
+        return Tiers()
 
 
 _key_sets: dict[int, KeySet] = {}

@@ -45,7 +45,7 @@ from svm.engines.state import run_bulk, run_state
 from svm.isa import Forbidden, FuncType, Memory, TrapKind
 from svm.lower import SLOT_BYTES, FrameLayout, Header, clear_dead, live_locals
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
-from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status
+from svm.runtime.engine import FramePlace, GuestStack, GuestThrow, GuestTrap, Record, Status, Tiers
 from svm.runtime.host import call_host
 
 __all__ = ["ReferenceEngine"]
@@ -167,6 +167,10 @@ class ReferenceEngine:
         """See `svm.runtime.engine.Engine`."""
         assert isinstance(stack, RecordStack)
         return _Run(stack).run()
+
+    def tiers(self, arenas: Arenas) -> Tiers:
+        """See `svm.runtime.engine.Engine`."""
+        return Tiers()
 
 
 class _Run:

@@ -12,7 +12,7 @@ from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
 from svm.engines.native.program import Program
 from svm.runtime.arenas import Arenas
-from svm.runtime.engine import Status
+from svm.runtime.engine import Status, Tiers
 
 __all__ = ["CompilingEngine", "TieringEngine"]
 
@@ -32,6 +32,12 @@ class CompilingEngine(NativeEngine):
         if program.tier is None:
             program.tier = tier.Tier(program, self.policy())
         return program
+
+    def tiers(self, arenas: Arenas) -> Tiers:
+        """See `svm.runtime.engine.Engine`."""
+        program = self.program(arenas)
+        fuel = program.context[Field.COMPILED_FUEL >> 3]
+        return Tiers(fuel, tuple(program.tier.log), tuple(program.tier.failures))
 
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
         """See `svm.runtime.engine.Engine`."""

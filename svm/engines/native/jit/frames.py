@@ -40,6 +40,14 @@ define internal ptr @entry_of(ptr %ctx, i64 %number) alwaysinline nounwind {{
   %entry = getelementptr i8, ptr %table, i64 %at
   ret ptr %entry
 }}
+define internal void @count(ptr %ctx, i64 %before, i64 %after) alwaysinline nounwind {{
+  %p = getelementptr i8, ptr %ctx, i64 {Field.COMPILED_FUEL}
+  %so_far = load i64, ptr %p, align 8, !tbaa !3
+  %used = sub i64 %before, %after
+  %sum = add i64 %so_far, %used
+  store i64 %sum, ptr %p, align 8, !tbaa !3
+  ret void
+}}
 define internal void @leave_at(ptr %ctx, i64 %fuel, ptr %fp, i64 %number, i64 %position, i64 %aux) #0 {{
   %entry = call ptr @entry_of(ptr %ctx, i64 %number)
   %code = getelementptr i8, ptr %entry, i64 {FunctionField.CODE}
@@ -95,6 +103,7 @@ out:
   store i64 %distance, ptr %t, align 8, !tbaa !3
   %u = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
   store i64 %left, ptr %u, align 8, !tbaa !3
+  call void @count(ptr %ctx, i64 %left, i64 %fuel)
   ret i64 {status_of(Exit.FUEL)}
 in:
   %v = getelementptr i8, ptr %ctx, i64 {Field.CODE}
@@ -106,11 +115,12 @@ in:
   %x = getelementptr i8, ptr %ctx, i64 {Field.MEMORY_SIZE}
   %msz = load i64, ptr %x, align 8, !tbaa !3
   %why = call preserve_nonecc i64 %handler({handler_arguments("%pc", "%fp", "%mem", "%msz", "%left")})
+  %y = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
+  %rest = load i64, ptr %y, align 8, !tbaa !3
+  call void @count(ptr %ctx, i64 %rest, i64 %fuel)
   %done = icmp eq i64 %why, 0
   br i1 %done, label %back, label %stop
 back:
-  %y = getelementptr i8, ptr %ctx, i64 {Field.FUEL}
-  %rest = load i64, ptr %y, align 8, !tbaa !3
   ret i64 %rest
 stop:
   %status = sub i64 {status_of(0)}, %why

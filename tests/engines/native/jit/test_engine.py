@@ -326,3 +326,44 @@ def test_a_trap_says_where_it_happened() -> None:
             spawn(text, engine).call("f", 8)
         places.append([(frame.name, frame.offset) for frame in error.value.traceback.frames])
     assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("engine", [JIT, "auto"])
+def test_the_fuel_of_each_tier_is_counted(engine: str) -> None:
+    guest = spawn(RECURSION, engine)
+    guest.call("f", 100)
+    assert guest.tiers.compiled_fuel == (guest.fuel_used if engine == JIT else 0)
+    looping = spawn(LOOP, engine)
+    task = looping.start("f", 10_000)
+    assert isinstance(task.run(fuel=5_000), Paused)
+    assert looping.tiers.compiled_fuel == (looping.fuel_used if engine == JIT else 0)
+    before = looping.fuel_used
+    assert isinstance(task.run(), Finished)
+    assert looping.tiers.compiled_fuel == looping.fuel_used - (0 if engine == JIT else before)
+    assert looping.tiers.units[-1].offset is not None or engine == "auto"
+
+
+def test_fuel_of_what_compiled_code_has_interpreted_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+        func $f (result i32)
+          call $g
+          i32.const 1
+          i32.add
+        end
+        func $g (result i32)
+          nop
+          i32.const 21
+          i32.const 21
+          i32.mul
+        end
+        export "f" func $f
+    """
+    whole_ = spawn(text, REFERENCE)
+    assert whole_.call("f") == 442
+    monkeypatch.setattr(maker, "_SMALL", 0)
+    monkeypatch.setattr(tier, "MOST_BODY", 6)
+    guest = spawn(text.replace("21", "22"))
+    for _ in range(2):
+        assert guest.call("f") == 485
+    assert guest.fuel_used == 2 * whole_.fuel_used
+    assert 0 < guest.tiers.compiled_fuel < guest.fuel_used
