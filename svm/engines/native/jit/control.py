@@ -11,7 +11,7 @@ from typing import Any
 
 from svm.engines.native.context import COMPILED, FOREIGN, LIMIT, Exit, Field, FunctionField, header
 from svm.engines.native.expand import LLVM_TYPES, expand
-from svm.engines.native.jit.frames import frame_type, zero_of
+from svm.engines.native.jit.frames import CONTEXT, frame_type, zero_of
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
 from svm.isa import F32, F64, FUNCREF, I32, I64, FuncType, TrapKind, ValueType
 from svm.lower import BULK_CHUNK, SLOT_BYTES, operand_counts
@@ -216,7 +216,7 @@ def _call(t: FunctionWriter, index: int) -> None:
         _check_stack(t, first, str(frame))
         arguments = _arguments(t, type_)
         fp = t.slot(first)
-        result = t.let(f"call {frame_type(type_)} @f{index}({_actual(t, fp, type_, arguments)})")
+        result = t.let(f"call {frame_type(type_)} @{t.callee(index)}({_actual(t, fp, type_, arguments)})")
         _returned(t, type_, first, fp, *_parts(t, type_, result))
     else:
         entry = t.let(f"call ptr @entry_of(ptr %ctx, i64 {t.around.number(index)})")
@@ -260,7 +260,7 @@ def _arguments(t: FunctionWriter, type_: FuncType) -> list[str]:
 
 def _actual(t: FunctionWriter, fp: str, type_: FuncType, arguments: list[str]) -> str:
     values = [f"{LLVM_TYPES[kind]} {value}" for kind, value in zip(type_.params, arguments, strict=True)]
-    return ", ".join(["ptr %ctx", f"i64 {t.read('%fuel', 'i64')}", f"ptr {fp}", *values])
+    return ", ".join([CONTEXT, f"i64 {t.read('%fuel', 'i64')}", f"ptr {fp}", *values])
 
 
 def _parts(t: FunctionWriter, type_: FuncType, result: str) -> tuple[str, str]:

@@ -11,7 +11,10 @@ from svm.engines.native.context import FUNCTION_ENTRY, Exit, Field, FunctionFiel
 from svm.engines.native.expand import LLVM_TYPES
 from svm.isa import F32, F64, FuncType, ValueType
 
-__all__ = ["HANDLER", "HELPERS", "METADATA", "frame_type", "handler_arguments", "zero_of"]
+__all__ = ["CONTEXT", "HANDLER", "HELPERS", "METADATA", "frame_type", "handler_arguments", "zero_of"]
+
+CONTEXT = "ptr swiftself %ctx"
+"""The first argument of compiled code: in a register that callees preserve, so that it is nowhere saved or moved."""
 
 HANDLER = "ptr %pc, ptr %fp, ptr %mem, i64 %msz, ptr %ctx, i64 %fuel, i64 %r0, double %f0, float %s0"
 """Parameters of a handler of the interpreter."""

@@ -6,7 +6,7 @@ from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.control import RULES, begin_else, finish
 from svm.engines.native.jit.frames import frame_type, zero_of
-from svm.engines.native.jit.writer import Around, Control, FunctionWriter
+from svm.engines.native.jit.writer import Around, Control, FunctionWriter, inner_symbol
 from svm.isa import F32, F64
 from svm.module import Instruction, ValidFunction
 from svm.module.checked import FUNCTION
@@ -21,15 +21,16 @@ def symbol(function: ValidFunction, loop: int | None = None) -> str:
     return f"f{function.index}" if loop is None else f"o{function.index}.{loop}"
 
 
-def translate(around: Around, function: ValidFunction, loop: int | None = None) -> str:
-    """LLVM IR of a function; with a loop's key, as it is entered at the loop's start with the frame's contents.
+def translate(around: Around, function: ValidFunction, loop: int | None = None, *, inner: bool = False) -> str:
+    """LLVM IR of a function; with a loop's key, as it is entered at the loop's start with the frame's contents; inner:
+    of the copy that a twin calls.
 
     Which locals are exact is only seen by translating, so a function with floats may be translated more than once.
     """
     params = len(function.type.params)
     exact = frozenset(at for at, type_ in enumerate(function.locals) if at < params or type_ not in (F32, F64))
     while True:
-        writer = FunctionWriter(around, function, loop, exact)
+        writer = FunctionWriter(around, function, loop, exact, inner)
         text = _text(writer)
         if not writer.inexact:
             return text
@@ -122,9 +123,11 @@ def _finished(writer: FunctionWriter) -> str:
     params = ""
     if writer.loop is None:
         params = "".join(f", {LLVM_TYPES[kind]} %p{at}" for at, kind in enumerate(type_.params))
-    name = symbol(writer.function, writer.loop)
+    name = inner_symbol(writer.function.index) if writer.inner else symbol(writer.function, writer.loop)
+    linkage, inlined = ("internal ", " alwaysinline") if writer.inner else ("", "")
+    given = f"ptr noalias swiftself %ctx, i64 %given, ptr %fp{params}"
     return (
-        f"define {frame_type(type_)} @{name}(ptr noalias %ctx, i64 %given, ptr %fp{params}) nounwind {{\nentry:\n"
+        f"define {linkage}{frame_type(type_)} @{name}({given}) nounwind{inlined} {{\nentry:\n"
         + "\n".join(lines)
         + "\n}\n"
     )

@@ -26,6 +26,9 @@ _SMALL = 300
 _MOST_BYTES = 4_000
 """Bytes of such bodies in one unit."""
 
+_TWIN = 80
+"""Instructions of a function that is put in the place of its own calls, once."""
+
 _LARGEST = 12_000
 _MOST_LOCALS = 1_000
 _MOST_TARGETS = 1_000
@@ -106,8 +109,10 @@ class Maker:
         """What the functions of a unit need to know of the guest."""
         source = self.source
         codes = {index: self.code(index) for index in indices}
+        twins = frozenset(index for index in together if _calls_itself(self._known(index)))
+        numbers = source.numbers.__getitem__
         return Around(
-            source.context, source.imported, codes, together, source.numbers.__getitem__, source.globals, source.types
+            source.context, source.imported, codes, together, twins, numbers, source.globals, source.types
         )
 
     def members(self, root: int, itself: bool) -> list[int]:
@@ -162,6 +167,13 @@ class Maker:
 
 def _callees(function: ValidFunction) -> list[int]:
     return list(dict.fromkeys(item.args[0] for item in function.code if item.op.name == "call"))
+
+
+def _calls_itself(function: ValidFunction) -> bool:
+    """Whether a recursion is worth a second copy of its step."""
+    if len(function.code) > _TWIN:
+        return False
+    return any(item.op.name == "call" and item.args[0] == function.index for item in function.code)
 
 
 def _refused(function: ValidFunction) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from svm.engines.native.context import LIMIT, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, declarations
 from svm.engines.native.jit.compiled import handler_symbol
-from svm.engines.native.jit.frames import HANDLER, HELPERS, METADATA, frame_type, handler_arguments
+from svm.engines.native.jit.frames import CONTEXT, HANDLER, HELPERS, METADATA, frame_type, handler_arguments
 from svm.engines.native.jit.function import symbol, translate
 from svm.engines.native.jit.writer import Around
 from svm.isa import F32, F64, FuncType
@@ -29,6 +29,8 @@ def unit_ir(around: Around, functions: list[ValidFunction], entered: tuple[Valid
     parts = [HELPERS]
     for function in functions:
         parts += [translate(around, function), _enter(around, function, None)]
+        if function.index in around.twins:
+            parts.append(translate(around, function, inner=True))
     if entered is not None:
         parts += [translate(around, *entered), _enter(around, *entered)]
     body = "".join(parts)
@@ -42,7 +44,7 @@ def _enter(around: Around, function: ValidFunction, loop: int | None) -> str:
     """The handler that enters a function, or one of its loops, and returns to the caller in the interpreter."""
     type_, code = function.type, around.codes[function.index]
     lines: list[str] = []
-    arguments = ["ptr %ctx", "i64 %given", "ptr %fp"]
+    arguments = [CONTEXT, "i64 %given", "ptr %fp"]
     cost = code.charges.entry if loop is None else 0  # the caller took it, and the function will again
     lines.append(f"%given = add i64 %fuel, {cost}")
     lines.append(f"%h = getelementptr i64, ptr %fp, i64 {len(type_.params)}")

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
+from svm.engines.native.jit.compiled import entry_symbol
 from svm.engines.native.jit.frames import frame_type
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
@@ -27,7 +28,7 @@ from svm.module import Block, Context, ValidFunction
 from svm.module.checked import FUNCTION
 from svm.record import record
 
-__all__ = ["Around", "Control", "FunctionWriter", "Operand"]
+__all__ = ["Around", "Control", "FunctionWriter", "Operand", "inner_symbol"]
 
 
 @record
@@ -35,14 +36,17 @@ class Around:
     """What a function's code needs to know of its guest.
 
     codes: the interpreter's code of the functions concerned, by index.  together: those that are compiled together, and
-    so call each other directly.  number: of a function in the store, by index.  globals: their places among the
-    store's.  types: their numbers in the store.
+    so call each other directly.  twins: those of them that call themselves and are small: what such a function calls is
+    a copy of it that LLVM puts in the place of the call, so that of two steps of a recursion only one is a call.
+    number: of a function in the store, by index.  globals: their places among the store's.  types: their numbers in the
+    store.
     """
 
     context: Context
     imported: int
     codes: dict[int, FunctionCode]
     together: frozenset[int]
+    twins: frozenset[int]
     number: Callable[[int], int]
     globals: Sequence[int]
     types: Sequence[int]
@@ -81,17 +85,26 @@ class Control:
 
 
 _COMPARISONS = frozenset(f"{kind}.{name}" for kind in ("f32", "f64") for name in ("eq", "ne", "lt", "gt", "le", "ge"))
+_ROOTS = frozenset(("f32.sqrt", "f64.sqrt"))
 _RARE = ", !prof !0"
+
+
+def inner_symbol(index: int) -> str:
+    """Name of the copy that a twin calls."""
+    return f"{entry_symbol(index)}.inner"
 
 
 class FunctionWriter:
     """Writes one function.  loop: key of the loop at whose start it is entered, None for its beginning.  exact: locals
     of which every NaN's bits matter, for not only arithmetic makes them; the others are made canonical where they can
-    be seen.
+    be seen.  inner: it is the copy that a twin calls.
     """
 
-    def __init__(self, around: Around, function: ValidFunction, loop: int | None, exact: frozenset[int]) -> None:
+    def __init__(
+        self, around: Around, function: ValidFunction, loop: int | None, exact: frozenset[int], inner: bool
+    ) -> None:
         self.around = around
+        self.inner = inner
         self.function = function
         self.loop = loop
         self.code = around.codes[function.index]
@@ -217,6 +230,11 @@ class FunctionWriter:
 
     # Frames
 
+    def callee(self, index: int) -> str:
+        """Symbol of a function of the unit that is called from here."""
+        twin = index in self.around.twins and not self.inner
+        return inner_symbol(index) if twin else entry_symbol(index)
+
     def slot(self, index: int, base: str = "%fp") -> str:
         return self.let(f"getelementptr i64, ptr {base}, i64 {index}")
 
@@ -338,9 +356,24 @@ class FunctionWriter:
             results = {"r": results["r"]}
         types = op.results if op.results is not None else (kind or I32,)
         if "r" in results:
-            self.stack.append(Operand(results["r"], types[0], raw=op.name in NAN_MAKERS, number=".convert_" in op.name))
+            if op.name in _ROOTS:
+                self.push(self.root(results["r"], types[0]), types[0])
+            else:
+                raw, number = op.name in NAN_MAKERS, ".convert_" in op.name
+                self.stack.append(Operand(results["r"], types[0], raw=raw, number=number))
         if "c" in results:
             self.push(self.let(f"zext i1 {results['c']} to i32"), I32)
+
+    def root(self, value: str, type_: ValueType) -> str:
+        """A square root, its NaN made canonical at once, and by its bits: LLVM 22 takes
+        `select (fcmp uno (sqrt x), 0), NaN, (sqrt x)` for `sqrt x`, whose NaN has the other sign.
+        """
+        kind = LLVM_TYPES[type_]
+        width, infinity = (32, 0xFF << 23) if type_ is F32 else (64, 0x7FF << 52)
+        bits = self.let(f"bitcast {kind} {value} to i{width}")
+        magnitude = self.let(f"and i{width} {bits}, {(1 << width - 1) - 1}")
+        nan = self.let(f"icmp ugt i{width} {magnitude}, {infinity}")
+        return self.let(f"select i1 {nan}, {kind} 0x7FF8000000000000, {kind} {value}")
 
     def throw_if(self, condition: str) -> None:
         """Leave for the driver to throw where checked arithmetic overflows."""
