@@ -146,6 +146,14 @@ class Annotations:
                 return self.instantiate(self.world.list_type(INT).decl, items, span)
             case "typing.Dict":
                 return self.instantiate(self.world.dict_type(INT, INT).decl, items, span)
+            case "typing.Iterator" | "typing.Iterable" if len(items) == 1:
+                return self.iterator(items[0])
+            case "typing.Generator" if 1 <= len(items) <= 3:
+                for item in items[1:]:
+                    if prune(self.type(item)) is not NONE:
+                        message = "not yet part of Krait: generators that are sent values, or return one"
+                        raise self.refuse(item.span, message, "give the generator an object to read and write")
+                return self.iterator(items[0])
             case "typing.Callable":
                 return self.callable(items, span)
             case "typing.Tuple":
@@ -157,6 +165,11 @@ class Annotations:
                 return self.instantiate(meaning, items, span)
             case _:
                 raise self.refuse(span, "this type takes no arguments")
+
+    def iterator(self, item: tree.expr) -> Type:
+        decl = self.world.library_symbol("krait.iterator", "Iterator")
+        assert isinstance(decl, ClassDecl)
+        return ClassType(decl, (self.value_type(item),))
 
     def callable(self, items: tuple[tree.expr, ...], span: Span) -> Type:
         if len(items) != 2 or not isinstance(items[0], tree.List):

@@ -43,8 +43,7 @@ def read_local(ctx: Context, local: Local, line: int) -> hir.Expr:
         message = f"cannot access free variable '{local.name}' {missing}"
         failed = ctx.raising("NameError", message, span)
     else:
-        message = f"cannot access local variable '{local.name}' where it is not associated with a value"
-        failed = ctx.raising("UnboundLocalError", message, span)
+        failed = [hir.RaiseUnbound(line, local.name)]
     return hir.Let(local.type, [hir.If(line, negate(hir.FieldGet(BOOL, cell, "bound")), failed, [])], value)
 
 

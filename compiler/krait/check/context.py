@@ -116,6 +116,7 @@ class Context:
         self.seeds: dict[Local, Type] = {}
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
+        self.yields: Type | None = None
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}
         self.classes: dict[str, ClassType] = {}

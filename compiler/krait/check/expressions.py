@@ -217,8 +217,8 @@ def set_display(ctx: Context, node: tree.Set, expected: Type | None) -> hir.Expr
 
 @expression(tree.Yield, tree.YieldFrom)
 def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
-    """``yield``."""
-    raise ctx.later(node.span, "generators", "return a list")
+    """``yield`` whose value is used."""
+    raise ctx.later(node.span, "the value of `yield`", "write it as a statement; give the generator an object to read")
 
 
 @expression(tree.Starred)

@@ -329,6 +329,20 @@ class Raise(Stmt):
 
 
 @dataclass(slots=True, eq=False)
+class RaiseUnbound(Stmt):
+    """Raise UnboundLocalError for the variable ``name``."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Yield(Stmt):
+    """Hand an item to who goes through the generator. `machine` turns it into leaving the function and coming back."""
+
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
 class Handle(Stmt):
     """Run ``body``; if an exception arises in it, put its object into ``caught`` and run ``handler``."""
 
@@ -412,6 +426,32 @@ def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
         node = pending.pop()
         yield node
         pending.extend(children(node))
+
+
+def rewrite(
+    statements: list[Stmt], expression: Callable[[Expr], Expr], block: Callable[[list[Stmt]], list[Stmt]]
+) -> None:
+    """Replace the expressions and blocks of a tree, children before their parents."""
+    for node in statements:
+        _rewrite_fields(node, expression, block)
+    statements[:] = block(statements)
+
+
+def _rewrite_fields(
+    node: Expr | Stmt, expression: Callable[[Expr], Expr], block: Callable[[list[Stmt]], list[Stmt]]
+) -> None:
+    for name in _child_fields(node):
+        value = getattr(node, name)
+        if isinstance(value, list):
+            if value and isinstance(value[0], Stmt):
+                rewrite(value, expression, block)
+            else:
+                for item in value:
+                    _rewrite_fields(item, expression, block)
+                value[:] = map(expression, value)
+        elif value is not None:
+            _rewrite_fields(value, expression, block)
+            setattr(node, name, expression(value))
 
 
 def children(node: Expr | Stmt) -> list[Expr | Stmt]:

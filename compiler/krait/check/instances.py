@@ -16,6 +16,7 @@ from krait.check import hir
 from krait.check.context import Context
 from krait.check.declare import import_links
 from krait.check.flow import Flow
+from krait.check.generators import begin, finish
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
@@ -216,6 +217,9 @@ class _Check:
     def run(self) -> None:
         ctx, node = self.ctx, self.decl.node
         self.heading()
+        generates = self.names.has_yield and not ctx.is_module_code
+        if generates:
+            begin(ctx, _heading(self.decl))
         if ctx.is_module_code:
             self.guard_module()
         else:
@@ -230,6 +234,8 @@ class _Check:
         self.function.body += ctx.block(node.body)
         if not ctx.is_module_code:
             self.end()
+            if generates:
+                finish(ctx)
         else:
             self.decl.module.finally_bound = frozenset(v for v in ctx.flow.bound if isinstance(v, GlobalVar))
 
@@ -285,7 +291,7 @@ class _Check:
     def end(self) -> None:
         """What happens when control reaches the end of the body."""
         ctx, result = self.ctx, prune(self.function.result)
-        if not ctx.flow.reachable or self.names.has_yield:
+        if not ctx.flow.reachable or ctx.yields is not None:
             return
         heading = _heading(self.decl)
         ctx.require_own_fields(heading)

@@ -253,7 +253,7 @@ def _range_plan(ctx: Context, args: tuple[tree.expr, ...], span: Span, backwards
         kept.append(again)
     start, stop, step = kept
     left, current, item = ctx.temp(INT), ctx.temp(INT), ctx.temp(INT)
-    setup.append(hir.Assign(ctx.line, left, _range_length(start, stop, step)))
+    setup.append(hir.Assign(ctx.line, left, range_length(start, stop, step)))
     one = hir.Const(INT, 1)
     rest, now = hir.LocalGet(INT, left), hir.LocalGet(INT, current)
     if backwards:
@@ -270,7 +270,7 @@ def _range_plan(ctx: Context, args: tuple[tree.expr, ...], span: Span, backwards
     return Plan(hir.LocalGet(INT, item), test, setup, list[hir.Stmt](stepped))
 
 
-def _range_length(start: hir.Expr, stop: hir.Expr, step: hir.Expr) -> hir.Expr:
+def range_length(start: hir.Expr, stop: hir.Expr, step: hir.Expr) -> hir.Expr:
     """The number of items of a range, unsigned: the difference is computed modulo 2**64, so it cannot overflow."""
     zero, one = hir.Const(INT, 0), hir.Const(INT, 1)
 
@@ -521,4 +521,4 @@ WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]]
 }
 """The functions of the built-in scope that a plan goes through without an object."""
 
-__all__ = ["WRAPPERS", "Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds"]
+__all__ = ["WRAPPERS", "Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds", "range_length"]

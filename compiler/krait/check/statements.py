@@ -13,6 +13,7 @@ from krait.check.conditions import Condition, condition
 from krait.check.context import Context, Loop, statement
 from krait.check.exceptions import leave
 from krait.check.flow import join
+from krait.check.generators import yield_statement
 from krait.check.globals import init_function, is_static
 from krait.check.invoke import text_of
 from krait.check.iteration import enter_loop, for_each
@@ -40,6 +41,9 @@ from krait.syntax import tree
 def expr(ctx: Context, node: tree.Expr) -> None:
     """An expression for its effect; a literal (a docstring) has none."""
     if isinstance(node.value, tree.Constant):
+        return
+    if isinstance(node.value, tree.Yield | tree.YieldFrom):
+        yield_statement(ctx, node.value)
         return
     ctx.emit(hir.Evaluate(node.span.start_line, ctx.expr(node.value)))
 

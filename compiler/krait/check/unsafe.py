@@ -191,6 +191,13 @@ def _trap(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     return hir.Let(NEVER, [hir.Trap(ctx.line)], hir.Const(NEVER, None))
 
 
+def _resume(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    """``resume(iterator)``: run the body of a generator up to its next item."""
+    held, kept = ctx.hold(ctx.expr(node.args[0]))
+    made = hir.CallIndirect(BOOL, hir.FieldGet(U32, kept, "code"), [kept], node.span.start_line)
+    return hir.Let(BOOL, held, made) if held else made
+
+
 def _type_name(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     return hir.TypeName(ctx.world.str_type, ctx.expr(node.args[0]))
 
@@ -216,6 +223,7 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "heap_base": _heap_base,
     "trap": _trap,
     "type_name": _type_name,
+    "resume": _resume,
     "key_bits": _key_bits,
     "same_key": _same_key,
 }

@@ -97,6 +97,7 @@ _UNSAFE: dict[str, Type | str] = {
             "wrapping_sub",
             "wrapping_mul",
             "type_name",
+            "resume",
             "key_bits",
             "same_key",
             "host",
@@ -120,6 +121,7 @@ _TYPING: dict[str, Type | str] = {
         "Callable",
         "Iterable",
         "Iterator",
+        "Generator",
         "Sequence",
         "TypeVar",
         "Generic",
@@ -139,7 +141,9 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait.unsafe": _UNSAFE,
     "typing": _TYPING,
     "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
-    "collections.abc": {name: f"typing.{name}" for name in ("Callable", "Iterable", "Iterator", "Sequence")},
+    "collections.abc": {
+        name: f"typing.{name}" for name in ("Callable", "Generator", "Iterable", "Iterator", "Sequence")
+    },
 }
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""
 
@@ -152,8 +156,6 @@ TYPES_LATER = {
     "object": "name the type",
     "Set": "keep the items in a list, and test with `in`",
     "Union": "use one type, or `X | None`",
-    "Iterable": "write `list[T]`",
-    "Iterator": "write `list[T]`",
     "Sequence": "write `list[T]`",
     "Any": "name the type, or make the function generic: `def f[T](x: T)`",
 }

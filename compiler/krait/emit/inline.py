@@ -21,7 +21,7 @@ _DEEPEST = 8
 
 _NEVER = (hir.While, hir.ForRange, hir.Break, hir.Continue, hir.Handle, hir.Trap)
 _FREE = (hir.Const, hir.LocalGet, hir.SizeOf, hir.Cast, hir.Let, hir.Evaluate, hir.Return)
-_FAILING = (hir.Raise, hir.New, hir.NewItems, hir.Load, hir.Store, hir.CallIndirect)
+_FAILING = (hir.Raise, hir.RaiseUnbound, hir.New, hir.NewItems, hir.Load, hir.Store, hir.CallIndirect)
 _FAILING_OPS = (
     *("_throw", "div_s", "div_u", "rem_s", "rem_u", "trunc_f64_s"),
     *("memory.grow", "memory.copy", "memory.fill"),

@@ -10,7 +10,7 @@ from krait.check.types import GlobalVar
 from krait.emit.emitter import BodyEmitter, emits, type_of
 from krait.emit.layout import store_instruction, value_type
 from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG
-from krait.emit.values import field, operands
+from krait.emit.values import field, operands, raise_error, unbound_message
 from svm import isa
 
 
@@ -87,6 +87,12 @@ def raise_(out: BodyEmitter, node: hir.Raise) -> None:
     out.expr(node.value)
     out.mark(node.line)
     out.code("throw", EXCEPTION_TAG)
+
+
+@emits(hir.RaiseUnbound)
+def raise_unbound(out: BodyEmitter, node: hir.RaiseUnbound) -> None:
+    """Raise UnboundLocalError."""
+    raise_error(out, "UnboundLocalError", node.line, unbound_message(node.name))
 
 
 @emits(hir.Handle)

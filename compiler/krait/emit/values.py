@@ -46,8 +46,7 @@ def local_get(out: BodyEmitter, node: hir.LocalGet) -> None:
     """Push a local, or what stands for it."""
     if node.checked:
         out.code("local.get", out.flag(node.local))
-        message = f"cannot access local variable '{node.local.name}' where it is not associated with a value"
-        _unless(out, "UnboundLocalError", node.line, message)
+        _unless(out, "UnboundLocalError", node.line, unbound_message(node.local.name))
     given = out.given.get(node.local)
     if given is not None:
         out.expr(given)
@@ -69,11 +68,21 @@ def _unless(out: BodyEmitter, exception: str, line: int, message: str) -> None:
     """Raise an exception if the bool on the stack is false."""
     out.code("i32.eqz")
     out.open("if")
+    raise_error(out, exception, line, message)
+    out.close()
+
+
+def raise_error(out: BodyEmitter, exception: str, line: int, message: str) -> None:
+    """Raise an exception."""
     out.code("i32.const", out.shared.statics.text(message))
     out.mark(line)
     out.code("call", out.shared.raiser_index(exception))
     out.code("unreachable")
-    out.close()
+
+
+def unbound_message(name: str) -> str:
+    """Return CPython's words for a local variable that has no value."""
+    return f"cannot access local variable '{name}' where it is not associated with a value"
 
 
 # --- instructions --------------------------------------------------------------------------------------------------
