@@ -156,6 +156,9 @@ class Annotations:
                 return self.iterator(items[0])
             case "typing.Callable":
                 return self.callable(items, span)
+            case "typing.Set" | "typing.FrozenSet":
+                name = meaning.removeprefix("typing.").lower()
+                return self.instantiate(self.world.library_class(name).decl, items, span)
             case "typing.Tuple":
                 if any(isinstance(item, tree.Constant) and item.value is ... for item in items):
                     raise self.refuse(span, "not yet part of Krait: tuples of any length", "write `list[T]`")

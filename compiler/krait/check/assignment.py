@@ -24,6 +24,7 @@ from krait.check.items import key_type, leaves_lists, list_item_type, place, rea
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
+from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
@@ -527,6 +528,8 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
     is_builtin = isinstance(t, ClassType) and t.decl.module.library
     in_place = _IN_PLACE.get((t.decl.name, type(node.op))) if isinstance(t, ClassType) and is_builtin else None
     if in_place is not None:
+        if set_kind(left.type) and set_kind(right.type):
+            right = as_set(ctx, right, node.value.span)
         changed = try_invoke(ctx, left, in_place, [(right, node.value.span)], node.span)
         if changed is not None:
             ctx.emit(hir.Evaluate(ctx.line, changed))
@@ -537,6 +540,10 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
 _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
     ("list", tree.Add): "extend",
     ("dict", tree.BitOr): "update",
+    ("set", tree.BitOr): "update",
+    ("set", tree.BitAnd): "intersection_update",
+    ("set", tree.Sub): "difference_update",
+    ("set", tree.BitXor): "symmetric_difference_update",
 }
 """The method that an augmented assignment to an object of a built-in class calls, to change the object itself."""
 

@@ -18,7 +18,7 @@ from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
-from krait.check.iteration import WRAPPERS, Plan, comprehension_loops, plan
+from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, plan
 from krait.check.mapped import by_key
 from krait.check.operators import binary
 from krait.check.types import (
@@ -299,6 +299,8 @@ def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     key = given.get("key")
     if key is not None and isinstance(key, tree.Constant) and key.value is None:
         key = None
+    if key is None:
+        allow_any_order(ctx, *node.args)
     if not node.args:
         raise ctx.refuse(node.span, f"`{name}` takes at least one argument")
     if len(node.args) == 1:
@@ -364,6 +366,8 @@ def sorted_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     given = _keywords(ctx, node, "reverse", "key")
     if len(node.args) != 1:
         raise ctx.refuse(node.span, f"`sorted` takes 1 argument, not {len(node.args)}")
+    if "key" not in given:
+        allow_any_order(ctx, node.args[0])
     values = list_of_items(ctx, node.args[0], node.span, expected)
     backwards: hir.Expr = hir.Const(BOOL, False)
     if "reverse" in given:
@@ -396,6 +400,7 @@ def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     given = _keywords(ctx, node, "start")
     if not 1 <= len(node.args) <= 2:
         raise ctx.refuse(node.span, f"`sum` takes 1 or 2 arguments, not {len(node.args)}")
+    allow_any_order(ctx, node.args[0])
     values = list_of_items(ctx, node.args[0], node.span)
     t = prune(values.type)
     assert isinstance(t, ClassType)
@@ -461,6 +466,7 @@ def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     name = node.func.id if isinstance(node.func, tree.Name) else "any"
     (arg,) = _plain_args(ctx, node, 1, 1)
     decisive = name == "any"
+    allow_any_order(ctx, arg)
     result = ctx.temp(BOOL)
     label = hir.LoopLabel()
 
@@ -497,11 +503,11 @@ def list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
 
 
 def gather(
-    ctx: Context, node: tree.expr, span: Span, expected: Type | None, keep: ClassDecl | None = None
+    ctx: Context, node: tree.expr, span: Span, expected: Type | None, keep: tuple[ClassDecl, ...] = ()
 ) -> tuple[hir.Expr, bool]:
     """Return a list of what an expression gives, and whether it is a new one that nobody else has.
 
-    An object of the class ``keep`` is returned as it is.
+    An object of a class of ``keep`` is returned as it is.
     """
     if isinstance(node, tree.GeneratorExp):
         return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
@@ -519,7 +525,7 @@ def gather(
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
-    if isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, keep):
+    if isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, *keep):
         return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)
     if t == ctx.world.str_type:
         return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True

@@ -29,6 +29,7 @@ from krait.check.scopes import (
     read_name,
     touch_declaration,
 )
+from krait.check.sets import set_method
 from krait.check.signatures import declared_fields, signature
 from krait.check.types import (
     BOOL,
@@ -155,7 +156,7 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     t = prune(receiver.type)
     if isinstance(t, Infer):
         raise ctx.unknown(func.value.span, "this value")
-    made = dict_method(ctx, receiver, node, func)
+    made = dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
     if made is not None:
         return made
     if func.attr == "sort" and isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:

@@ -13,6 +13,7 @@ from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.operators import operands
+from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
     BOOL,
@@ -240,7 +241,9 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
             raise ctx.unknown(span, "this value")
     if isinstance(a, Optional) or isinstance(b, Optional):
         return _equal_optional(ctx, left, right, spans)
-    made = try_invoke(ctx, left, "__eq__", [(right, spans[1])], spans[2])
+    made = set_operation(ctx, "__eq__", left, right, spans[2], compares=True) or try_invoke(
+        ctx, left, "__eq__", [(right, spans[1])], spans[2]
+    )
     if made is not None:
         return made
     if isinstance(a, ClassType) and isinstance(b, ClassType) and find_method(ctx, a, "__eq__") is None:
@@ -273,7 +276,10 @@ def _ordered(
     for value, span in ((left, spans[0]), (right, spans[1])):
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this value")
-    made = try_invoke(ctx, left, f"__{_INSTRUCTION[kind]}__", [(right, spans[1])], spans[2])
+    method = f"__{_INSTRUCTION[kind]}__"
+    made = set_operation(ctx, method, left, right, spans[2], compares=True) or try_invoke(
+        ctx, left, method, [(right, spans[1])], spans[2]
+    )
     if made is not None:
         return made
     mirrored = f"__{_INSTRUCTION[_MIRRORED[kind]]}__"

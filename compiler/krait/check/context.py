@@ -121,6 +121,7 @@ class Context:
         self.known_lambdas: dict[str, Type] = {}
         self.classes: dict[str, ClassType] = {}
         self.class_body: ClassDecl | None = None
+        self.any_order: set[Span] = set()
 
     @property
     def is_module_code(self) -> bool:

@@ -209,12 +209,6 @@ def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) 
 
 
 
-@expression(tree.Set, tree.SetComp)
-def set_display(ctx: Context, node: tree.Set, expected: Type | None) -> hir.Expr:
-    """``{a, b}``."""
-    raise ctx.later(node.span, "sets", "keep the items in a list, and test with `in`")
-
-
 @expression(tree.Yield, tree.YieldFrom)
 def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
     """``yield`` whose value is used."""

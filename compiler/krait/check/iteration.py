@@ -22,9 +22,11 @@ from krait.check.constants import INT_MAX, INT_MIN, literal_int
 from krait.check.context import Context, Loop
 from krait.check.displays import list_of
 from krait.check.flow import Flow, join
+from krait.check.hashing import has_random_hash
 from krait.check.invoke import find_method, invoke
 from krait.check.names import names_of_target, scan
 from krait.check.nested import share_targets
+from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
 from krait.check.tuples import field_name, is_tuple
 from krait.check.types import (
@@ -319,7 +321,8 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
         return _tuple_plan(ctx, value, t, span)
     if isinstance(t, ClassType) and find_method(ctx, t, "_at") is not None:
         return _indexed_plan(ctx, value, t, span)
-    if isinstance(t, ClassType) and (view_of(t) or find_method(ctx, t, "_step") is not None):
+    is_table = isinstance(t, ClassType) and (view_of(t) or set_kind(t))
+    if isinstance(t, ClassType) and (is_table or find_method(ctx, t, "_step") is not None):
         return _table_plan(ctx, value, t, span)
     if (
         isinstance(t, ClassType)
@@ -393,9 +396,25 @@ def view_of(t: ClassType) -> str:
     return t.decl.name.removeprefix("dict_") if is_view else ""
 
 
+def allow_any_order(ctx: Context, *nodes: tree.expr) -> None:
+    """Note expressions whose items are used in such a way that their order does not show."""
+    for node in nodes:
+        ctx.any_order.add(node.span)
+        if isinstance(node, tree.GeneratorExp | tree.ListComp | tree.SetComp):
+            ctx.any_order.update(generator.iter.span for generator in node.generators)
+
+
 def _table_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan:
     """A dict, a view of one, or a set: the number of an entry; the table says which is the next, 0 at the end."""
     view = view_of(t)
+    if set_kind(t) == "frozenset":
+        value = hir.FieldGet(ctx.world.library_class("set", t.args[0]), value, "items")
+    if set_kind(t) in ("set", "frozenset") and span not in ctx.any_order and has_random_hash(ctx, t.args[0]):
+        raise ctx.refuse(
+            span,
+            f"the order of a `{t}` differs from run to run in CPython",
+            "go through it in order: `sorted(…)`",
+        )
     if view:
         mapping = field_type(ctx.world, t, "mapping")
         assert mapping is not None
@@ -521,4 +540,14 @@ WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]]
 }
 """The functions of the built-in scope that a plan goes through without an object."""
 
-__all__ = ["WRAPPERS", "Plan", "comprehension_loops", "enter_loop", "for_each", "plan", "range_bounds", "range_length"]
+__all__ = [
+    "WRAPPERS",
+    "Plan",
+    "allow_any_order",
+    "comprehension_loops",
+    "enter_loop",
+    "for_each",
+    "plan",
+    "range_bounds",
+    "range_length",
+]

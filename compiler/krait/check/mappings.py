@@ -181,7 +181,7 @@ def dict_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
     pair: Type = tuple_type(ctx.world, (wanted[0] or Infer(), wanted[1] or Infer()))
     is_display = isinstance(node, tree.List | tree.ListComp | tree.GeneratorExp | tree.Tuple)
     pairs, is_new = gather(
-        ctx, node, span, ctx.world.list_type(pair) if is_display else expected, ctx.world.dict_type(INT, INT).decl
+        ctx, node, span, ctx.world.list_type(pair) if is_display else expected, (ctx.world.dict_type(INT, INT).decl,)
     )
     if is_dict(ctx, pairs.type):
         return pairs, is_new

@@ -12,6 +12,7 @@ from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
+from krait.check.setlike import OPERATORS, set_operation
 from krait.check.types import (
     BOOL,
     F32,
@@ -357,6 +358,10 @@ def _by_method(
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this operand")
     name = METHODS[type(op)]
+    if type(op) in OPERATORS:
+        made = set_operation(ctx, OPERATORS[type(op)], left, right, node.span)
+        if made is not None:
+            return made
     made = try_invoke(ctx, left, f"__{name}__", [(right, right_span)], node.span)
     if made is not None:
         return made

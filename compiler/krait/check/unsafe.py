@@ -11,7 +11,7 @@ from krait.check import hir
 from krait.check.coerce import coerce, to_int
 from krait.check.constants import literal_int
 from krait.check.context import Context
-from krait.check.hashing import key_bits, same_key
+from krait.check.hashing import has_random_hash, key_bits, same_key
 from krait.check.operators import narrowed
 from krait.check.signatures import declared_fields
 from krait.check.types import (
@@ -211,6 +211,18 @@ def _same_key(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Exp
     return same_key(ctx, left, right, node.span)
 
 
+def _known_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    """Nothing at run time: refuses sets whose order differs from run to run in CPython."""
+    t = _type_argument(ctx, node, types)
+    if has_random_hash(ctx, t):
+        raise ctx.refuse(
+            node.span,
+            f"the order of a set of `{t}` differs from run to run in CPython",
+            "bring it in order: `sorted(…)`",
+        )
+    return hir.Const(NONE, None)
+
+
 _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] = {
     "size_of": _size_of,
     "address_of": _address_of,
@@ -226,6 +238,7 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "resume": _resume,
     "key_bits": _key_bits,
     "same_key": _same_key,
+    "known_order": _known_order,
 }
 
 

@@ -100,6 +100,7 @@ _UNSAFE: dict[str, Type | str] = {
             "resume",
             "key_bits",
             "same_key",
+            "known_order",
             "host",
         )
     },
@@ -117,6 +118,7 @@ _TYPING: dict[str, Type | str] = {
         "Any",
         "Dict",
         "Set",
+        "FrozenSet",
         "Union",
         "Callable",
         "Iterable",
@@ -148,13 +150,10 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""
 
 TYPES_LATER = {
-    "set": "keep the items in a list, and test with `in`",
-    "frozenset": "keep the items in a list, and test with `in`",
     "bytes": "use `list[int]` or `str`",
     "bytearray": "use `list[int]`",
     "complex": "keep the two parts in two floats",
     "object": "name the type",
-    "Set": "keep the items in a list, and test with `in`",
     "Union": "use one type, or `X | None`",
     "Sequence": "write `list[T]`",
     "Any": "name the type, or make the function generic: `def f[T](x: T)`",
@@ -182,8 +181,6 @@ REFUSED_BUILTINS = {
     "iter": "write a `for` loop",
     "next": "write a `for` loop",
     "slice": "write `xs[a:b]`",
-    "set": TYPES_LATER["set"],
-    "frozenset": TYPES_LATER["frozenset"],
     "bytes": TYPES_LATER["bytes"],
     "bytearray": TYPES_LATER["bytearray"],
     "complex": TYPES_LATER["complex"],
