@@ -10,7 +10,7 @@ import click
 
 __all__ = ["run"]
 
-_NAMES = ("run", "build", "asm", "dis", "validate", "inspect", "wast")
+_NAMES = ("run", "check", "build", "asm", "dis", "validate", "inspect", "wast")
 _PROGRAMS = (".kr", ".svmb", ".svmt", ".wasm")
 
 

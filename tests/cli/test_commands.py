@@ -16,13 +16,31 @@ from tests.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("run", "build", "asm", "dis", "validate", "inspect")
+COMMANDS = ("run", "check", "build", "asm", "dis", "validate", "inspect")
 
 
 @pytest.fixture
 def hello(folder: Path) -> str:
     Path("hello.kr").write_text('print("hello")\n', encoding="utf-8")
     return "hello.kr"
+
+
+def test_check_finds_nothing_wrong(cli: Cli, hello: str) -> None:
+    assert cli("check", hello) == (0, "", "")
+    assert cli("check", "--json", "-", data=b'print("hello")\n') == (0, "[]\n", "")
+
+
+def test_check_says_all_that_is_wrong(cli: Cli, hello: str) -> None:
+    Path("bad.kr").write_text("x: int = 'a'\nprint(y)\n", encoding="utf-8")
+    result = cli("check", hello, "bad.kr")
+    assert result.status == Status.BAD_MODULE and result.out == ""
+    assert "bad.kr:1:10" in result.err and "bad.kr:2:7" in result.err and "2 errors" in result.err
+    result = cli("check", "--json", "bad.kr", "missing.kr")
+    first, second, third = json.loads(result.out)
+    assert (first["file"], first["line"], first["column"], first["end_column"]) == ("bad.kr", 1, 10, 13)
+    assert first["severity"] == "error" and "expected `int`" in first["message"]
+    assert second["line"] == 2 and third["file"] == "missing.kr"
+    assert result.status == Status.BAD_FILE and result.err == ""
 
 
 def test_build_writes_beside_the_source(cli: Cli, hello: str) -> None:

@@ -230,7 +230,7 @@ def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, val
         ctx.emit(part)
     ctx.attribute_base = target.value
     owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
-    if _call_setter(ctx, owner, target, kept, value_span):
+    if _call_setter(ctx, owner, target, kept, value_span) or _refuse_frozen(ctx, owner, target, kept):
         return
     field = _field(ctx, owner, target)
     fitted = coerce(ctx, kept, field, value_span)
@@ -254,6 +254,20 @@ def _call_setter(ctx: Context, owner: hir.Expr, target: tree.Attribute, value: h
     arguments = [cast_up(owner, setter.owner), coerce(ctx, value, wanted, value_span)]
     called = ctx.call(Instance(setter, up.args), arguments, NONE, target.span, virtual=True)
     ctx.emit(hir.Evaluate(ctx.line, called))
+    return True
+
+
+def _refuse_frozen(ctx: Context, owner: hir.Expr, target: tree.Attribute, value: hir.Expr) -> bool:
+    """Emit what an assignment to a field of a frozen dataclass raises; False if it is none."""
+    t = prune(owner.type)
+    decl = ctx.instance.decl
+    frozen = isinstance(t, ClassType) and t.decl.data is not None and t.decl.data.frozen
+    if not frozen or (decl.name == "__init__" and decl.owner is not None and decl.owner.data is not None):
+        return False
+    ctx.emit(hir.Evaluate(ctx.line, value))
+    ctx.emit(hir.Evaluate(ctx.line, owner))
+    name = hir.Text(ctx.world.str_type, target.attr)
+    ctx.emit(hir.Evaluate(ctx.line, ctx.library("dataclasses", "_refuse_assignment", [name], NEVER, target.span)))
     return True
 
 
@@ -481,6 +495,8 @@ def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribut
         result = _augmented(ctx, value, node)
         if result is not None and not _call_setter(ctx, owner, target, result, node.span):
             _field(ctx, owner, target)
+        return
+    if _refuse_frozen(ctx, owner, target, value):
         return
     field = _field(ctx, owner, target)
     path = access_path(ctx, target)

@@ -6,8 +6,8 @@ In: an object and a name. Out: a field, a property, or a variable of a module. C
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.classes import class_named, read_class_variable, read_through_object
-from krait.check.coerce import require
+from krait.check.classes import class_named, object_of_type, read_class_variable, read_through_object
+from krait.check.coerce import is_none, require, unwrap
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
 from krait.check.function_values import value_of_class_method, value_of_method
@@ -16,7 +16,7 @@ from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
 from krait.check.tuples import is_tuple
-from krait.check.types import ClassType, Infer, Optional, Type, prune
+from krait.check.types import NONE, ClassType, Infer, Optional, Type, prune
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -28,6 +28,9 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     module = module_named(ctx, node.value)
     if module is not None:
         return member_of_module(ctx, module, node, expected)
+    subject = object_of_type(node.value)
+    if subject is not None and node.attr in ("__name__", "__qualname__"):
+        return _class_name(ctx, ctx.expr(subject))
     cls = class_named(ctx, node.value)
     if cls is not None:
         return _class_attribute(ctx, cls, node, expected)
@@ -37,6 +40,21 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     if narrowed is not None:
         return narrowed
     return read_attribute(ctx, ctx.expr(node.value), node, expected)
+
+
+def _class_name(ctx: Context, value: hir.Expr) -> hir.Expr:
+    """``type(value).__name__``."""
+    text = ctx.world.str_type
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise Refusal("type")
+    if isinstance(t, ClassType):
+        return hir.TypeName(text, value)
+    if isinstance(t, Optional):
+        held, kept = ctx.hold(value)
+        name = hir.Conditional(text, is_none(kept), hir.Text(text, "NoneType"), _class_name(ctx, unwrap(ctx, kept)))
+        return hir.Let(text, held, name)
+    return hir.Let(text, [hir.Evaluate(ctx.line, value)], hir.Text(text, "NoneType" if t is NONE else str(t)))
 
 
 def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expected: Type | None) -> hir.Expr:

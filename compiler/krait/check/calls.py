@@ -44,6 +44,7 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Infer,
+    Instance,
     Intrinsic,
     Local,
     NamedType,
@@ -501,6 +502,9 @@ def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Map
     """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
     assert param.default is not None
     t = substitute(param.type, env)
+    if param.factory is not None and param.factory.owner is not None:
+        args = tuple(env[own] for own in param.factory.owner.type_params)
+        return ctx.call(Instance(param.factory, args), [], t, param.span)
     if param.default_field is not None and receiver is not None:
         return hir.FieldGet(t, receiver, param.default_field)
     if param.default_var is not None:

@@ -6,8 +6,6 @@ class variables (through an object, those of the class that the object really ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.coerce import coerce
@@ -51,6 +49,17 @@ def class_named(ctx: Context, node: tree.expr) -> ClassType | None:
     if not isinstance(symbol, ClassDecl):
         return None
     return ClassType(symbol, tuple(Infer() for _ in symbol.type_params))
+
+
+def object_of_type(node: tree.expr) -> tree.expr | None:
+    """Return the object whose class ``type(x)`` or ``x.__class__`` asks for, None for anything else."""
+    match node:
+        case tree.Call(func=tree.Name(id="type"), args=(subject,), keywords=()):
+            return subject
+        case tree.Attribute(value=subject, attr="__class__"):
+            return subject
+        case _:
+            return None
 
 
 # --- variables -----------------------------------------------------------------------------------------------------
@@ -152,16 +161,11 @@ def cast_up(value: hir.Expr, decl: ClassDecl) -> hir.Expr:
     return value if up is t else hir.Cast(up, value)
 
 
-def defaulted_fields(decl: ClassDecl) -> Sequence[ClassVariable]:
-    """Return the names that a class's body gives a value and that are fields of its objects."""
-    return [variable for variable in decl.variables.values() if variable.is_default]
-
-
 __all__ = [
     "assign_class_variable",
     "cast_up",
     "class_named",
-    "defaulted_fields",
+    "object_of_type",
     "read_class_variable",
     "read_through_object",
     "run_class_body",

@@ -7,6 +7,7 @@ objects, address comparison for `is`.
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.classes import class_named, object_of_type
 from krait.check.coerce import is_none, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
@@ -23,6 +24,7 @@ from krait.check.types import (
     I32,
     INT,
     NONE,
+    U32,
     U64,
     ClassType,
     Infer,
@@ -99,12 +101,33 @@ def _rest(ctx: Context, left: hir.Expr, node: tree.Compare, index: int) -> hir.E
 
 def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span: Span) -> hir.Expr:
     """One comparison of two expressions."""
+    if isinstance(op, tree.Is | tree.IsNot | tree.Eq | tree.NotEq):
+        same = _same_class(ctx, left, right)
+        if same is not None:
+            return same if isinstance(op, tree.Is | tree.Eq) else negate(same)
     if isinstance(op, tree.In | tree.NotIn):
         found = _in_literal(ctx, left, right, span)
         if found is not None:
             return found if isinstance(op, tree.In) else negate(found)
     a, b = operands(ctx, left, right, None)
     return compare(ctx, type(op), a, b, (left.span, right.span, span))
+
+
+def _same_class(ctx: Context, left: tree.expr, right: tree.expr) -> hir.Expr | None:
+    """``type(a) is type(b)`` and ``type(a) is Class``; None for anything else."""
+    sides: list[hir.Expr] = []
+    for node in (left, right):
+        subject = object_of_type(node)
+        cls = class_named(ctx, node) if subject is None else None
+        if subject is None and cls is None:
+            return None
+        value = ctx.expr(subject) if subject is not None else None
+        t = prune(value.type) if value is not None else cls
+        if value is not None and not isinstance(t, ClassType):
+            raise ctx.later(node.span, f"`type` of a `{t}`", "use `isinstance`")
+        assert isinstance(t, ClassType)
+        sides.append(hir.TypeId(U32, value) if value is not None else hir.ClassId(U32, t))
+    return hir.Op(BOOL, "i32.eq", sides)
 
 
 def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> hir.Expr | None:

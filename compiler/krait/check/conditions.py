@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from krait.check import hir
-from krait.check.coerce import adapt, common_type, is_none, negate, unwrap
+from krait.check.coerce import adapt, common_type, is_none, is_subtype, negate, unwrap
 from krait.check.context import Context, expression
 from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
@@ -24,6 +24,7 @@ from krait.check.types import (
     ClassType,
     GlobalVar,
     Infer,
+    Intrinsic,
     Optional,
     Primitive,
     Type,
@@ -148,37 +149,63 @@ def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -
 
 
 def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tree.expr) -> Condition:
+    """``isinstance``: known at compile time, or asked of the object; of several classes, one after the other."""
+    if isinstance(cls, tree.Tuple) or (isinstance(cls, tree.BinOp) and isinstance(cls.op, tree.BitOr)):
+        classes = cls.elts if isinstance(cls, tree.Tuple) else (cls.left, cls.right)
+        if not classes:
+            raise ctx.refuse(cls.span, "`isinstance` needs the name of a class here")
+        tests = [tree.Call(tree.Name("isinstance", tree.LOAD, node.span), (subject, item), (), node.span)
+                 for item in classes]  # fmt: skip
+        if access_path(ctx, subject) is None:
+            raise ctx.later(node.span, "`isinstance` of such a value with several classes", "put it into a variable")
+        return _junction(ctx, False, tuple(tests))
     value = ctx.expr(subject)
     t = prune(value.type)
-    wanted = _class_named(ctx, cls)
+    if isinstance(t, Infer):
+        raise ctx.unknown(subject.span, "this value")
+    wanted = _class_wanted(ctx, cls)
     known = ctx.flow
     inner = prune(t.inner) if isinstance(t, Optional) else t
-    if isinstance(wanted, Primitive) or not isinstance(inner, ClassType):
-        raise ctx.later(node.span, "`isinstance` of values that are not class instances", "types say what a value is")
-    if not wanted.decl.is_subclass(inner.decl) and not inner.decl.is_subclass(wanted.decl):
-        raise ctx.refuse(node.span, f"a `{t}` is never a `{wanted}`")
+    answer = _known_instance(inner, wanted)
+    if answer is not None and (not isinstance(t, Optional) or not answer):
+        result = hir.Const(BOOL, answer)
+        pure = access_path(ctx, subject) is not None
+        test: hir.Expr = result if pure else hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], result)
+        return Condition(test, known if answer else known.stop(), known.stop() if answer else known)
     held, kept = ctx.hold(value)
-    test: hir.Expr = hir.IsInstance(BOOL, hir.Cast(inner, kept), wanted)
-    if isinstance(t, Optional):
-        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
+    assert isinstance(wanted, ClassType) or answer
+    narrower = inner if answer or not isinstance(wanted, ClassType) else wanted
+    if answer or not isinstance(wanted, ClassType):
+        test = negate(is_none(kept))
+    else:
+        test = hir.IsInstance(BOOL, hir.Cast(inner, kept), wanted)
+        if isinstance(t, Optional):
+            test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
     path = access_path(ctx, subject)
     if path is not None and not (len(path) == 1 and ctx.owns(path[0])):
         path = None  # a call might put an object of another class there
-    narrower = wanted if wanted.decl.is_subclass(inner.decl) else inner
     true = known.narrow(path, narrower) if path is not None else known
     return Condition(hir.Let(BOOL, held, test) if held else test, true, known)
 
 
-def _class_named(ctx: Context, node: tree.expr) -> ClassType | Primitive:
-    if isinstance(node, tree.Tuple):
-        raise ctx.later(node.span, "`isinstance` with several classes", "write `isinstance(…) or isinstance(…)`")
-    if isinstance(node, tree.Name):
+def _known_instance(t: Type, wanted: ClassType | Primitive) -> bool | None:
+    """Return whether all values of the type are of the class, None if some are."""
+    if isinstance(wanted, Primitive) or not isinstance(t, ClassType):
+        return t is wanted or (t is BOOL and wanted is INT)
+    if t.decl.is_subclass(wanted.decl):
+        return True
+    return None if is_subtype(wanted, t) else False
+
+
+def _class_wanted(ctx: Context, node: tree.expr) -> ClassType | Primitive:
+    if isinstance(node, tree.Name) and node.id not in ctx.scope:
         symbol = ctx.lookup(node.id)
+        if isinstance(symbol, Intrinsic) and symbol.name == "tuple":
+            raise ctx.later(node.span, "`isinstance` with `tuple`", "types say what a value is")
         if isinstance(symbol, ClassDecl):
             if symbol.primitive is not None:
                 return symbol.primitive
-            if not symbol.type_params:
-                return ClassType(symbol)
+            return ClassType(symbol, tuple(Infer() for _ in symbol.type_params))
     raise ctx.refuse(node.span, "`isinstance` needs the name of a class here")
 
 

@@ -17,6 +17,8 @@ from krait.check.types import (
     NONE,
     ClassDecl,
     ClassVariable,
+    DataField,
+    DataOptions,
     FunctionDecl,
     GlobalVar,
     Import,
@@ -30,7 +32,6 @@ from krait.syntax import tree
 _PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
 
 _DECORATORS_LATER = {
-    "dataclass": "write `__init__` and the other methods out",
     "overload": "write one function for each case",
     "export": "the host can call the functions of the module by name already",
     "cache": "keep results in a list of your own",
@@ -179,6 +180,11 @@ class _Declarer:
             decl.primitive = _PRIMITIVES.get(node.name)
         for decorator in node.decorator_list:
             name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
+            if name in ("dataclass", "dataclasses.dataclass"):
+                decl.data = self.data_options(decorator)
+                continue
+            if name.rpartition(".")[2] == "final":
+                continue
             hint = _DECORATORS_LATER.get(name.rpartition(".")[2], "write the class out")
             self.error(
                 f"not yet part of Krait: the class decorator `@{name or 'expression'}`", decorator.span, "", hint
@@ -198,6 +204,9 @@ class _Declarer:
                 if node.name in members or node.name in decl.variables:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
                 members[node.name] = method
+            case tree.AnnAssign(target=tree.Name(id=name)) if decl.data is not None and not _is_class_var(node):
+                decl.field_nodes.append(node)
+                decl.data.fields.append(self.data_field(name, node, decl.data.kw_only))
             case tree.AnnAssign(target=tree.Name(), value=None):
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
@@ -213,6 +222,51 @@ class _Declarer:
                     "",
                     "a class holds fields and methods",
                 )
+
+    def data_options(self, node: tree.expr) -> DataOptions:
+        """What ``@dataclass(…)`` says."""
+        options = DataOptions()
+        for keyword in node.keywords if isinstance(node, tree.Call) else ():
+            match keyword:
+                case tree.keyword(arg="init" | "repr" | "eq" | "order" | "unsafe_hash" | "frozen" | "kw_only" as name,
+                                  value=tree.Constant(value=bool(value))):  # fmt: skip
+                    setattr(options, name, value)
+                case tree.keyword(arg="slots" | "match_args" | "weakref_slot"):
+                    pass
+                case _:
+                    self.error(f"not part of Krait: `{keyword.arg}` of `dataclass`", keyword.span, "", "leave it out")
+        return options
+
+    def data_field(self, name: str, node: tree.AnnAssign, kw_only: bool) -> DataField:
+        """A line of a dataclass's body: ``name: type``, with a default, with ``field(…)``."""
+        match node.value:
+            case tree.Call(func=func, keywords=keywords) if _dotted_name(func) in ("field", "dataclasses.field"):
+                options: dict[str, bool] = {}
+                values: dict[str, tree.expr] = {}
+                for keyword in keywords:
+                    match keyword:
+                        case tree.keyword(arg="init" | "repr" | "compare" | "hash" | "kw_only" as option,
+                                          value=tree.Constant(value=bool(value))):  # fmt: skip
+                            options[option] = value
+                        case tree.keyword(arg="default" | "default_factory" as option, value=value):
+                            values[option] = value
+                        case _:
+                            message = f"not part of Krait: `{keyword.arg}` of `field`"
+                            self.error(message, keyword.span, "", "leave it out")
+                return DataField(
+                    name,
+                    node.annotation,
+                    node.span,
+                    values.get("default"),
+                    values.get("default_factory"),
+                    init=options.get("init", True),
+                    repr=options.get("repr", True),
+                    compare=options.get("compare", True),
+                    hash=options.get("hash"),
+                    keyword_only=options.get("kw_only", kw_only),
+                )
+            case _:
+                return DataField(name, node.annotation, node.span, node.value, keyword_only=kw_only)
 
     def class_variable(self, decl: ClassDecl, name: str, node: tree.Assign | tree.AnnAssign) -> None:
         """A name that the class's body gives a value: the default of a field if instances have it, else shared."""
@@ -275,6 +329,11 @@ def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
             pending.extend(getattr(node, name, ()))
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             pending.extend(part.body)
+
+
+def _is_class_var(node: tree.AnnAssign) -> bool:
+    root = node.annotation.value if isinstance(node.annotation, tree.Subscript) else node.annotation
+    return _dotted_name(root).rpartition(".")[2] == "ClassVar"
 
 
 def _dotted_name(node: tree.expr) -> str:

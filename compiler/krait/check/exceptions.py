@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
+from krait.check.classes import class_named
 from krait.check.context import Context, Finally, statement
 from krait.check.flow import Flow, join
 from krait.check.names import scan
@@ -120,11 +121,13 @@ def _clause_classes(ctx: Context, clause: tree.ExceptHandler) -> list[ClassType]
     nodes = clause.type.elts if isinstance(clause.type, tree.Tuple) else (clause.type,)
     classes = []
     for node in nodes:
-        symbol = find(ctx, node) if isinstance(node, tree.Name) and node.id not in ctx.scope else None
-        if not isinstance(symbol, ClassDecl) or not ctx.world.is_exception(symbol):
+        if isinstance(node, tree.Name) and node.id not in ctx.scope:
+            find(ctx, node)
+        cls = class_named(ctx, node)
+        if cls is None or not ctx.world.is_exception(cls.decl):
             raise ctx.refuse(node.span, "`except` needs the names of exception classes",
                              "write `except ValueError:`, for example")  # fmt: skip
-        classes.append(ClassType(symbol))
+        classes.append(cls)
     return classes
 
 

@@ -193,6 +193,20 @@ class IsInstance(Expr):
 
 
 @dataclass(slots=True, eq=False)
+class TypeId(Expr):
+    """The number of an object's class, a u32: equal for objects of the very same class."""
+
+    object: Expr
+
+
+@dataclass(slots=True, eq=False)
+class ClassId(Expr):
+    """The number of a class, a u32."""
+
+    cls: ClassType
+
+
+@dataclass(slots=True, eq=False)
 class TypeName(Expr):
     """The name of an object's class, a str."""
 

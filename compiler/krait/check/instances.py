@@ -20,7 +20,7 @@ from krait.check.generators import begin, finish
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
-from krait.check.signatures import declared_fields, self_type, signature
+from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
 from krait.check.types import (
     BOOL,
     NEVER,
@@ -273,8 +273,9 @@ class _Check:
             own = prune(self.ctx.self_local.type)
             assert isinstance(own, ClassType)
             self.ctx.own_fields = {name: Local(f"self.{name}") for name in declared_fields(self.world, own)}
+            later = assigned_fields(own.decl, "__post_init__") if own.decl.data is not None else {}
             for name, marker in self.ctx.own_fields.items():
-                if own.decl.is_defaulted(name):
+                if own.decl.is_defaulted(name) or name in later:
                     self.ctx.flow = self.ctx.flow.bind(marker)
 
     def guard_module(self) -> None:

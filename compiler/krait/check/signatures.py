@@ -99,7 +99,8 @@ class _Signatures:
         if prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
-        if parameter.default is not None and not _is_constant(parameter.default):
+        parameter.factory = self.decl.factories.get(arg.arg)
+        if parameter.factory is None and parameter.default is not None and not _is_constant(parameter.default):
             if self.decl.kind == "nested":
                 parameter.default_field = f"default {arg.arg}"
                 return parameter
@@ -179,9 +180,9 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
     return found
 
 
-def assigned_fields(decl: ClassDecl) -> dict[str, tree.expr | None]:
+def assigned_fields(decl: ClassDecl, method: str = "__init__") -> dict[str, tree.expr | None]:
     """Return the fields that ``__init__`` assigns to, in order, each with its annotation if it has one."""
-    init = decl.methods.get("__init__")
+    init = decl.methods.get(method)
     if init is None:
         return {}
     arguments = [*init.node.args.posonlyargs, *init.node.args.args]

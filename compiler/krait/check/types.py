@@ -285,7 +285,7 @@ class Parameter:
 
     variadic: it takes all further arguments, by position or by keyword.
     A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
-    within another one in the field ``default_field`` of the function's object.
+    within another one in the field ``default_field`` of the function's object. ``factory`` computes it at each call.
     """
 
     name: str
@@ -297,6 +297,7 @@ class Parameter:
     variadic: bool = False
     default_var: GlobalVar | None = None
     default_field: str | None = None
+    factory: FunctionDecl | None = None
 
 
 @dataclass(slots=True)
@@ -314,6 +315,7 @@ class FunctionDecl:
     kind: ``function``, ``method`` (takes self), ``static``, ``property``, ``setter``, ``class`` (its last type
     parameter is the class that it is called on), ``nested`` (takes the function's own object).
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
+    factories: what makes the defaults of parameters anew for each call.
     """
 
     name: str
@@ -328,6 +330,7 @@ class FunctionDecl:
     bound_var: GlobalVar | None = None
     scope: Mapping[str, Type] = field(default_factory=dict)
     closure: ClassDecl | None = None
+    factories: dict[str, FunctionDecl] = field(default_factory=dict)
 
     @property
     def qualified_name(self) -> str:
@@ -338,6 +341,46 @@ class FunctionDecl:
     def all_type_params(self) -> tuple[TypeParam, ...]:
         """The class's type parameters, then the function's own: what an instance gives values to."""
         return (self.owner.type_params if self.owner is not None else ()) + self.type_params
+
+
+@dataclass(frozen=True, slots=True)
+class DataField:
+    """A field of a dataclass: what its line in the class's body says."""
+
+    name: str
+    annotation: tree.expr
+    span: Span
+    default: tree.expr | None = None
+    factory: tree.expr | None = None
+    init: bool = True
+    repr: bool = True
+    compare: bool = True
+    hash: bool | None = None
+    keyword_only: bool = False
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the field has a value without an argument."""
+        return self.default is not None or self.factory is not None
+
+    @property
+    def hashed(self) -> bool:
+        """Whether the field counts in the hash."""
+        return self.compare if self.hash is None else self.hash
+
+
+@dataclass(slots=True)
+class DataOptions:
+    """What ``@dataclass(…)`` says. ``fields``: the class's own ones, then with those of its bases in front."""
+
+    init: bool = True
+    repr: bool = True
+    eq: bool = True
+    order: bool = False
+    unsafe_hash: bool = False
+    frozen: bool = False
+    kw_only: bool = False
+    fields: list[DataField] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -357,6 +400,7 @@ class ClassDecl:
 
     base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
+    data: for a dataclass, what its decorator says.
     """
 
     name: str
@@ -369,6 +413,8 @@ class ClassDecl:
     setters: dict[str, FunctionDecl] = field(default_factory=dict)
     variables: dict[str, ClassVariable] = field(default_factory=dict)
     abstract: set[str] = field(default_factory=set)
+    data: DataOptions | None = None
+    data_made: bool = False
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None

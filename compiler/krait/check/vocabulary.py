@@ -136,7 +136,10 @@ _TYPING: dict[str, Type | str] = {
     )
 }
 
-PROVIDED = {("sys", "exit"): "sys.exit"}
+PROVIDED = {
+    ("sys", "exit"): "sys.exit",
+    **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace")},
+}
 """Members of library modules that the compiler itself maps to calls, by module and name."""
 
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from krait.check import hir, loader
+from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
 from krait.check.names import did_you_mean
 from krait.check.types import (
@@ -145,6 +146,18 @@ class World:
             if isinstance(symbol, ClassDecl) and symbol.node.bases:
                 with suppress(Refusal):
                     self._find_base(symbol)
+        for symbol in list(module.symbols.values()):
+            if isinstance(symbol, ClassDecl):
+                self._make_data_class(symbol)
+
+    def _make_data_class(self, decl: ClassDecl) -> None:
+        """Give a dataclass its methods, its bases first."""
+        if decl.data is None or decl.data_made:
+            return
+        decl.data_made = True
+        if decl.base is not None:
+            self._make_data_class(decl.base)
+        make_methods(decl, lambda span, text, hint: self.refuse(decl.module, span, text, hints=(hint,)))
 
     def _find_base(self, decl: ClassDecl) -> None:
         """Find the class that a class derives from; ``ABC`` beside it is only a mark."""

@@ -318,6 +318,21 @@ def is_instance(out: BodyEmitter, node: hir.IsInstance) -> None:
     out.code("i32.lt_u")
 
 
+@emits(hir.TypeId)
+def type_id(out: BodyEmitter, node: hir.TypeId) -> None:
+    """Push the number of an object's class."""
+    out.expr(node.object)
+    out.code("i32.load", 2, 0)
+
+
+@emits(hir.ClassId)
+def class_id(out: BodyEmitter, node: hir.ClassId) -> None:
+    """Push the number of a class."""
+    cls = resolve(node.cls)
+    assert isinstance(cls, ClassType)
+    out.code("i32.const", out.shared.ids.of(cls))
+
+
 @emits(hir.TypeName)
 def type_name(out: BodyEmitter, node: hir.TypeName) -> None:
     """Push the name of an object's class, which its descriptor has."""
