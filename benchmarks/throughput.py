@@ -40,7 +40,24 @@ NUMERIC = {
 }
 """Programs that only compute with numbers and lists of them, and sizes for which CPython takes up to a second."""
 
-OBJECTS: dict[str, int] = {}
+OBJECTS = {
+    "anagrams": 100_000,
+    "binary_trees": 15,
+    "int_dict": 200_000,
+    "life": 700,
+    "lru_cache": 400_000,
+    "queens": 11,
+    "raytracer": 200,
+    "richards": 12_000,
+    "shortest_path": 400,
+    "spanning_tree": 20_000,
+    "stack_machine": 200_000,
+    "string_builder": 4_000,
+    "sudoku": 1,
+    "tokenizer": 10_000,
+    "trie": 60_000,
+    "word_count": 500_000,
+}
 """Programs of classes, strings and containers, and such sizes."""
 
 SIZES = NUMERIC | OBJECTS
