@@ -178,6 +178,8 @@ def unpack(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: Sp
     for target in targets:
         if isinstance(target, tree.Starred):
             raise ctx.later(target.span, "`*` in a target", "take a slice: `rest = xs[1:]`")
+    if find_method(ctx, value.type, "__next__") is not None or find_method(ctx, value.type, "_advance") is not None:
+        value = _gathered(ctx, value, value_span)
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(value_span, "this value")
@@ -201,6 +203,21 @@ def unpack(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: Sp
     for target, local in zip(targets, locals_, strict=True):
         assert local.type is not None
         assign_target(ctx, target, hir.LocalGet(local.type, local), value_span)
+
+
+def _gathered(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return a list of what an iterator gives."""
+    local = Local("$iterator", value.type)
+    ctx.function.locals.append(local)
+    ctx.emit(hir.Assign(ctx.line, local, value))
+    item = tree.Name("$each", tree.LOAD, span)
+    part = tree.comprehension(tree.Name("$each", tree.STORE, span), tree.Name(local.name, tree.LOAD, span), (), span)
+    ctx.scope[local.name] = local
+    ctx.flow = ctx.flow.bind(local)
+    try:
+        return ctx.expr(tree.ListComp(item, (part,), span))
+    finally:
+        del ctx.scope[local.name]
 
 
 def _check_count(ctx: Context, value: hir.Expr, count: int, span: Span) -> None:

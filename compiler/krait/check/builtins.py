@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from krait.check import hir
-from krait.check.assignment import Element
+from krait.check.assignment import Element, whole
 from krait.check.coerce import adapt, coerce, common_type, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, truth
@@ -484,13 +484,15 @@ def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
             comprehension_loops(ctx, arg.generators, each, [arg.elt])
         else:
-            values = list_of_items(ctx, arg, node.span)
-            t = prune(values.type)
-            assert isinstance(t, ClassType)
-            if isinstance(prune(t.args[0]), Infer):
-                unify(t.args[0], BOOL)  # an empty list: nothing will be asked of its items
-            for part in _loop_over(ctx, values, t, node.span, decide):
+            with ctx.collect() as each_item:
+                made = plan(ctx, arg)
+                item = whole(ctx, made.item, node.span)
+                if isinstance(prune(item.type), Infer):
+                    unify(item.type, BOOL)  # an empty list: nothing will be asked of its items
+                decision = decide(item)
+            for part in (*each_item, *made.setup):
                 ctx.emit(part)
+            ctx.emit(hir.While(ctx.line, hir.LoopLabel(), made.test, [*made.step, *decision], []))
     # One round of a loop, so that the decision can leave all the loops within it.
     once = hir.While(ctx.line, label, None, [*inside, hir.Break(ctx.line, label)], [])
     body: hir.Block = [hir.Assign(ctx.line, result, hir.Const(BOOL, not decisive)), once]
@@ -556,11 +558,10 @@ def _one_value(ctx: Context, item: Element, span: Span) -> hir.Expr:
     return item
 
 
-@builtin("range", "enumerate", "zip", "reversed", "map", "filter")
-def lazy(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """A lazy sequence where a value is wanted."""
-    name = node.func.id if isinstance(node.func, tree.Name) else "range"
-    raise ctx.later(node.span, f"`{name}` as a value", f"write `list({name}(…))`, or use it in a `for`")
+@builtin("range")
+def range_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """A range where a value is wanted."""
+    raise ctx.later(node.span, "`range` as a value", "write `list(range(…))`, or use it in a `for`")
 
 
 @builtin("super")

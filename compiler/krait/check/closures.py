@@ -73,11 +73,11 @@ def define(ctx: Context, node: tree.FunctionDef) -> None:
             value = coerce(ctx, ctx.expr(param.default, param.type), param.type, param.default.span)
             extra.append(_Captured(param.default_field, value))
     t = FunctionType(tuple(param.type for param in sig.params), sig.result)
-    value = _make(ctx, decl, t, extra, node.name if known is not None else None)
+    value = make_function(ctx, decl, t, extra, node.name if known is not None else None)
     assign_name(ctx, node.name, value, node.span, node.span)
 
 
-def _make(
+def make_function(
     ctx: Context, decl: FunctionDecl, t: FunctionType, extra: Sequence[_Captured], own_name: str | None = None
 ) -> hir.Expr:
     """Check a function, and return its object as a value of the type.  own_name: by which it can call itself."""
@@ -199,4 +199,4 @@ def _lambda(ctx: Context, node: tree.Lambda, t: FunctionType, listed: Sequence[t
     shape = tree.FunctionDef("<lambda>", node.args, (tree.Return(node.body, node.body.span),), (), None, (), node.span)
     decl = nested_decl(ctx, shape)
     decl.signature = Signature(params, t.result)
-    return _make(ctx, decl, t, extra)
+    return make_function(ctx, decl, t, extra)

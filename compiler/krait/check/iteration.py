@@ -303,8 +303,6 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
             return _numbers_plan(ctx, numbers)
         case tree.Tuple():
             return _value_plan(ctx, ctx.expr(tree.List(node.elts, node.ctx, node.span)), node.span)
-        case tree.GeneratorExp():
-            return _value_plan(ctx, ctx.expr(tree.ListComp(node.elt, node.generators, node.span)), node.span)
         case _:
             pass
     return _value_plan(ctx, ctx.expr(node), node.span)
@@ -506,16 +504,25 @@ def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
     if node.keywords or not args:
         raise ctx.later(node.span, "keyword arguments of `zip`", "compare the lengths first")
     parts = [plan(ctx, arg) for arg in args]
-    for part, arg in zip(parts, args, strict=True):
-        if not part.indexed:
-            raise ctx.later(arg.span, "`zip` of something that is read as it goes", "make a list of it first")
+    items = tuple(part.item for part in parts)
+    setup = [statement for part in parts for statement in part.setup]
+    if not all(part.indexed for part in parts):
+        return Plan(items, _in_turn(parts), setup, [], indexed=False)
     test: hir.Expr | None = parts[-1].test
     for part in reversed(parts[:-1]):
         assert part.test is not None and test is not None
         test = hir.Conditional(BOOL, part.test, test, hir.Const(BOOL, False))
-    setup = [statement for part in parts for statement in part.setup]
     step = [statement for part in parts for statement in part.step]
-    return Plan(tuple(part.item for part in parts), test, setup, step)
+    return Plan(items, test, setup, step)
+
+
+def _in_turn(parts: Sequence[Plan]) -> hir.Expr:
+    """Go on in one thing after the other, as far as there is an item; return whether all had one."""
+    result: hir.Expr = hir.Const(BOOL, True)
+    for part in reversed(parts):
+        assert part.test is not None
+        result = hir.Conditional(BOOL, part.test, hir.Let(BOOL, part.step, result), hir.Const(BOOL, False))
+    return result
 
 
 def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:

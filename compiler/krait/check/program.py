@@ -20,6 +20,8 @@ from krait.check import (  # noqa: F401
     expressions,
     formats,
     hir,
+    iterators,
+    managers,
     operators,
     statements,
 )

@@ -21,12 +21,15 @@ from krait.check.types import (
     GlobalVar,
     Infer,
     Instance,
+    Intrinsic,
     Parameter,
     Signature,
     Type,
+    TypeParam,
     ancestor,
     base_of,
     is_known,
+    optional,
     prune,
     resolve,
 )
@@ -48,6 +51,13 @@ def signature(world: World, decl: FunctionDecl) -> Signature:
     return decl.signature
 
 
+def library_type(world: World, name: str) -> ClassType:
+    """Return a class of ``krait.exceptions`` that is no name of the built-in scope."""
+    decl = world.library_symbol("krait.exceptions", name)
+    assert isinstance(decl, ClassDecl)
+    return ClassType(decl)
+
+
 def self_type(decl: ClassDecl) -> Type:
     """Return the type of ``self`` in terms of the class's type parameters."""
     return decl.primitive if decl.primitive is not None else ClassType(decl, decl.type_params)
@@ -64,8 +74,9 @@ class _Signatures:
 
     def work_out(self) -> Signature:
         arguments = self.decl.node.args
+        leaves = self.decl.name == "__exit__" and self.decl.kind == "method"
         for extra in (arguments.vararg, arguments.kwarg):
-            if extra is not None:
+            if extra is not None and not leaves:
                 raise self.annotations.refuse(
                     extra.span, "not yet part of Krait: `*args` and `**kwargs` parameters", "take a list"
                 )
@@ -83,9 +94,34 @@ class _Signatures:
                     self.decl.node.span, f"the method `{self.decl.name}` has no parameter `{own}`"
                 )
             positional = positional[1:]
+        if leaves:
+            return Signature(tuple(map(self.leaving, positional, range(3))), self.result())
         params = [self.parameter(arg, defaults, False, arg in arguments.posonlyargs) for arg in positional]
         params += [self.parameter(arg, defaults, True, False) for arg in arguments.kwonlyargs]
         return Signature(tuple(params), self.result())
+
+    def leaving(self, arg: tree.arg, at: int) -> Parameter:
+        """A parameter of ``__exit__``: what `with` gives it is known, however it is annotated."""
+        given: tuple[Type, ...] = (
+            library_type(self.world, "ExceptionClass"),
+            self.world.library_class("BaseException"),
+            library_type(self.world, "TracebackType"),
+        )
+        return Parameter(arg.arg, optional(given[at]), None, False, False, arg.span)
+
+    def iterated(self, annotation: tree.expr) -> TypeParam | None:
+        """What ``Iterable[T]`` and ``Sequence[T]`` mean for a parameter: whatever each call gives, as a generic's."""
+        match annotation:
+            case tree.Subscript(value=tree.Name(id=name)):
+                symbol = self.world.lookup(self.module, name)
+            case _:
+                return None
+        names = ("typing.Iterable", "typing.Sequence", "typing.Collection")
+        if not isinstance(symbol, Intrinsic) or symbol.name not in names:
+            return None
+        found = TypeParam(f"{name}[…]")
+        self.decl.type_params = (*self.decl.type_params, found)
+        return found
 
     def parameter(self, arg: tree.arg, defaults: Mapping[str, tree.expr], keyword: bool, positional: bool) -> Parameter:
         if arg.annotation is None:
@@ -95,7 +131,8 @@ class _Signatures:
                 f"write `{arg.arg}: int`, for example",
                 label="needs an annotation",
             )
-        t = self.annotations.type(arg.annotation)
+        t: Type | None = self.iterated(arg.annotation) if self.decl.closure is None else None
+        t = t or self.annotations.type(arg.annotation)
         if prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)

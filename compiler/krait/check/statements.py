@@ -339,16 +339,6 @@ def type_alias(ctx: Context, node: tree.TypeAlias) -> None:
     raise ctx.later(node.span, "type aliases", "write the type out")
 
 
-@statement(tree.With)
-def with_(ctx: Context, node: tree.With) -> None:
-    """``with``."""
-    raise ctx.later(
-        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 4),
-        "`with`",
-        "call the methods yourself",
-    )
-
-
 @statement(tree.Match)
 def match_(ctx: Context, node: tree.Match) -> None:
     """``match``."""

@@ -27,6 +27,8 @@ BUILTIN_FUNCTIONS = frozenset(
         "sorted",
         "sum",
         "zip",
+        "iter",
+        "next",
         "map",
         "filter",
         "super",
@@ -158,7 +160,7 @@ TYPES_LATER = {
     "complex": "keep the two parts in two floats",
     "object": "name the type",
     "Union": "use one type, or `X | None`",
-    "Sequence": "write `list[T]`",
+    "Sequence": "write `list[T]`; a parameter can have this type",
     "Any": "name the type, or make the function generic: `def f[T](x: T)`",
 }
 """Types of Python that Krait does not have yet, each with what to write instead."""
@@ -181,8 +183,6 @@ REFUSED_BUILTINS = {
     "callable": "types say what can be called",
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
-    "iter": "write a `for` loop",
-    "next": "write a `for` loop",
     "slice": "write `xs[a:b]`",
     "bytes": TYPES_LATER["bytes"],
     "bytearray": TYPES_LATER["bytearray"],
