@@ -15,6 +15,9 @@ __all__ = ["symbol", "translate"]
 
 _CALLS = frozenset(("call", "call_indirect"))
 
+_MOST_PASSES = 8
+"""Translations of one function, before all locals are taken to be exact."""
+
 
 def symbol(function: ValidFunction, loop: int | None = None) -> str:
     """Name of a function's code, or of its code as entered at a loop."""
@@ -29,12 +32,13 @@ def translate(around: Around, function: ValidFunction, loop: int | None = None, 
     """
     params = len(function.type.params)
     exact = frozenset(at for at, type_ in enumerate(function.locals) if at < params or type_ not in (F32, F64))
-    while True:
+    for passes in range(_MOST_PASSES + 1):
         writer = FunctionWriter(around, function, loop, exact, inner)
         text = _text(writer)
         if not writer.inexact:
-            return text
-        exact |= writer.inexact
+            break
+        exact |= writer.inexact if passes < _MOST_PASSES - 1 else frozenset(range(len(function.locals)))
+    return text
 
 
 def _text(writer: FunctionWriter) -> str:

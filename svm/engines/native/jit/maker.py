@@ -39,7 +39,8 @@ is compiled at all: LLVM's time grows faster than the code.
 """
 
 _OPTIMISED = 4_000
-"""Instructions in a unit up to which all of LLVM's passes run, at the level that they are worth."""
+_MANY_LOOPS = 150
+"""Instructions in a unit up to which all of LLVM's passes run, and loops from which on none does."""
 
 
 @record
@@ -91,8 +92,9 @@ class Maker:
         bodies = [self._known(index) for index in members]
         text = unit_ir(around, bodies, None if loop is None else (function, loop))
         size = sum(len(body.code) for body in (*bodies, function))
-        name = unit_name(self.source.place, root, loop)
-        return self.compiled(text, name, members, level if size <= _OPTIMISED else 1)
+        loops = sum(block.kind == "loop" for body in (*bodies, function) for block in body.blocks.values())
+        level = min(level, 0 if loops > _MANY_LOOPS else 2 if size <= _OPTIMISED else 1)
+        return self.compiled(text, unit_name(self.source.place, root, loop), members, level)
 
     def compiled(self, text: str, name: str, members: list[int], level: int) -> Unit:
         """The unit of some IR."""

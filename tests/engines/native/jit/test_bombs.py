@@ -1,0 +1,68 @@
+"""Modules that are dear to compile, hot under `auto`: the host waits for none, and they run as ever."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from svm import Module
+from svm.engines.native.blob import get_blob
+from svm.engines.native.jit import service, tier
+from svm.engines.native.jit.service import Service
+from svm.module import from_text
+from tests.engines.native.jit.bombs import BOMBS, bomb
+from tests.engines.native.jit.test_engine import tier_of
+
+LONGEST_PAUSE = 0.1
+MOST_MEMORY = 400 << 10  # KiB that the host takes more: LLVM is not in it
+QUICK = (
+    "a switch of 8,192 ways to 2 places",
+    "switches one after the other",
+    "functions that all fit each other",
+)
+
+FEW = 50
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in BOMBS]
+)
+def test_a_bomb_does_not_hold_its_host_up(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    get_blob()
+    monkeypatch.setenv("SVM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tier, "AUTO", tier.Policy(first_call=False, hot=1, background=True))
+    monkeypatch.setattr(service, "_CPU_SECONDS", 3.0)
+    made = Service()
+    monkeypatch.setattr(service, "_service", made)
+    pauses = _timed(monkeypatch)
+    module = Module(from_text(bomb(name)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    guest, still = (module.spawn(engine=engine) for engine in ("auto", "interpreter"))
+    task, deadline = guest.start("f", FEW), time.monotonic() + 60
+    task.run(fuel=500_000)
+    while any(job.unit is None for _, _, job in tier_of(guest).waiting):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    if not task.done:
+        task.run()
+    assert (guest.call("f", FEW), guest.fuel_used) == (still.call("f", FEW), 2 * still.fuel_used)
+    made.drop_helper()
+    assert max(pauses) < LONGEST_PAUSE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_MEMORY
+
+
+def _timed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the guest's host was held up each time."""
+    pauses = [0.0]
+    sample = tier.Tier.sample
+
+    def timed(*args: object) -> None:
+        begun = time.monotonic()
+        sample(*args)  # type: ignore[arg-type]  # whatever it takes
+        pauses.append(time.monotonic() - begun)
+
+    monkeypatch.setattr(tier.Tier, "sample", timed)
+    return pauses
