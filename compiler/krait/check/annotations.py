@@ -161,7 +161,9 @@ class Annotations:
                 return self.instantiate(self.world.library_class(name).decl, items, span)
             case "typing.Tuple":
                 if any(isinstance(item, tree.Constant) and item.value is ... for item in items):
-                    raise self.refuse(span, "not yet part of Krait: tuples of any length", "write `list[T]`")
+                    if len(items) != 2 or (isinstance(items[0], tree.Constant) and items[0].value is ...):
+                        raise self.refuse(span, "a tuple of any length has items of one type", "write `tuple[T, ...]`")
+                    return self.world.vector_type(self.value_type(items[0]))
                 parts = tuple(self.type(item) for item in items if not (isinstance(item, tree.Tuple) and not item.elts))
                 return tuple_type(self.world, parts)
             case ClassDecl():

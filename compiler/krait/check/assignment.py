@@ -20,15 +20,23 @@ from krait.check.displays import make_tuple
 from krait.check.flow import Variable
 from krait.check.globals import prepare_global
 from krait.check.invoke import find_method, invoke, present, try_invoke
-from krait.check.items import key_type, leaves_lists, list_item_type, place, read_item, write_item
+from krait.check.items import (
+    PLAIN_BOUNDS,
+    key_type,
+    leaves_lists,
+    list_item_type,
+    place,
+    read_item,
+    slice_bounds,
+    write_item,
+)
 from krait.check.names import did_you_mean
 from krait.check.operators import binary
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
-from krait.check.tuples import field_name, is_tuple
+from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
-    BOOL,
     FIXED,
     FLOAT,
     INT,
@@ -51,6 +59,7 @@ from krait.check.types import (
     substitute,
     unify,
 )
+from krait.check.unpacking import unpacked
 from krait.diagnostics import Note, Span
 from krait.syntax import tree
 
@@ -174,65 +183,9 @@ def whole(ctx: Context, element: Element, span: Span) -> hir.Expr:
 
 
 def unpack(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: Span, value_span: Span) -> None:
-    """Emit ``a, b = value`` for a tuple, list or text."""
-    for target in targets:
-        if isinstance(target, tree.Starred):
-            raise ctx.later(target.span, "`*` in a target", "take a slice: `rest = xs[1:]`")
-    if find_method(ctx, value.type, "__next__") is not None or find_method(ctx, value.type, "_advance") is not None:
-        value = _gathered(ctx, value, value_span)
-    t = prune(value.type)
-    if isinstance(t, Infer):
-        raise ctx.unknown(value_span, "this value")
-    held, kept = ctx.hold(value)
-    for part in held:
-        ctx.emit(part)
-    count = len(targets)
-    if isinstance(t, ClassType) and is_tuple(t.decl):
-        if len(t.args) != count:
-            raise ctx.refuse(value_span, f"{count} targets cannot take a tuple of {len(t.args)} items")
-        for index, target in enumerate(targets):
-            assign_target(ctx, target, hir.FieldGet(t.args[index], kept, field_name(index)), value_span)
-        return
-    if find_method(ctx, t, "_at") is None:
-        raise ctx.refuse(value_span, f"a `{t}` cannot be unpacked")
-    _check_count(ctx, kept, count, value_span)
-    items = [invoke(ctx, kept, "_at", [(hir.Const(U32, index), value_span)], value_span) for index in range(count)]
-    locals_ = [ctx.temp(item.type) for item in items]
-    for local, item in zip(locals_, items, strict=True):
-        ctx.emit(hir.Assign(ctx.line, local, item))
-    for target, local in zip(targets, locals_, strict=True):
-        assert local.type is not None
-        assign_target(ctx, target, hir.LocalGet(local.type, local), value_span)
-
-
-def _gathered(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
-    """Return a list of what an iterator gives."""
-    local = Local("$iterator", value.type)
-    ctx.function.locals.append(local)
-    ctx.emit(hir.Assign(ctx.line, local, value))
-    item = tree.Name("$each", tree.LOAD, span)
-    part = tree.comprehension(tree.Name("$each", tree.STORE, span), tree.Name(local.name, tree.LOAD, span), (), span)
-    ctx.scope[local.name] = local
-    ctx.flow = ctx.flow.bind(local)
-    try:
-        return ctx.expr(tree.ListComp(item, (part,), span))
-    finally:
-        del ctx.scope[local.name]
-
-
-def _check_count(ctx: Context, value: hir.Expr, count: int, span: Span) -> None:
-    """Emit CPython's errors for a list or text of another length than there are targets."""
-    world = ctx.world
-    length_local = ctx.temp(INT)
-    length = hir.LocalGet(INT, length_local)
-    ctx.emit(hir.Assign(ctx.line, length_local, invoke(ctx, value, "__len__", [], span)))
-    wanted = hir.Const(INT, count)
-    few = hir.Text(world.str_type, f"not enough values to unpack (expected {count}, got ")
-    message = invoke(ctx, few, "__add__", [(invoke(ctx, length, "__str__", [], span), span)], span)
-    message = invoke(ctx, message, "__add__", [(hir.Text(world.str_type, ")"), span)], span)
-    ctx.emit(hir.If(ctx.line, hir.Op(BOOL, "i64.lt_s", [length, wanted]), ctx.raising("ValueError", message, span), []))
-    many = f"too many values to unpack (expected {count})"
-    ctx.emit(hir.If(ctx.line, hir.Op(BOOL, "i64.gt_s", [length, wanted]), ctx.raising("ValueError", many, span), []))
+    """Emit ``a, *b = value``."""
+    for target, item in zip(targets, unpacked(ctx, targets, value, value_span), strict=True):
+        assign_target(ctx, target.value if isinstance(target, tree.Starred) else target, item, value_span)
 
 
 def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, value_span: Span) -> None:
@@ -319,13 +272,36 @@ def _field(ctx: Context, owner: hir.Expr, target: tree.Attribute) -> Type:
 
 def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_span: Span) -> None:
     if isinstance(target.slice, tree.Slice):
-        raise ctx.later(target.span, "assignment to a slice", "build a new list")
+        _assign_slice(ctx, target, target.slice, value, value_span)
+        return
     before, kept = ctx.hold(value)
     for part in before:
         ctx.emit(part)
     owner = _item_owner(ctx, target)
     index = ctx.expr(target.slice, key_type(ctx, owner.type))
     write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
+
+
+def _assign_slice(
+    ctx: Context, target: tree.Subscript, node: tree.Slice, value: hir.Expr, value_span: Span
+) -> None:
+    """Emit ``xs[a:b:c] = value`` for a list, and a value that is one."""
+    before, kept = ctx.hold(value)
+    for part in before:
+        ctx.emit(part)
+    owner = _sliced_owner(ctx, target)
+    values = (coerce(ctx, kept, owner.type, value_span), value_span)
+    bounds = [(part, target.span) for part in slice_bounds(ctx, node)]
+    method = "_set_slice" if len(bounds) == len(PLAIN_BOUNDS) else "_set_slice_step"
+    ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, method, [*bounds, values], target.span)))
+
+
+def _sliced_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
+    """Return a list whose slice is changed."""
+    owner = _item_owner(ctx, target)
+    if find_method(ctx, owner.type, "_delete_slice") is None:
+        raise ctx.refuse(target.span, f"slices of a `{owner.type}` cannot be changed")
+    return owner
 
 
 def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
@@ -350,7 +326,7 @@ def _item_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
             ["texts do not change: build a new one"]
             if t == ctx.world.str_type
             else ["tuples do not change: build a new one"]
-            if isinstance(t, ClassType) and is_tuple(t.decl)
+            if isinstance(t, ClassType) and (is_tuple(t.decl) or is_vector(t.decl))
             else []
         )
         raise ctx.refuse(target.span, f"items of a `{t}` cannot be assigned to", *hints)
@@ -392,7 +368,7 @@ def assign(ctx: Context, node: tree.Assign) -> None:
         ):
             _assign_in_parallel(ctx, first.elts, node.value.elts)
             return
-    value = ctx.expr(node.value, _wanted(ctx, first))
+    value = ctx.expr(_listed(first, node.value), _wanted(ctx, first))
     if others:
         if prune(value.type) is NONE and isinstance(value, hir.Const):
             pass
@@ -402,6 +378,24 @@ def assign(ctx: Context, node: tree.Assign) -> None:
                 ctx.emit(part)
     for target in node.targets:
         assign_target(ctx, target, value, node.value.span)
+
+
+def _listed(target: tree.expr, node: tree.expr) -> tree.expr:
+    """Return a value as a list, where it is assigned to a slice and not one already by its form."""
+    match target, node:
+        case tree.Subscript(slice=tree.Slice()), tree.Tuple():
+            return tree.List(node.elts, tree.LOAD, node.span)
+        case tree.Subscript(slice=tree.Slice()), tree.GeneratorExp():
+            return tree.ListComp(node.elt, node.generators, node.span)
+        case tree.Subscript(slice=tree.Slice()), tree.Call(func=tree.Name(id=name)) if name in _ITERABLES:
+            return tree.Call(tree.Name("list", tree.LOAD, node.span), (node,), (), node.span)
+        case tree.Subscript(slice=tree.Slice()), tree.Constant(value=str()):
+            return tree.Call(tree.Name("list", tree.LOAD, node.span), (node,), (), node.span)
+        case _:
+            return node
+
+
+_ITERABLES = frozenset(("range", "map", "filter", "zip", "enumerate", "reversed", "set", "tuple"))
 
 
 def _assign_in_parallel(ctx: Context, targets: Sequence[tree.expr], nodes: Sequence[tree.expr]) -> None:
@@ -572,6 +566,7 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
 
 _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
     ("list", tree.Add): "extend",
+    ("list", tree.Mult): "_repeat",
     ("dict", tree.BitOr): "update",
     ("set", tree.BitOr): "update",
     ("set", tree.BitAnd): "intersection_update",
@@ -585,8 +580,13 @@ _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
 def delete(ctx: Context, node: tree.Delete) -> None:
     """``del xs[i]``."""
     for target in node.targets:
-        if not isinstance(target, tree.Subscript) or isinstance(target.slice, tree.Slice):
+        if not isinstance(target, tree.Subscript):
             raise ctx.later(target.span, "`del` of this", "only `del xs[i]` is there")
+        if isinstance(target.slice, tree.Slice):
+            owner = _sliced_owner(ctx, target)
+            bounds = [(part, target.span) for part in slice_bounds(ctx, target.slice, stepped=True)]
+            ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, "_delete_slice", bounds, target.span)))
+            continue
         owner = ctx.expr(target.value)
         if find_method(ctx, owner.type, "__delitem__") is None:
             raise ctx.refuse(target.span, f"items of a `{owner.type}` cannot be deleted")

@@ -21,6 +21,7 @@ from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, plan
 from krait.check.mapped import by_key
 from krait.check.operators import binary
+from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
     F32,
@@ -505,15 +506,20 @@ def list_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
 
 
 def gather(
-    ctx: Context, node: tree.expr, span: Span, expected: Type | None, keep: tuple[ClassDecl, ...] = ()
+    ctx: Context,
+    node: tree.expr,
+    span: Span,
+    expected: Type | None,
+    keep: tuple[ClassDecl, ...] = (),
+    vectors: bool = False,
 ) -> tuple[hir.Expr, bool]:
     """Return a list of what an expression gives, and whether it is a new one that nobody else has.
 
-    An object of a class of ``keep`` is returned as it is.
+    An object of a class of ``keep`` is returned as it is, and with ``vectors`` a tuple is.
     """
     if isinstance(node, tree.GeneratorExp):
         return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
-    if isinstance(node, tree.Tuple):
+    if isinstance(node, tree.Tuple) and not vectors:
         return ctx.expr(tree.List(node.elts, node.ctx, node.span), expected), True
     if (
         isinstance(node, tree.Call)
@@ -527,7 +533,9 @@ def gather(
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
-    if isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, *keep):
+    if (isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, *keep)) or (
+        vectors and isinstance(t, ClassType) and (is_tuple(t.decl) or is_vector(t.decl))
+    ):
         return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)
     if t == ctx.world.str_type:
         return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True
@@ -572,8 +580,21 @@ def super_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 @builtin("tuple")
 def tuple_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``tuple(items)``."""
-    raise ctx.later(node.span, "`tuple(…)`", "write the items in brackets, or use a list")
+    """``tuple(items)``: of any length, unless it is given a tuple."""
+    args = _plain_args(ctx, node, 0, 1)
+    if not args:
+        return ctx.expr(tree.Tuple((), tree.LOAD, node.span), expected)
+    wanted = prune(expected) if expected is not None else None
+    is_wanted = isinstance(wanted, ClassType) and is_vector(wanted.decl)
+    item = ctx.world.list_type(wanted.args[0]) if isinstance(wanted, ClassType) and is_wanted else None
+    value, is_new = gather(ctx, args[0], node.span, item, vectors=True)
+    t = prune(value.type)
+    assert isinstance(t, ClassType)
+    if is_tuple(t.decl) or is_vector(t.decl):
+        return value
+    items = value if is_new else invoke(ctx, value, "copy", [], node.span)
+    made = ctx.world.vector_type(t.args[0])
+    return ctx.library("krait.tuple", "tuple_of_list", [items], made, node.span, t.args[0])
 
 
 # --- conversions ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.tuples import field_name, tuple_type
+from krait.check.tuples import field_name, is_tuple, is_vector, tuple_type
 from krait.check.types import (
     BOOL,
     FIXED,
@@ -19,8 +19,10 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    U32,
     ClassType,
     Infer,
+    Instance,
     Optional,
     Primitive,
     Type,
@@ -57,6 +59,8 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
     if unify(source, target):
         return value
     if isinstance(source, ClassType) and isinstance(target, ClassType):
+        if is_tuple(source.decl) and is_vector(target.decl):
+            return _to_vector(ctx, value, source, target)
         if is_subtype(source, target):
             return hir.Cast(target, value)
     return None
@@ -69,6 +73,25 @@ def is_subtype(source: Type, target: Type) -> bool:
         return False
     up = ancestor(source, target.decl)
     return up is not None and unify(up, target)
+
+
+def _to_vector(ctx: Context, value: hir.Expr, source: ClassType, target: ClassType) -> hir.Expr | None:
+    """Return a tuple of known length as one of any length."""
+    world, span, item = ctx.world, Span(ctx.line, 0, ctx.line, 0), target.args[0]
+    held, kept = ctx.hold(value)
+    local = ctx.temp(world.list_type(item))
+    items = hir.LocalGet(world.list_type(item), local)
+    room = hir.Const(U32, len(source.args))
+    made = ctx.library("krait.list", "with_capacity", [room], items.type, span, item)
+    body: hir.Block = [*held, hir.Assign(ctx.line, local, made)]
+    push, owner_args = world.find_method(items.type, "_push") or (None, ())
+    assert push is not None
+    for index, part in enumerate(source.args):
+        fitted = adapt(ctx, hir.FieldGet(part, kept, field_name(index)), item)
+        if fitted is None:
+            return None
+        body.append(hir.Evaluate(ctx.line, ctx.call(Instance(push, owner_args), [items, fitted], NONE, span)))
+    return hir.Let(target, body, ctx.library("krait.tuple", "tuple_of_list", [items], target, span, item))
 
 
 def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) -> hir.Expr | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.classes import class_named, object_of_type
-from krait.check.coerce import is_none, negate, to_int, unwrap
+from krait.check.coerce import adapt, is_none, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.operators import operands
 from krait.check.setlike import set_operation
-from krait.check.tuples import field_name, is_tuple
+from krait.check.tuples import field_name, is_tuple, is_vector
 from krait.check.types import (
     BOOL,
     F32,
@@ -264,6 +264,8 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
             raise ctx.unknown(span, "this value")
     if isinstance(a, Optional) or isinstance(b, Optional):
         return _equal_optional(ctx, left, right, spans)
+    if isinstance(a, ClassType) and isinstance(b, ClassType) and is_tuple(a.decl) and is_vector(b.decl):
+        left = adapt(ctx, left, b) or left
     made = set_operation(ctx, "__eq__", left, right, spans[2], compares=True) or try_invoke(
         ctx, left, "__eq__", [(right, spans[1])], spans[2]
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.assignment import assign_name
 from krait.check.coerce import adapt, coerce, common_type, require
-from krait.check.constants import INT_MAX, literal_int
+from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
 from krait.check.invoke import find_method, invoke
-from krait.check.items import key_type, read_item
+from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.scopes import read_name
@@ -156,6 +156,11 @@ def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.
         value = require(ctx, value, "TypeError", "'NoneType' object is not subscriptable", node.span)
         t = prune(value.type)
     if isinstance(node.slice, tree.Slice):
+        if isinstance(t, ClassType) and is_tuple(t.decl):
+            known = _tuple_slice(ctx, value, t, node.slice)
+            if known is not None:
+                return known
+            value = as_vector(ctx, value, t) or value
         return _slice(ctx, value, node.slice, node)
     if isinstance(t, ClassType) and is_tuple(t.decl):
         return _tuple_item(ctx, value, t, node)
@@ -168,9 +173,12 @@ def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscrip
     index = literal_int(node.slice)
     count = len(t.args)
     if index is None:
+        vector = as_vector(ctx, value, t)
+        if vector is not None:
+            return read_item(ctx, vector, ctx.expr(node.slice), node.slice.span, node.span)
         raise ctx.refuse(
             node.slice.span,
-            "an index into a tuple must be known when the program is compiled",
+            "an index into a tuple must be known when the program is compiled, unless all items have one type",
             "use a list, or unpack the tuple",
         )
     if not -count <= index < count:
@@ -178,27 +186,34 @@ def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscrip
     return hir.FieldGet(t.args[index % count], value, field_name(index % count))
 
 
-def _slice(ctx: Context, value: hir.Expr, node: tree.Slice, whole: tree.Subscript) -> hir.Expr:
-    parts: list[hir.Expr | None] = []
+def as_vector(ctx: Context, value: hir.Expr, t: ClassType) -> hir.Expr | None:
+    """Return a tuple of known length as one of any length, None if its items have several types."""
+    return adapt(ctx, value, ctx.world.vector_type(t.args[0])) if t.args else None
+
+
+def _tuple_slice(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Slice) -> hir.Expr | None:
+    """A slice of a tuple: of known length where the bounds are literals."""
+    bounds: list[int | None] = []
     for part in (node.lower, node.upper, node.step):
-        is_absent = part is None or (isinstance(part, tree.Constant) and part.value is None)
-        parts.append(None if part is None or is_absent else coerce(ctx, ctx.expr(part), INT, part.span))
-    lower, upper, step = parts
-    method = "_slice" if step is None else "_slice_step"
+        number = literal_int(part) if part is not None else None
+        if part is not None and number is None:
+            return None
+        bounds.append(number)
+    if bounds[2] == 0:
+        return None
+    held, kept = ctx.hold(value)
+    chosen = range(len(t.args))[slice(*bounds)]
+    items: list[hir.Expr] = [hir.FieldGet(t.args[index], kept, field_name(index)) for index in chosen]
+    made = make_tuple(ctx, items, node.span)
+    return hir.Let(made.type, held, made)
+
+
+def _slice(ctx: Context, value: hir.Expr, node: tree.Slice, whole: tree.Subscript) -> hir.Expr:
+    bounds = [(bound, whole.span) for bound in slice_bounds(ctx, node)]
+    method = "_slice" if len(bounds) == len(PLAIN_BOUNDS) else "_slice_step"
     if find_method(ctx, value.type, method) is None:
         raise ctx.refuse(whole.span, f"a `{value.type}` cannot be sliced")
-    if step is None:
-        bounds = [lower or hir.Const(INT, 0), upper or hir.Const(INT, INT_MAX)]
-        return invoke(ctx, value, method, [(bound, whole.span) for bound in bounds], whole.span)
-    zero = hir.Const(INT, 0)
-    args: list[hir.Expr] = [
-        hir.Const(BOOL, lower is not None),
-        lower or zero,
-        hir.Const(BOOL, upper is not None),
-        upper or zero,
-        step,
-    ]
-    return invoke(ctx, value, method, [(arg, whole.span) for arg in args], whole.span)
+    return invoke(ctx, value, method, bounds, whole.span)
 
 
 @expression(tree.GeneratorExp)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.coerce import coerce
+from krait.check.constants import INT_MAX
 from krait.check.context import Context
 from krait.check.invoke import invoke
-from krait.check.types import INT, U32, ClassType, Primitive, Type, prune
+from krait.check.types import BOOL, INT, U32, ClassType, Primitive, Type, prune
 from krait.diagnostics import Span
+from krait.syntax import tree
 
 _FARTHEST = 0x7FFFFFFF
 _READ = "list index out of range"
@@ -59,6 +61,26 @@ def place(
     if isinstance(index, hir.Const) and isinstance(index.value, int) and -_FARTHEST <= index.value < 0:
         return invoke(ctx, owner, "_place_back", [(hir.Const(U32, -index.value), where), text], span)
     return invoke(ctx, owner, "_place", [(index, where), text], span)
+
+
+PLAIN_BOUNDS = ("start", "stop")
+"""What `slice_bounds` gives for a slice without a step."""
+
+
+def slice_bounds(ctx: Context, node: tree.Slice, *, stepped: bool = False) -> list[hir.Expr]:
+    """Return start and stop of a slice; with a step, or if ``stepped``: whether there is a start, the start, the same
+    of the stop, and the step.
+    """
+    parts: list[hir.Expr | None] = []
+    for part in (node.lower, node.upper, node.step):
+        is_absent = part is None or (isinstance(part, tree.Constant) and part.value is None)
+        parts.append(None if part is None or is_absent else coerce(ctx, ctx.expr(part), INT, part.span))
+    lower, upper, step = parts
+    zero = hir.Const(INT, 0)
+    if step is None and not stepped:
+        return [lower or zero, upper or hir.Const(INT, INT_MAX)]
+    given = [hir.Const(BOOL, lower is not None), lower or zero, hir.Const(BOOL, upper is not None), upper or zero]
+    return [*given, step or hir.Const(INT, 1)]
 
 
 def leaves_lists(ctx: Context, value: hir.Expr) -> bool:

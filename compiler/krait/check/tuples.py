@@ -29,6 +29,11 @@ def is_tuple(decl: ClassDecl) -> bool:
     return decl.name == "tuple" and decl.module.name.startswith("krait.tuple.")
 
 
+def is_vector(decl: ClassDecl) -> bool:
+    """Return whether a class is that of tuples of any length."""
+    return decl.name == "tuple" and decl.module.name == "krait.tuple"
+
+
 def field_name(index: int) -> str:
     """Return the name of the field of item ``index``."""
     return f"item{index}"

@@ -224,7 +224,8 @@ def display(t: Type) -> str:
     if isinstance(t, Primitive | TypeParam):
         return t.name
     if isinstance(t, ClassType):
-        return f"{t.decl.name}[{', '.join(map(display, t.args))}]" if t.args else t.decl.name
+        more = ", ..." if t.decl.module.name == "krait.tuple" else ""
+        return f"{t.decl.name}[{', '.join(map(display, t.args))}{more}]" if t.args else t.decl.name
     if isinstance(t, Optional):
         return f"{display(t.inner)} | None"
     if isinstance(t, FunctionType):

@@ -394,6 +394,12 @@ class World:
         """The type ``dict[key, value]``."""
         return self.library_class("dict", key, value)
 
+    def vector_type(self, item: Type) -> ClassType:
+        """The type ``tuple[item, ...]``."""
+        decl = self.library_symbol("krait.tuple", "tuple")
+        assert isinstance(decl, ClassDecl)
+        return ClassType(decl, (item,))
+
     # --- classes ---------------------------------------------------------------------------------------------------
 
     def class_of(self, t: Type) -> tuple[ClassDecl, tuple[Type, ...]] | None:
