@@ -15,6 +15,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    Alias,
     ClassDecl,
     ClassType,
     FunctionType,
@@ -120,6 +121,8 @@ class Annotations:
                 return symbol
             case NamedType():
                 return symbol.type
+            case Alias():
+                return Annotations(self.world, symbol.module, {}, self.instance).type(symbol.node)
             case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
                 return NEVER
             case Intrinsic(name=special) if special.startswith("typing.") and name not in TYPES_LATER:

@@ -44,12 +44,14 @@ from krait.check.types import (
     NONE,
     OWNED,
     U32,
+    Alias,
     ClassDecl,
     ClassType,
     FunctionDecl,
     GlobalVar,
     Infer,
     Instance,
+    Intrinsic,
     Local,
     Optional,
     Type,
@@ -362,6 +364,10 @@ def _is_still(ctx: Context, node: tree.expr) -> bool:
 def assign(ctx: Context, node: tree.Assign) -> None:
     """``a = b = value``."""
     first, *others = node.targets
+    if ctx.is_module_code and isinstance(first, tree.Name) and not others:
+        meaning = ctx.module.symbols.get(first.id)
+        if isinstance(meaning, Alias) or (isinstance(meaning, Intrinsic) and meaning.name == "typing.TypeVar"):
+            return
     if not others and isinstance(first, tree.Tuple) and isinstance(node.value, tree.Tuple):
         if len(first.elts) == len(node.value.elts) and not any(
             isinstance(item, tree.Starred) for item in (*first.elts, *node.value.elts)
@@ -439,6 +445,8 @@ def _wanted(ctx: Context, target: tree.expr) -> Type | None:
 @statement(tree.AnnAssign)
 def ann_assign(ctx: Context, node: tree.AnnAssign) -> None:
     """``name: type = value``."""
+    if isinstance(node.target, tree.Name) and isinstance(ctx.module.symbols.get(node.target.id), Alias):
+        return
     declared = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(node.annotation)
     if prune(declared) in (NONE, NEVER):
         raise ctx.refuse(node.annotation.span, f"`{declared}` cannot be the type of a variable")

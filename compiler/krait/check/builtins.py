@@ -18,7 +18,7 @@ from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
-from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, plan
+from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key
 from krait.check.operators import binary
 from krait.check.tuples import is_tuple, is_vector
@@ -208,7 +208,8 @@ def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 def len_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``len(x)``."""
     (arg,) = _plain_args(ctx, node, 1, 1)
-    value = ctx.expr(arg)
+    members = members_of(ctx, arg)
+    value = ctx.expr(arg) if members is None else members
     if isinstance(prune(value.type), Infer):
         raise ctx.unknown(arg.span, "this value")
     made = try_invoke(ctx, value, "__len__", [], node.span)
@@ -517,6 +518,9 @@ def gather(
 
     An object of a class of ``keep`` is returned as it is, and with ``vectors`` a tuple is.
     """
+    members = members_of(ctx, node)
+    if members is not None:
+        return members, True
     if isinstance(node, tree.GeneratorExp):
         return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
     if isinstance(node, tree.Tuple) and not vectors:

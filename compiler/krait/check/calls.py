@@ -16,6 +16,7 @@ from krait.check.builtins import BUILTINS, convert, list_of_items, sort_list
 from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
+from krait.check.enums import LOOKUP
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method, dict_of_items, is_dict
@@ -120,6 +121,8 @@ def call_symbol(
             raise ctx.later(node.span, f"`{name.removeprefix('typing.')}`")
         case NamedType(type=t) if isinstance(t, Primitive) and (t in FIXED or t is F32):
             return convert_fixed(ctx, t, node)
+        case ClassDecl() if node in symbol.enum_calls:
+            return construct(ctx, symbol, node, types, expected)
         case ClassDecl():
             made = convert(ctx, symbol, node, expected)
             return (
@@ -284,7 +287,9 @@ def _base_fields_assigned(ctx: Context, func: tree.Attribute, base: ClassType) -
 def construct(
     ctx: Context, decl: ClassDecl, node: tree.Call, types: tuple[Type, ...], expected: Type | None
 ) -> hir.Expr:
-    """``Class(args)``: a new object, then ``__init__``."""
+    """``Class(args)``: a new object, then ``__init__``; of an enum, the member that has the value."""
+    if decl.enum and node not in decl.enum_calls:
+        return call_function(ctx, decl.methods[LOOKUP], (), None, node, (), expected)
     if types and len(types) != len(decl.type_params):
         raise ctx.refuse(
             node.func.span, f"`{decl.name}` takes {len(decl.type_params)} type arguments, not {len(types)}"

@@ -13,7 +13,7 @@ from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
-from krait.check.operators import operands
+from krait.check.operators import member_value, operands
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector
 from krait.check.types import (
@@ -180,6 +180,7 @@ def compare(
     if kind in (tree.Is, tree.IsNot):
         same = _identical(ctx, left, right, spans)
         return same if kind is tree.Is else negate(same)
+    left, right = member_value(left), member_value(right)
     numeric = _numeric(ctx, kind, left, right, spans)
     if numeric is not None:
         return numeric

@@ -122,6 +122,8 @@ def _junction(ctx: Context, is_and: bool, values: tuple[tree.expr, ...]) -> Cond
     result = condition(ctx, first)
     for node in others:
         ctx.flow = result.true if is_and else result.false
+        if ctx.is_idle:
+            break
         part = condition(ctx, node)
         if is_and:
             value = hir.Conditional(BOOL, result.value, part.value, hir.Const(BOOL, False))
@@ -169,7 +171,7 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     answer = _known_instance(inner, wanted)
     if answer is not None and (not isinstance(t, Optional) or not answer):
         result = hir.Const(BOOL, answer)
-        pure = access_path(ctx, subject) is not None
+        pure = isinstance(subject, tree.Name | tree.Attribute) and access_path(ctx, subject) is not None
         test: hir.Expr = result if pure else hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], result)
         return Condition(test, known if answer else known.stop(), known.stop() if answer else known)
     held, kept = ctx.hold(value)

@@ -134,6 +134,11 @@ class Context:
         owner = self.instance.decl.owner
         return ClassType(owner, self.instance.args[: len(owner.type_params)]) if owner is not None else None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether what follows is for values of other types than those that the function is checked for here."""
+        return not self.flow.reachable and bool(self.instance.decl.open_params)
+
     # --- errors ----------------------------------------------------------------------------------------------------
 
     def refuse(self, span: Span, message: str, *hints: str, label: str = "", notes: Iterable[Note] = ()) -> Refusal:
@@ -199,6 +204,8 @@ class Context:
         """Check statements and return what they became."""
         with self.collect() as block:
             for node in statements:
+                if self.is_idle:
+                    break
                 self.statement(node)
         return block
 

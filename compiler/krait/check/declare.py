@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from krait.check.enums import KINDS, make_enum
 from krait.check.names import scan
 from krait.check.types import (
     BOOL,
     FLOAT,
     INT,
     NONE,
+    Alias,
     ClassDecl,
     ClassVariable,
     DataField,
@@ -22,6 +24,7 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Import,
+    Intrinsic,
     ModuleDecl,
     Symbol,
     TypeParam,
@@ -48,6 +51,8 @@ class _Declarer:
     def __init__(self, module: ModuleDecl, sink: DiagnosticSink) -> None:
         self.module = module
         self.sink = sink
+        self.type_variables: set[str] = set()
+        self.protocols: set[str] = set()
 
     def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
         self.sink.error(message, span, label=label, hints=hints, filename=self.module.filename)
@@ -68,9 +73,35 @@ class _Declarer:
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
         )
+        if not self.module.library:
+            for statement in self.module.tree.body:
+                self.type_name(statement)
         for statement in self.module.tree.body:
             self.statement(statement)
         self.variables()
+
+    def type_name(self, node: tree.stmt) -> None:
+        """Declare what a statement gives a name for types alone: a type variable, a protocol, an alias."""
+        match node:
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=func)) if (
+                _dotted_name(func).rpartition(".")[2] == "TypeVar"
+            ):
+                self.type_variables.add(name)
+                self.module.symbols[name] = Intrinsic("typing.TypeVar")
+            case tree.ClassDef(name=name, bases=bases) if any(_root_name(base) == "Protocol" for base in bases):
+                self.protocols.add(name)
+            case tree.TypeAlias(name=tree.Name(id=name), value=value):
+                self.module.symbols[name] = Alias(name, self.module, value)
+            case tree.AnnAssign(target=tree.Name(id=name), annotation=annotation, value=value) if (
+                value is not None and _dotted_name(annotation).rpartition(".")[2] == "TypeAlias"
+            ):
+                self.module.symbols[name] = Alias(name, self.module, value)
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Subscript() as value) if (
+                _root_name(value) in _ALIASED
+            ):
+                self.module.symbols[name] = Alias(name, self.module, value)
+            case _:
+                pass
 
     def statement(self, node: tree.stmt) -> None:
         match node:
@@ -96,7 +127,7 @@ class _Declarer:
         return None if self.module.library else GlobalVar(name, self.module, NONE)
 
     def add(self, name: str, symbol: Symbol, span: Span) -> None:
-        if name in self.module.symbols and not isinstance(symbol, Import):
+        if name in self.module.symbols and not isinstance(symbol, Import) and name not in self.protocols:
             self.error(
                 f"`{name}` is defined twice in this module",
                 span,
@@ -113,13 +144,6 @@ class _Declarer:
         for node in nodes:
             if isinstance(node, tree.TypeVar):
                 params.append(TypeParam(node.name))
-                if node.bound is not None and not self.module.library:
-                    self.error(
-                        "not yet part of Krait: bounds of type parameters",
-                        node.bound.span,
-                        "",
-                        "leave the bound out: each use is checked with the types that it gives",
-                    )
             else:
                 self.error("not yet part of Krait: `*` and `**` type parameters", node.span)
         return tuple(params)
@@ -133,9 +157,36 @@ class _Declarer:
             "method" if owner else "function",
             type_params=self.type_params(node.type_params),
         )
+        decl.type_params += self.named_params(_annotations(node), decl.all_type_params)
+        if not self.module.library:
+            self.open_params(decl)
         for decorator in node.decorator_list:
             self.decorator(decl, decorator)
         return decl
+
+    def named_params(self, nodes: Iterable[tree.expr], known: Iterable[TypeParam]) -> tuple[TypeParam, ...]:
+        """New type parameters for the variables made by ``TypeVar`` that annotations name."""
+        names = {param.name for param in known}
+        found: dict[str, TypeParam] = {}
+        for root in nodes:
+            for node in sorted(tree.walk(root), key=lambda node: node.span):
+                name = node.id if isinstance(node, tree.Name) else None
+                if isinstance(node, tree.Constant) and isinstance(node.value, str):
+                    name = node.value
+                if name in self.type_variables and name not in names:
+                    found.setdefault(name, TypeParam(name))
+        return tuple(found.values())
+
+    def open_params(self, decl: FunctionDecl) -> None:
+        """A parameter that takes any object, or all that a protocol describes, has a type parameter of its own."""
+        arguments = decl.node.args
+        for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            match arg.annotation:
+                case tree.Name(id=name) if name == "object" or name in self.protocols:
+                    decl.open_params[arg.arg] = TypeParam(f"{name} {arg.arg}")
+                case _:
+                    pass
+        decl.type_params += tuple(decl.open_params.values())
 
     def decorator(self, decl: FunctionDecl, node: tree.expr) -> None:
         name = _dotted_name(node.func if isinstance(node, tree.Call) else node)
@@ -176,6 +227,8 @@ class _Declarer:
 
     def cls(self, node: tree.ClassDef) -> ClassDecl:
         decl = ClassDecl(node.name, self.module, node, self.type_params(node.type_params))
+        generic = sorted(node.bases, key=lambda base: _root_name(base) != "Generic")
+        decl.type_params += self.named_params(generic, decl.type_params)
         if self.module.library and self.module.name.startswith("krait."):
             decl.primitive = _PRIMITIVES.get(node.name)
         for decorator in node.decorator_list:
@@ -194,6 +247,13 @@ class _Declarer:
                 self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
         for statement in node.body:
             self.member(decl, statement)
+        if node.name in self.protocols:
+            decl.abstract.update(decl.methods)
+        for base in node.bases:
+            kind = KINDS.get(_dotted_name(base).removeprefix("enum."))
+            if kind is not None and not self.module.library:
+                decl.enum = kind
+                make_enum(decl, kind, lambda span, text, hint: self.error(text, span, "", hint))
         return decl
 
     def member(self, decl: ClassDecl, node: tree.stmt) -> None:
@@ -211,7 +271,7 @@ class _Declarer:
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
                 pass
-            case tree.Assign(targets=(tree.Name(id="__slots__"),)):
+            case tree.Assign(targets=(tree.Name(id="__slots__" | "__match_args__"),)):
                 pass
             case tree.Assign(targets=(tree.Name(id=name),)) | tree.AnnAssign(target=tree.Name(id=name)):
                 self.class_variable(decl, name, node)
@@ -329,6 +389,27 @@ def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
             pending.extend(getattr(node, name, ()))
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             pending.extend(part.body)
+
+
+_ALIASED = frozenset(
+    {
+        *("list", "dict", "set", "tuple", "frozenset", "List", "Dict", "Set", "Tuple", "FrozenSet"),
+        *("Optional", "Union", "Callable", "Iterable", "Iterator", "Sequence"),
+    }
+)
+"""What the value of an assignment begins with if it is a type."""
+
+
+def _root_name(node: tree.expr) -> str:
+    return _dotted_name(node.value if isinstance(node, tree.Subscript) else node).rpartition(".")[2]
+
+
+def _annotations(node: tree.FunctionDef) -> list[tree.expr]:
+    arguments = node.args
+    parts = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    parts += [part for part in (arguments.vararg, arguments.kwarg) if part is not None]
+    found = [part.annotation for part in parts if part.annotation is not None]
+    return [*found, node.returns] if node.returns is not None else found
 
 
 def _is_class_var(node: tree.AnnAssign) -> bool:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.assignment import assign_name
+from krait.check.classes import class_named
 from krait.check.coerce import adapt, coerce, common_type, require
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
+from krait.check.enums import BY_NAME
 from krait.check.invoke import find_method, invoke
 from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
 from krait.check.iteration import comprehension_loops
@@ -25,6 +27,7 @@ from krait.check.types import (
     NONE,
     ClassType,
     Infer,
+    Instance,
     Optional,
     Type,
     prune,
@@ -147,7 +150,11 @@ def list_comp(ctx: Context, node: tree.ListComp, expected: Type | None) -> hir.E
 
 @expression(tree.Subscript)
 def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.Expr:
-    """``value[index]`` and ``value[a:b:c]``."""
+    """``value[index]`` and ``value[a:b:c]``; ``Enum["NAME"]``."""
+    cls = class_named(ctx, node.value) if isinstance(node.value, tree.Name | tree.Attribute) else None
+    if cls is not None and cls.decl.enum:
+        name = coerce(ctx, ctx.expr(node.slice), ctx.world.str_type, node.slice.span)
+        return ctx.call(Instance(cls.decl.methods[BY_NAME]), [name], cls, node.span)
     value = ctx.expr(node.value)
     t = prune(value.type)
     if isinstance(t, Infer):

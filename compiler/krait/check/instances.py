@@ -343,6 +343,10 @@ def _check_declared(world: World, decl: FunctionDecl) -> None:
     if not decl.all_type_params:
         check_function(world, Instance(decl))
         return
+    if decl.owner is not None and len(decl.all_type_params) == len(decl.open_params):
+        own = ClassType(decl.owner)  # an object of the same class is what most methods are for
+        check_function(world, Instance(decl, (own,) * len(decl.open_params)))
+        return
     try:
         signature(world, decl)
     except Refusal:

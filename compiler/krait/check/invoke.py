@@ -13,6 +13,8 @@ from krait.check.coerce import adapt, coerce, is_none, require, unwrap
 from krait.check.context import Context
 from krait.check.signatures import signature
 from krait.check.types import (
+    BOOL,
+    U32,
     ClassType,
     FunctionDecl,
     FunctionType,
@@ -125,9 +127,20 @@ def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
     made = try_invoke(ctx, value, how, [], span)
     if made is not None:
         return made
-    raise ctx.refuse(
-        span,
-        f"`{t}` has no method `{how}`",
-        "give the class a method `def __repr__(self) -> str:`",
-        label="CPython would print its address",
-    )
+    if isinstance(t, ClassType) and not t.decl.module.library:
+        return _text_of_object(ctx, value, t, how, span)
+    raise ctx.refuse(span, f"`{t}` has no method `{how}`", "print its parts")
+
+
+def _text_of_object(ctx: Context, value: hir.Expr, t: ClassType, how: str, span: Span) -> hir.Expr:
+    """Return the text of an object whose class has none of its own: that of a derived class, else its address."""
+    text = ctx.world.str_type
+    local = ctx.temp(t)
+    kept = hir.LocalGet(t, local)
+    parts: list[hir.Expr] = [hir.Text(text, t.decl.module.name), hir.TypeName(text, kept), hir.Cast(U32, kept)]
+    result = ctx.library("krait.object", "default_repr", parts, text, span)
+    for cls in ctx.world.subclasses(t):
+        if "__repr__" in cls.decl.methods or (how == "__str__" and "__str__" in cls.decl.methods):
+            own = text_of(ctx, hir.Cast(cls, kept), how, span)
+            result = hir.Conditional(text, hir.IsInstance(BOOL, kept, cls), own, result)
+    return hir.Let(text, [hir.Assign(ctx.line, local, value)], result)

@@ -16,16 +16,19 @@ from typing import TypeAlias
 
 from krait.check import hir
 from krait.check.assignment import Element, assign_element
+from krait.check.classes import class_named
 from krait.check.coerce import adapt, coerce, common_type, require
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, literal_int
 from krait.check.context import Context, Loop
 from krait.check.displays import list_of
+from krait.check.enums import MEMBERS
 from krait.check.flow import Flow, join
 from krait.check.hashing import has_random_hash
 from krait.check.invoke import find_method, invoke
 from krait.check.names import names_of_target, scan
 from krait.check.nested import share_targets
+from krait.check.scopes import touch_declaration
 from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
 from krait.check.tuples import field_name, is_tuple
@@ -35,6 +38,7 @@ from krait.check.types import (
     U32,
     ClassType,
     Infer,
+    Instance,
     Intrinsic,
     Local,
     Optional,
@@ -295,6 +299,9 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
     args = _range_args(ctx, node)
     if args is not None:
         return _range_plan(ctx, args, node.span, backwards=False)
+    members = members_of(ctx, node)
+    if members is not None:
+        return _value_plan(ctx, members, node.span)
     match node:
         case tree.Call(func=tree.Name(id=name), args=call_args) if name in WRAPPERS and name not in ctx.scope:
             if isinstance(ctx.lookup(name), Intrinsic):
@@ -306,6 +313,15 @@ def plan(ctx: Context, node: tree.expr) -> Plan:
         case _:
             pass
     return _value_plan(ctx, ctx.expr(node), node.span)
+
+
+def members_of(ctx: Context, node: tree.expr) -> hir.Expr | None:
+    """Return the list of an enum's members if an expression names the enum, else None."""
+    cls = class_named(ctx, node) if isinstance(node, tree.Name | tree.Attribute) else None
+    if cls is None or not cls.decl.enum:
+        return None
+    made = ctx.call(Instance(cls.decl.methods[MEMBERS]), [], ctx.world.list_type(cls), node.span)
+    return touch_declaration(ctx, cls.decl, node, made)
 
 
 def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:

@@ -24,6 +24,7 @@ from krait.check.types import (
     U8,
     U16,
     U64,
+    ClassType,
     Infer,
     Optional,
     Type,
@@ -107,6 +108,12 @@ def operands(ctx: Context, left: tree.expr, right: tree.expr, expected: Type | N
     return a, ctx.expr(right, a.type if prune(a.type) in (*FIXED, F32) else None)
 
 
+def member_value(value: hir.Expr) -> hir.Expr:
+    """Return a member of an ``IntEnum`` as the int that it is, any other value as itself."""
+    t = prune(value.type)
+    return hir.FieldGet(INT, value, "value") if isinstance(t, ClassType) and t.decl.enum == "int" else value
+
+
 def int_constant(ctx: Context, value: int, expected: Type | None, span: Span) -> hir.Expr:
     """Return an int literal as what the context wants of it: a fixed-width integer, else an int."""
     wanted = prune(expected) if expected is not None else INT
@@ -125,6 +132,7 @@ def binary(
     ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr, node: tree.BinOp | tree.AugAssign
 ) -> hir.Expr:
     """Return ``left op right`` for checked operands."""
+    left, right = member_value(left), member_value(right)
     a, b = prune(left.type), prune(right.type)
     if a in _NUMBERS and b in _NUMBERS:
         return _numeric(ctx, op, left, right, node)

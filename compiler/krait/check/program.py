@@ -22,6 +22,7 @@ from krait.check import (  # noqa: F401
     hir,
     iterators,
     managers,
+    matching,
     operators,
     statements,
 )

@@ -131,7 +131,9 @@ class _Signatures:
                 f"write `{arg.arg}: int`, for example",
                 label="needs an annotation",
             )
-        t: Type | None = self.iterated(arg.annotation) if self.decl.closure is None else None
+        t: Type | None = self.decl.open_params.get(arg.arg)
+        if t is None and self.decl.closure is None:
+            t = self.iterated(arg.annotation)
         t = t or self.annotations.type(arg.annotation)
         if prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")

@@ -6,11 +6,13 @@ In: syntax. Out: typed statements; the flow of the function along each path.
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.annotations import Annotations
 from krait.check.classes import run_class_body
 from krait.check.closures import define
 from krait.check.coerce import coerce
 from krait.check.conditions import Condition, condition
 from krait.check.context import Context, Loop, statement
+from krait.check.declining import decline
 from krait.check.exceptions import leave
 from krait.check.flow import join
 from krait.check.generators import yield_statement
@@ -187,6 +189,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if isinstance(result, Infer) and node.value is not None:
         _return_inferred(ctx, node.value, result, line)
         return
+    if isinstance(node.value, tree.Name) and node.value.id == "NotImplemented" and ctx.lookup("NotImplemented") is None:
+        decline(ctx, node)
+        return
     if result is NEVER:
         raise ctx.refuse(node.span, "a function with the result `NoReturn` does not return")
     if node.value is None or (isinstance(node.value, tree.Constant) and node.value.value is None):
@@ -336,14 +341,4 @@ def has_code(ctx: Context, module: ModuleDecl) -> bool:
 @statement(tree.TypeAlias)
 def type_alias(ctx: Context, node: tree.TypeAlias) -> None:
     """``type X = …``."""
-    raise ctx.later(node.span, "type aliases", "write the type out")
-
-
-@statement(tree.Match)
-def match_(ctx: Context, node: tree.Match) -> None:
-    """``match``."""
-    raise ctx.later(
-        Span(node.span.start_line, node.span.start_col, node.span.start_line, node.span.start_col + 5),
-        "`match`",
-        "write `if` and `elif`",
-    )
+    Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(node.value)

@@ -317,6 +317,7 @@ class FunctionDecl:
     parameter is the class that it is called on), ``nested`` (takes the function's own object).
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     factories: what makes the defaults of parameters anew for each call.
+    open_params: parameters declared as ``object`` or as a protocol, each with the type parameter that stands for it.
     """
 
     name: str
@@ -332,6 +333,7 @@ class FunctionDecl:
     scope: Mapping[str, Type] = field(default_factory=dict)
     closure: ClassDecl | None = None
     factories: dict[str, FunctionDecl] = field(default_factory=dict)
+    open_params: dict[str, TypeParam] = field(default_factory=dict)
 
     @property
     def qualified_name(self) -> str:
@@ -401,7 +403,8 @@ class ClassDecl:
 
     base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
-    data: for a dataclass, what its decorator says.
+    data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
+    members: of an enum, by name.  enum_calls: the calls that make them.
     """
 
     name: str
@@ -416,6 +419,9 @@ class ClassDecl:
     abstract: set[str] = field(default_factory=set)
     data: DataOptions | None = None
     data_made: bool = False
+    enum: str = ""
+    members: tuple[str, ...] = ()
+    enum_calls: set[tree.Call] = field(default_factory=set)
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None
@@ -485,6 +491,15 @@ class NamedType:
 
 
 @dataclass(slots=True, eq=False)
+class Alias:
+    """Another name for a type: ``type Row = list[int]``, or the same by an assignment."""
+
+    name: str
+    module: ModuleDecl
+    node: tree.expr
+
+
+@dataclass(slots=True, eq=False)
 class Import:
     """A name that an import binds: a module, or with ``member`` something in it. Looked up when it is first used."""
 
@@ -518,7 +533,7 @@ class ModuleDecl:
     is_main: bool = False
 
 
-Symbol: TypeAlias = GlobalVar | FunctionDecl | ClassDecl | ModuleDecl | Intrinsic | NamedType | Import
+Symbol: TypeAlias = Alias | GlobalVar | FunctionDecl | ClassDecl | ModuleDecl | Intrinsic | NamedType | Import
 """What a name at module level can mean."""
 
 

@@ -134,6 +134,7 @@ _TYPING: dict[str, Type | str] = {
         "Self",
         "override",
         "final",
+        "TypeAlias",
         "TYPE_CHECKING",
     )
 }
@@ -147,6 +148,7 @@ PROVIDED = {
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait.unsafe": _UNSAFE,
     "typing": _TYPING,
+    "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},
     "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
     "collections.abc": {
         name: f"typing.{name}" for name in ("Callable", "Generator", "Iterable", "Iterator", "Sequence")

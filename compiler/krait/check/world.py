@@ -50,7 +50,7 @@ MAX_INSTANCES = 20_000
 """Instances of functions in one program; generics that call themselves with ever larger types end here."""
 
 
-_MARKS = frozenset({"abc.ABC"})
+_MARKS = frozenset({"abc.ABC", "typing.Generic", "typing.Protocol", "enum.Enum", "enum.IntEnum", "enum.StrEnum"})
 """Bases that say something of a class and have nothing to inherit."""
 
 MAX_TYPE = 100
@@ -166,14 +166,6 @@ class World:
             root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
             if isinstance(root, Intrinsic) and root.name in _MARKS:
                 continue
-            if isinstance(root, Intrinsic) and root.name in ("typing.Generic", "typing.Protocol"):
-                short = root.name.rpartition(".")[2]
-                raise self.refuse(
-                    decl.module,
-                    node.span,
-                    f"not yet part of Krait: `{short}` as a base",
-                    hints=("write `class Name[T]:` for a generic class",),
-                )
             found.append(node)
         if len(found) > 1:
             raise self.refuse(
