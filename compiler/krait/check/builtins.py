@@ -264,7 +264,8 @@ def divmod_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 def pow_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``pow(a, b)``."""
     if len(node.args) == 3:
-        raise ctx.later(node.span, "`pow` with a modulus", "multiply in a loop, with `% m` after each step")
+        numbers = [coerce(ctx, value, INT, node.span) for value in ctx.attempt((arg, INT) for arg in node.args)]
+        return ctx.library("krait.modular", "power", numbers, INT, node.span)
     base, exponent = _plain_args(ctx, node, 2, 2)
     return ctx.expr(tree.BinOp(base, tree.POW, exponent, node.span))
 

@@ -32,6 +32,8 @@ from krait.check.scopes import (
 )
 from krait.check.sets import set_method
 from krait.check.signatures import declared_fields, signature
+from krait.check.templates import format_call
+from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
     F32,
@@ -143,6 +145,8 @@ def call_symbol(
 
 
 def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
+    if func.attr == "format" and isinstance(func.value, tree.Constant) and isinstance(func.value.value, str):
+        return format_call(ctx, func.value.value, node)
     module = module_named(ctx, func.value)
     if module is not None:
         return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
@@ -393,11 +397,12 @@ def call_function(
 
 def _match(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) -> list[_Given]:
     """Find the parameter of each argument, in the order of the arguments."""
-    positional = [param for param in sig.params if not param.keyword_only]
+    positional = [param for param in sig.params if not param.keyword_only and not param.variadic]
+    rest = next((param for param in sig.params if param.variadic), None)
     name = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
     kind = "positional " if any(param.keyword_only for param in sig.params) else ""
     notes = [Note(f"`{name}` is defined here", _heading(decl))] if decl.module is ctx.module else []
-    if len(node.args) > len(positional):
+    if len(node.args) > len(positional) and rest is None:
         extra = node.args[len(positional)].span.to(node.args[-1].span)
         raise ctx.refuse(
             extra,
@@ -406,6 +411,8 @@ def _match(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) ->
             notes=notes,
         )
     given = [_Given(param, value) for param, value in zip(positional, node.args, strict=False)]
+    if rest is not None:
+        given.append(_Given(rest, tree.Tuple(node.args[len(positional) :], tree.LOAD, node.span)))
     by_name = {param.name: param for param in sig.params if not param.positional_only}
     for keyword in node.keywords:
         param = by_name.get(keyword.arg or "")
@@ -447,6 +454,8 @@ def _arguments(
     failed: Refusal | None = None
     for item in given:
         wanted = substitute(item.param.type, env)
+        if item.param.item is not None and isinstance(item.node, tree.Tuple):
+            unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         try:
             value = _argument(ctx, decl, item, wanted)

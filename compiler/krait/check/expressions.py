@@ -85,9 +85,8 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
     item_wanted: Type | None = None
     if isinstance(wanted, ClassType) and wanted.decl is ctx.world.list_type(INT).decl:
         item_wanted = wanted.args[0]
-    for item in node.elts:
-        if isinstance(item, tree.Starred):
-            raise ctx.later(item.span, "`*` in a list", "build the list with `+` or `extend`")
+    if any(isinstance(item, tree.Starred) for item in node.elts):
+        return ctx.expr(_joined(node), expected)
     values = ctx.attempt((item, item_wanted) for item in node.elts)
     spans = [item.span for item in node.elts]
     if item_wanted is not None and not isinstance(prune(item_wanted), Infer):
@@ -98,6 +97,24 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
         adapted = [adapt(ctx, value, item_type) for value in values]
         values = [value for value in adapted if value is not None]
     return list_of(ctx, values, item_type, node.span)
+
+
+def _joined(node: tree.List) -> tree.expr:
+    """Return the sum of lists that a list with starred items is."""
+    parts: list[tree.expr] = []
+    for item in node.elts:
+        if isinstance(item, tree.Starred):
+            target = tree.Name("$each", tree.STORE, item.span)
+            source = tree.comprehension(target, item.value, (), item.span)
+            parts.append(tree.ListComp(tree.Name("$each", tree.LOAD, item.span), (source,), item.span))
+        elif parts and isinstance(parts[-1], tree.List):
+            parts[-1] = tree.List((*parts[-1].elts, item), tree.LOAD, node.span)
+        else:
+            parts.append(tree.List((item,), tree.LOAD, node.span))
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = tree.BinOp(whole, tree.ADD, part, node.span)
+    return whole
 
 
 @expression(tree.Tuple)

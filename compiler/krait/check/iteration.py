@@ -490,7 +490,7 @@ def _tuple_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan
     """A tuple whose items have one type: the list of them."""
     held, kept = ctx.hold(value)
     items = [(hir.FieldGet(item, kept, field_name(index)), span) for index, item in enumerate(t.args)]
-    common = common_type(
+    common = INT if not items else common_type(
         ctx, [(value, where) for value, where in items], None, "the items of a tuple that is iterated over"
     )
     adapted = [value for value in (adapt(ctx, item, common) for item, _ in items) if value is not None]

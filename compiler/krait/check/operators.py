@@ -13,6 +13,7 @@ from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.setlike import OPERATORS, set_operation
+from krait.check.templates import percent
 from krait.check.types import (
     BOOL,
     F32,
@@ -90,6 +91,8 @@ def bin_op(ctx: Context, node: tree.BinOp, expected: Type | None) -> hir.Expr:
     value = literal_int(node)
     if value is not None:
         return int_constant(ctx, value, expected, node.span)
+    if isinstance(node.op, tree.Mod) and isinstance(node.left, tree.Constant) and isinstance(node.left.value, str):
+        return percent(ctx, node.left.value, node)
     masked = _masked(ctx, node) if expected is None or prune(expected) not in FIXED else None
     if masked is not None:
         return masked

@@ -75,11 +75,10 @@ class _Signatures:
     def work_out(self) -> Signature:
         arguments = self.decl.node.args
         leaves = self.decl.name == "__exit__" and self.decl.kind == "method"
-        for extra in (arguments.vararg, arguments.kwarg):
-            if extra is not None and not leaves:
-                raise self.annotations.refuse(
-                    extra.span, "not yet part of Krait: `*args` and `**kwargs` parameters", "take a list"
-                )
+        if arguments.kwarg is not None and not leaves:
+            raise self.annotations.refuse(
+                arguments.kwarg.span, "not yet part of Krait: `**kwargs` parameters", "take a `dict`"
+            )
         positional = [*arguments.posonlyargs, *arguments.args]
         defaults: dict[str, tree.expr] = {}
         for arg, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
@@ -97,8 +96,24 @@ class _Signatures:
         if leaves:
             return Signature(tuple(map(self.leaving, positional, range(3))), self.result())
         params = [self.parameter(arg, defaults, False, arg in arguments.posonlyargs) for arg in positional]
+        if arguments.vararg is not None:
+            params.append(self.variadic(arguments.vararg))
         params += [self.parameter(arg, defaults, True, False) for arg in arguments.kwonlyargs]
         return Signature(tuple(params), self.result())
+
+    def variadic(self, arg: tree.arg) -> Parameter:
+        """``*args: T``: a tuple whose length each call says, so the function is generic in it."""
+        plain = self.decl.closure is None
+        if not plain:
+            raise self.annotations.refuse(
+                arg.span, "not yet part of Krait: `*args` of functions within functions", "take a list"
+            )
+        parameter = self.parameter(arg, {}, False, True)
+        parameter.item, parameter.variadic = parameter.type, True
+        found = TypeParam(f"*{arg.arg}")
+        self.decl.type_params = (*self.decl.type_params, found)
+        parameter.type = found
+        return parameter
 
     def leaving(self, arg: tree.arg, at: int) -> Parameter:
         """A parameter of ``__exit__``: what `with` gives it is known, however it is annotated."""

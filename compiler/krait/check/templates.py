@@ -1,0 +1,164 @@
+"""`"…" % values` and `"…".format(values)` with a template that is a literal.
+
+In: templates and values. Out: the f-string that gives the same text, the values being evaluated before, in order.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Sequence
+
+from krait.check import hir
+from krait.check.context import Context
+from krait.check.tuples import field_name, is_tuple
+from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, prune
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_DIRECTIVE = re.compile(r"%(?P<flags>[-+ #0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<kind>.)", re.DOTALL)
+
+
+def percent(ctx: Context, template: str, node: tree.BinOp) -> hir.Expr:
+    """Return ``template % values``."""
+    right = node.right
+    values: list[hir.Expr]
+    if isinstance(right, tree.Tuple):
+        values = ctx.attempt((item, None) for item in right.elts)
+    else:
+        value = ctx.expr(right)
+        t = prune(value.type)
+        if isinstance(t, ClassType) and is_tuple(t.decl):
+            held, kept = ctx.hold(value)
+            values = [hir.FieldGet(item, kept, field_name(at)) for at, item in enumerate(t.args)]
+            made = _percent(ctx, template, values, node)
+            return hir.Let(made.type, held, made)
+        values = [value]
+    return _percent(ctx, template, values, node)
+
+
+def _percent(ctx: Context, template: str, values: Sequence[hir.Expr], node: tree.BinOp) -> hir.Expr:
+    pieces: list[tree.expr] = []
+    end, used = 0, 0
+    for found in _DIRECTIVE.finditer(template):
+        between = template[end : found.start()]
+        if "%" in between:
+            raise ctx.refuse(node.left.span, "incomplete format")
+        pieces.append(tree.Constant(between, node.span))
+        end = found.end()
+        if found["kind"] == "%":
+            pieces.append(tree.Constant("%", node.span))
+            continue
+        if used == len(values):
+            raise ctx.refuse(node.span, "not enough arguments for format string")
+        pieces.append(_directive(ctx, found, values[used], used, node))
+        used += 1
+    if "%" in template[end:]:
+        raise ctx.refuse(node.left.span, "incomplete format")
+    if used < len(values):
+        raise ctx.refuse(node.span, "not all arguments converted during string formatting")
+    pieces.append(tree.Constant(template[end:], node.span))
+    return _filled(ctx, pieces, {f"$value{at}": value for at, value in enumerate(values)}, node.span)
+
+
+def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, node: tree.BinOp) -> tree.expr:
+    """Return the field of an f-string that a directive stands for."""
+    span, kind, flags = node.span, found["kind"], found["flags"]
+    width, precision = found["width"], found["precision"]
+    name: tree.expr = tree.Name(f"$value{at}", tree.LOAD, span)
+    t = prune(value.type)
+    conversion = {"s": ord("s"), "r": ord("r")}.get(kind, -1)
+    align = "<" if "-" in flags else ">"
+    if kind == "c" and t in (INT, BOOL):
+        name = tree.Call(tree.Name("chr", tree.LOAD, span), (name,), (), span)
+    if kind in "src":
+        spec = (align if width else "") + width + (f".{precision or 0}" if precision is not None else "")
+        if kind == "c" and not width:
+            spec = ""
+    elif kind in "diuxXoeEfFgG":
+        if t not in (INT, BOOL, FLOAT):
+            raise ctx.refuse(span, f"%{kind} format: a real number is required, not `{t}`")
+        whole = kind in "diuxXo"
+        if whole and precision is not None:
+            raise ctx.later(span, "a precision of a whole number", "fill with zeros by the width: `%05d`")
+        if whole and t is FLOAT and kind in "xXo":
+            raise ctx.refuse(span, f"%{kind} format: an integer is required, not float")
+        if whole and t is not INT:
+            name = tree.Call(tree.Name("int", tree.LOAD, span), (name,), (), span)
+        if not whole and t is not FLOAT:
+            name = tree.Call(tree.Name("float", tree.LOAD, span), (name,), (), span)
+        sign = "+" if "+" in flags else " " if " " in flags else ""
+        fill = "<" if "-" in flags else "0" if "0" in flags and width else ""
+        digits = f".{precision or 0}" if precision is not None else ""
+        before = f"{sign}{'#' if '#' in flags else ''}{fill if fill == '0' else ''}"
+        spec = f"{fill if fill == '<' else ''}{before}{width}{digits}{'d' if kind in 'iu' else kind}"
+    else:
+        raise ctx.later(span, f"`%{kind}` in a format", "write an f-string")
+    return tree.FormattedValue(name, conversion, _spec(spec, span), span)
+
+
+def _spec(text: str, span: Span) -> tree.JoinedStr | None:
+    return tree.JoinedStr((tree.Constant(text, span),), span) if text else None
+
+
+def format_call(ctx: Context, template: str, node: tree.Call) -> hir.Expr:
+    """Return ``template.format(values)``."""
+    given = ctx.attempt([(arg, None) for arg in node.args] + [(part.value, None) for part in node.keywords])
+    names = [f"$value{at}" for at in range(len(node.args))]
+    names += [f"$value {part.arg}" for part in node.keywords]
+    counter = iter(range(len(node.args) + 1))
+    try:
+        pieces = _fields(ctx, template, node, set(names), counter)
+    except ValueError as error:
+        raise ctx.refuse(node.func.span, str(error)) from None
+    return _filled(ctx, pieces, dict(zip(names, given, strict=True)), node.span)
+
+
+def _fields(
+    ctx: Context, template: str, node: tree.Call, names: set[str], counter: Iterator[int]
+) -> list[tree.expr]:
+    pieces: list[tree.expr] = []
+    span = node.span
+    for text, field, spec, conversion in string.Formatter().parse(template):
+        pieces.append(tree.Constant(text, span))
+        if field is None:
+            continue
+        root = re.split(r"[.\[]", field, maxsplit=1)[0]
+        rest = field[len(root) :]
+        if root == "":
+            root = str(next(counter))
+        name = f"$value{root}" if root.isdigit() else f"$value {root}"
+        if name not in names:
+            raise ctx.refuse(span, f"the template asks for `{root}`, which is not given")
+        value: tree.expr = tree.Name(name, tree.LOAD, span)
+        for attribute, key in re.findall(r"\.([^.\[]+)|\[([^\]]+)\]", rest):
+            if attribute:
+                value = tree.Attribute(value, attribute, tree.LOAD, span)
+            else:
+                index = tree.Constant(int(key) if key.isdigit() else key, span)
+                value = tree.Subscript(value, index, tree.LOAD, span)
+        inner = _fields(ctx, spec, node, names, counter) if spec else []
+        kind = ord(conversion) if conversion else -1
+        pieces.append(tree.FormattedValue(value, kind, tree.JoinedStr(tuple(inner), span) if inner else None, span))
+    return pieces
+
+
+def _filled(ctx: Context, pieces: Sequence[tree.expr], values: dict[str, hir.Expr], span: Span) -> hir.Expr:
+    """Return the text of an f-string whose fields read the values by their names."""
+    hidden = {name: ctx.scope.get(name) for name in values}
+    before: hir.Block = []
+    for name, value in values.items():
+        local = Local(name, value.type, stable=True)
+        ctx.function.locals.append(local)
+        before.append(hir.Assign(ctx.line, local, value))
+        ctx.scope[name] = local
+        ctx.flow = ctx.flow.bind(local)
+    try:
+        text = ctx.expr(tree.JoinedStr(tuple(pieces), span))
+    finally:
+        for name, old in hidden.items():
+            if old is None:
+                del ctx.scope[name]
+            else:
+                ctx.scope[name] = old
+    return hir.Let(text.type, before, text)
