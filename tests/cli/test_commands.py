@@ -11,6 +11,8 @@ import pytest
 
 from svm import load
 from svm.cli.status import Status
+from svm.engines.native import supported
+from svm.engines.native.jit import maker
 from svm.module import decode, from_text
 from tests.cli.conftest import Cli
 
@@ -70,6 +72,21 @@ def test_build_reads_modules(cli: Cli) -> None:
     assert cli("build", "demo.svmt", "-o", "again.svmb") == (0, "", "")
     assert Path("again.svmb").read_bytes() == Path("demo.svmb").read_bytes()
     assert cli("build", "demo.svmb").status == Status.USAGE  # its output would be itself
+
+
+@pytest.mark.skipif(supported() is None, reason="the native engine does not run here")
+def test_build_compiles_ahead_what_a_run_then_finds(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = "func $f\n  local $i i32\n  loop $l\n    local.get $i\n    i32.const 4096\n"
+    loop += "    i32.add\n    local.tee $i\n    br_if $l\n"
+    Path("hot.svmt").write_text(f"module $m version 1\n{loop}  end\nend\nexport \"_start\" func $f\n", "utf-8")
+    result = cli("build", "--aot", "hot.svmt", "-o", "hot.svmb")
+    assert (result.status, result.err) == (0, "svm: 2 units of machine code are kept for later runs\n")
+    monkeypatch.setattr(maker, "unit_ir", None)  # nothing is compiled any more
+    result = cli("run", "--engine", "jit", "--json", "hot.svmb")
+    figures = json.loads(result.err)
+    assert (result.status, figures["refused"], {unit["origin"] for unit in figures["units"]}) == (0, [], {"kept"})
+    assert figures["compiled_fuel"] == figures["fuel"]
+    assert cli("build", "--aot", "hot.svmt", "-o", "-").status == Status.USAGE
 
 
 def test_build_says_why_a_module_cannot_be_wasm(cli: Cli) -> None:

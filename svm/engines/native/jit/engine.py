@@ -11,7 +11,7 @@ from svm.engines.native.engine import Driver, NativeEngine
 from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
 from svm.engines.native.program import Program
-from svm.runtime.arenas import Arenas
+from svm.runtime.arenas import Arenas, Instance
 from svm.runtime.engine import Status, Tiers
 
 __all__ = ["CompilingEngine", "TieringEngine"]
@@ -38,6 +38,11 @@ class CompilingEngine(NativeEngine):
         program = self.program(arenas)
         fuel = program.context[Field.COMPILED_FUEL >> 3]
         return Tiers(fuel, tuple(program.tier.log), tuple(program.tier.failures))
+
+    def compile_ahead(self, instance: Instance) -> int:
+        """Compile what of an instance's module is likely to be hot, and keep it for later runs; how many units."""
+        found: int = self.program(instance.arenas).tier.ahead(instance)
+        return found
 
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
         """See `svm.runtime.engine.Engine`."""

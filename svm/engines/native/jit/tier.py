@@ -137,6 +137,23 @@ class Tier:
             self.tried.add((linked.number, loop))
             self.waiting.append((linked, loop, job))
 
+    def ahead(self, instance: Instance) -> int:
+        """Compile now, for later runs, what of a module is likely to be hot: functions with loops, or that call
+        themselves, and those loops.  How many units there are then.
+        """
+        for function in instance.functions[instance.module.imported_functions :]:
+            try:
+                linked = self.program.code_of(function)
+            except ModuleError:  # a bad body is reported when it is called
+                continue
+            if linked.body_bytes > MOST_BODY:
+                continue
+            loops = [key for key, charge in linked.code.charges.loops.items() if charge.test]
+            recursive = any(item.op.name == "call" and item.args[0] == linked.function for item in linked.checked.code)
+            for loop in (*((None,) if loops or recursive else ()), *loops):
+                self.make(linked, loop)
+        return len(self.log)
+
     # What a module is to the compiler
 
     def source(self, instance: Instance) -> Source:
