@@ -143,6 +143,11 @@ class Annotations:
                 raise self.refuse(span, "this takes one type")
             case "typing.Optional":
                 return self.union(self.type(items[0]), NONE, span)
+            case "typing.Union":
+                first, *others = (self.type(item) for item in items)
+                for other in others:
+                    first = self.union(first, other, span)
+                return first
             case "typing.Final":
                 return self.type(items[0])
             case "typing.List":

@@ -161,7 +161,6 @@ TYPES_LATER = {
     "bytearray": "use `list[int]`",
     "complex": "keep the two parts in two floats",
     "object": "name the type",
-    "Union": "use one type, or `X | None`",
     "Sequence": "write `list[T]`; a parameter can have this type",
     "Any": "name the type, or make the function generic: `def f[T](x: T)`",
 }
