@@ -14,6 +14,7 @@ from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
+from krait.check.tuple_operators import tuple_operation
 from krait.check.types import (
     BOOL,
     F32,
@@ -83,6 +84,8 @@ _PLAIN: dict[type[tree.operator], str] = {
     tree.Mod: "rem_u",
 }
 _NUMBERS = (INT, FLOAT, BOOL)
+_POWERS: dict[object, str] = {2.0: "_squared", 0.5: "_rooted"}
+"""The method for a power of a float whose exponent is one of these literals."""
 
 
 @expression(tree.BinOp)
@@ -220,6 +223,8 @@ def _float(
         return hir.Op(FLOAT, f"f64.{_PLAIN[kind]}", [a, b])
     if kind is tree.Div and isinstance(b, hir.Const) and b.value != 0:
         return hir.Op(FLOAT, "f64.div", [a, b])
+    if kind is tree.Pow and isinstance(b, hir.Const) and b.value in _POWERS:
+        return invoke(ctx, a, _POWERS[b.value], [], node.span)
     if kind in (tree.Div, tree.FloorDiv, tree.Mod, tree.Pow):
         name = f"__{METHODS[kind]}__"
         if find_method(ctx, FLOAT, name) is not None:
@@ -369,6 +374,9 @@ def _by_method(
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this operand")
     name = METHODS[type(op)]
+    joined = tuple_operation(ctx, op, left, right, node.span)
+    if joined is not None:
+        return joined
     if type(op) in OPERATORS:
         made = set_operation(ctx, OPERATORS[type(op)], left, right, node.span)
         if made is not None:
