@@ -13,6 +13,19 @@ ROOT = Path(__file__).parents[1]
 BENCHMARKS = sorted((ROOT / "benchmarks" / "programs").glob("*.kr"))
 STATS = ROOT / "examples" / "stats.kr"
 NILE = ROOT / "examples" / "data" / "nile.txt"
+EXAMPLES = {
+    "bank_queue": None,
+    "calculator": "program.calc",
+    "csv_report": "sales.csv",
+    "json_format": "order.json",
+    "life": "acorn.txt",
+    "markdown": "notes.md",
+    "raytracer": None,
+    "spell": "letter.txt",
+    "stats": "nile.txt",
+}
+"""Each example, and what it reads."""
+
 SVM = (sys.executable, "-m", "svm", "run")
 
 
@@ -27,6 +40,24 @@ def output(*command: str | Path, data: bytes = b"") -> bytes:
 @pytest.mark.parametrize("program", BENCHMARKS, ids=lambda path: path.stem)
 def test_a_benchmark_prints_what_cpython_prints(program: Path) -> None:
     assert output(*SVM, program) == output(sys.executable, program)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_prints_what_cpython_prints(name: str) -> None:
+    program, read = ROOT / "examples" / f"{name}.kr", EXAMPLES[name]
+    data = b"" if read is None else (ROOT / "examples" / "data" / read).read_bytes()
+    printed = output(*SVM, program, data=data)
+    assert printed == output(sys.executable, program, data=data)
+    assert len(printed.splitlines()) > 4
+
+
+def test_every_example_is_run() -> None:
+    assert sorted(EXAMPLES) == sorted(path.stem for path in (ROOT / "examples").glob("*.kr"))
+
+
+def test_json_that_is_wrong_is_placed() -> None:
+    printed = output(*SVM, ROOT / "examples" / "json_format.kr", data=b'{"a": [1,\n 2 3]}')
+    assert printed == b"not JSON: line 2, column 4: expected `,` or `]`\n"
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "3")], ids=" ".join)
