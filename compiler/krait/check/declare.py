@@ -158,7 +158,7 @@ class _Declarer:
             type_params=self.type_params(node.type_params),
         )
         decl.type_params += self.named_params(_annotations(node), decl.all_type_params)
-        if not self.module.library:
+        if not self.module.library and not (owner is not None and node.name == "__exit__"):
             self.open_params(decl)
         for decorator in node.decorator_list:
             self.decorator(decl, decorator)
