@@ -36,6 +36,7 @@ __all__ = ["Exited", "Finished", "Outcome", "Paused", "Store", "Task", "Trapped"
 
 _FIRST_SLICE = 20_000
 _SLICE_SECONDS = 0.010
+_MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
 _MOST_NESTED = 40  # calls into a store from its own host functions, each of which takes some of Python's stack
 _DESCRIBE = "krait:describe_utf8"
 _ASIDE_FUEL = 1_000_000
@@ -513,4 +514,4 @@ def _next_size(size: int, seconds: float) -> int:
     """Size of the next slice, so that it takes about `_SLICE_SECONDS`."""
     factor = _SLICE_SECONDS / seconds if seconds > 1e-6 else 4.0
     size = int(size * (4.0 if factor > 4.0 else 0.25 if factor < 0.25 else factor))
-    return 1_000 if size < 1_000 else min(size, 1 << 32)
+    return 1_000 if size < 1_000 else min(size, _MOST_SLICE)
