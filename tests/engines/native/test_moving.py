@@ -1,7 +1,7 @@
-"""Moving paused guests from one engine to the other, at safepoints of a corpus of programs, with memory elsewhere.
+"""Moving paused guests from one engine to another, at safepoints of a corpus of programs, with memory elsewhere.
 
 What a program prints, its result and the fuel that it uses are those of a run that is never paused; and at every
-safepoint the frames of record are the same on both engines, slot by slot.
+safepoint the frames of record are the same on all engines, slot by slot.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ KRAIT = {"fannkuch": 3, "fib": 7, "heap_sort": 8, "mandelbrot": 3, "nbody": 1, "
 """Benchmark programs, each with an argument that makes it short."""
 MORE_KRAIT = {"collatz": 6, "levenshtein": 5, "matmul": 2, "quick_sort": 8, "sieve": 40}
 """Those that only `slow` runs."""
-IN_TURN, ONCE = 80, 24
-"""So many safepoints of each program are moved at without `slow`: 2,000 in all."""
-NATIVE, REFERENCE = "interpreter", "reference"
+IN_TURN, ONCE = 80, 8
+"""So many safepoints of each program are moved at without `slow`, on each route and way: some 3,000 in all."""
+NATIVE, REFERENCE, JIT = "interpreter", "reference", "jit"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Run:
         before = addresses(guest)
         kept = [relocate(memory) for memory in guest.instance.memories]
         guest.engine = ENGINES[engine]()
-        if engine == NATIVE:
+        if engine != REFERENCE:
             guest.engine.program(guest.store.arenas).code_of(guest.instance.functions[-1])
             assert not before & addresses(guest)
         del kept, stack, program  # only now may their addresses be given to others
@@ -125,8 +126,19 @@ def safepoints(name: str) -> tuple[int, ...]:
 
 
 CASES = [*PROGRAMS, *(f"{name}.kr" for name in KRAIT)]
+COMPILED = [*PROGRAMS, "heap_sort.kr"]
+"""Cases that are compiled without `slow`: for the others that takes many seconds."""
 ALL = [*CASES, *(f"{name}.kr" for name in MORE_KRAIT)]
-WAYS = [(NATIVE, REFERENCE), (REFERENCE, NATIVE), (NATIVE, NATIVE)]
+WAYS = [
+    (NATIVE, REFERENCE), (REFERENCE, NATIVE), (NATIVE, NATIVE),
+    (NATIVE, JIT), (JIT, NATIVE), (JIT, JIT), (REFERENCE, JIT),
+]  # fmt: skip
+ROUTES = {
+    NATIVE: (REFERENCE, NATIVE),
+    REFERENCE: (NATIVE, REFERENCE),
+    JIT: (NATIVE, JIT, JIT, REFERENCE, JIT),
+}
+"""Where a guest goes on that changes engines at each safepoint, again and again, by the engine that it begins on."""
 
 
 def spread(name: str, count: int) -> tuple[int, ...]:
@@ -135,9 +147,14 @@ def spread(name: str, count: int) -> tuple[int, ...]:
     return places[:: -(-len(places) // count)]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_both_engines_pause_at_the_same_places_with_the_same_frames(name: str) -> None:
-    runs = [case(name).start(engine) for engine in (NATIVE, REFERENCE)]
+def quick(name: str, *engines: str) -> bool:
+    """Whether a case is for `make test` with such engines."""
+    return name in (COMPILED if JIT in engines else CASES)
+
+
+def in_step(name: str, engine: str) -> None:
+    """An engine pauses at the same places as the reference engine, with the same frames."""
+    runs = [case(name).start(each) for each in (engine, REFERENCE)]
     while True:
         outcomes = [run.task.run(fuel=0) for run in runs]
         assert outcomes[0] == outcomes[1]
@@ -146,14 +163,23 @@ def test_both_engines_pause_at_the_same_places_with_the_same_frames(name: str) -
         assert runs[0].guest.store.stack.record() == runs[1].guest.store.stack.record(), outcomes[0].fuel_used
 
 
+@pytest.mark.parametrize(("name", "engine"), [(n, e) for n in CASES for e in (NATIVE, JIT) if quick(n, e)])
+def test_engines_pause_at_the_same_places_with_the_same_frames(name: str, engine: str) -> None:
+    in_step(name, engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({*ALL} - {*COMPILED}))
+def test_compiled_programs_pause_at_the_same_places_with_the_same_frames(name: str) -> None:
+    in_step(name, JIT)
+
+
 def move_in_turn(name: str, first: str, places: tuple[int, ...]) -> None:
     """Run a case, to another engine at each of its safepoints."""
     run = case(name).start(first)
-    engine = first
-    for fuel in places:
+    for fuel, engine in zip(places, cycle(ROUTES[first]), strict=False):
         outcome = run.task.run(fuel=fuel - 1 - run.guest.fuel_used)
         assert isinstance(outcome, Paused) and outcome.fuel_used == fuel
-        engine = REFERENCE if engine == NATIVE else NATIVE
         run.move(engine)
     assert run.end() == whole(name)
 
@@ -168,21 +194,21 @@ def move_once(name: str, source: str, target: str, places: tuple[int, ...]) -> N
         assert run.end() == whole(name), fuel
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("first", [NATIVE, REFERENCE])
+@pytest.mark.parametrize(("name", "first"), [(n, e) for n in CASES for e in ROUTES if quick(n, e)])
 def test_moving_in_turn(name: str, first: str) -> None:
     move_in_turn(name, first, spread(name, IN_TURN))
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize(("source", "target"), WAYS)
+@pytest.mark.parametrize(
+    ("name", "source", "target"), [(n, *way) for n in CASES for way in WAYS if quick(n, *way)]
+)
 def test_moving_once(name: str, source: str, target: str) -> None:
-    move_once(name, source, target, spread(name, ONCE // len(WAYS)))
+    move_once(name, source, target, spread(name, ONCE))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("first", [NATIVE, REFERENCE])
+@pytest.mark.parametrize("first", ROUTES)
 def test_moving_in_turn_at_every_safepoint(name: str, first: str) -> None:
     move_in_turn(name, first, safepoints(name))
 

@@ -13,8 +13,6 @@ from svm import ENGINES, ExhaustionError, Finished, Guest, Limits, Module, Pause
 from svm.cache import cache_folder
 from svm.engines.native.jit import maker, tier
 from svm.module import from_text
-from svm.runtime.engine import Record
-from tests.engines.programs import PROGRAMS
 
 JIT, INTERPRETER, REFERENCE = "jit", "interpreter", "reference"
 
@@ -180,7 +178,7 @@ def test_runaway_recursion_traps_at_the_same_depth_on_each_engine() -> None:
         with pytest.raises(ExhaustionError) as error:
             guest.call("f", 1)
         found.append((guest.get_global("depth"), guest.fuel_used, error.value.traceback.frames[-1]))
-    assert found[0] == found[1] == found[2]
+    assert found == [found[0]] * len(ENGINES)
     assert found[0][0] > 1000
 
 
@@ -202,29 +200,6 @@ def test_deep_recursion_completes_on_any_native_stack(size: int) -> None:
     thread.join()
     guest = spawn(RECURSION, INTERPRETER, limits=Limits(stack=64 << 20))
     assert done == [(guest.call("f", depth), guest.fuel_used)]
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_guest_that_changes_engines_at_every_safepoint_ends_alike(name: str) -> None:
-    program = PROGRAMS[name]
-    module = Module(from_text(program.text))
-    still, moving = (module.spawn(engine=engine) for engine in (REFERENCE, JIT))
-    tasks = [guest.start("f", *program.args) for guest in (still, moving)]
-    order = [JIT, JIT, INTERPRETER, JIT, REFERENCE]
-    for turn in range(300):
-        outcomes = [task.run(fuel=1) for task in tasks]
-        assert outcomes[0].fuel_used == outcomes[1].fuel_used
-        if not isinstance(outcomes[0], Paused):
-            break
-        records: list[Record] = [guest.store.stack.record() for guest in (still, moving)]
-        assert records[0] == records[1]
-        moving.engine = ENGINES[order[turn % len(order)]]()
-    else:
-        outcomes = [task.run() for task in tasks]
-    for outcome in outcomes:
-        assert isinstance(outcome, Finished)
-        assert outcome.value == program.result
-    assert still.fuel_used == moving.fuel_used
 
 
 NANS = """
