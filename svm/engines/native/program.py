@@ -129,7 +129,7 @@ class Program:
         self.tables: dict[int, array[int]] = {}
         self.instance: Instance | None = None
         self.compiled: dict[int, int] = {}  # address of compiled code, by function number
-        self.patched: set[int] = set()  # positions whose handlers enter compiled code
+        self.patched: dict[int, int] = {}  # handlers of the interpreter at positions where compiled code runs
         self.tier: Any = None  # what compiles, where something does
 
     # The stream
@@ -223,13 +223,22 @@ class Program:
         values = [fields[index] for index in _CALL.order]
         handler = self.address(name)
         if position in self.patched:  # the call is the first of a loop or a function that is compiled
-            (handler,) = struct.unpack_from("<Q", self.stream, position)
+            self.patched[position], handler = handler, self.handler_at(position)
         struct.pack_into(_CALL.format, self.stream, position, handler, *values)
 
     def patch(self, position: int, handler: int) -> None:
         """Have compiled code run from a position on."""
-        self.patched.add(position)
+        self.patched.setdefault(position, self.handler_at(position))
         struct.pack_into("<Q", self.stream, position, handler)
+
+    def unpatch(self, position: int) -> None:
+        """Have the interpreter run from a position on again."""
+        struct.pack_into("<Q", self.stream, position, self.patched.pop(position))
+
+    def handler_at(self, position: int) -> int:
+        """Address of what runs from a position on."""
+        (handler,) = struct.unpack_from("<Q", self.stream, position)
+        return int(handler)
 
     def record_of(self, function: FunctionInstance, instance: Instance) -> int:
         """Place in the stream of a host function's record, 0 if it has none.  instance: who calls it first."""

@@ -6,7 +6,7 @@ loops compiled (`svm.engines.native.jit.tier`), told by where a guest pauses, si
 
 from __future__ import annotations
 
-from svm.engines.native.context import Field
+from svm.engines.native.context import Exit, Field
 from svm.engines.native.engine import Driver, NativeEngine
 from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
@@ -61,12 +61,22 @@ class TieringEngine(CompilingEngine):
 
 class _CompilingDriver(Driver):
     given = 0  # fuel at the start of the slice
+    spilled = (0, 0, 0)  # place, frame and fuel where compiled code last found the machine's stack used up
 
     def run(self) -> Status:
         """See `Driver`."""
         self.program.set_context(Field.NATIVE_LIMIT, native_limit())
         self.given = self.fuel
         return super().run()
+
+    def leave(self, status: int, aux: int) -> Status | None:
+        """See `Driver`."""
+        if status == Exit.SPILLED:
+            here = (self.pc, self.fp, self.fuel)
+            if here == self.spilled:  # not even from here, with the machine's stack as empty as it gets
+                self.program.tier.withdraw(self.program.code_at(self.pc))
+            self.spilled = here
+        return super().leave(status, aux)
 
     def pause(self) -> Status:
         """Leave the frames at a safepoint; what goes on there may be worth compiling."""

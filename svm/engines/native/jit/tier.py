@@ -230,6 +230,14 @@ class Tier:
             place = number * FUNCTION_ENTRY + FunctionField.NATIVE
             struct.pack_into("<Q", program.functions, place, program.compiled[number])
 
+    def withdraw(self, linked: LinkedCode) -> None:
+        """Have a function interpreted for good: its compiled code needs more of the machine's stack than there is."""
+        program = self.program
+        program.unpatch(linked.start)
+        del program.compiled[linked.number]
+        struct.pack_into("<Q", program.functions, linked.number * FUNCTION_ENTRY + FunctionField.NATIVE, 0)
+        self.failures.append(f"{linked.name}: no room on the stack of the thread that runs it")
+
     def note(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
         """Keep for `Engine.compiled` what was done."""
         offset = None
