@@ -98,10 +98,13 @@ class Memory:
     """The linear memory and the intrinsics on it. limit: the pages of 64 KiB beyond which it does not grow."""
 
     HEAP = 1 << 20
+    STACK, TYPES, CLASSES = HEAP - 0x4000, HEAP - 0x3000, HEAP - 0x2000
+    """The heap, and before it what the compiler lays out for its collector."""
 
     def __init__(self) -> None:
         self.bytes = bytearray(self.HEAP)
         self.next = 1024
+        self.stack_end = self.STACK
         self.limit = 1 << 16
 
     def grow(self, pages: int) -> u32:
@@ -173,7 +176,11 @@ def _unsafe() -> types.ModuleType:
         memory_fill=memory_fill,
         memory_grow=MEMORY.grow,
         memory_size=lambda: u32(len(MEMORY.bytes) // 65536),
-        object_at={MemoryError: lambda address: MemoryError()},
+        mark_globals=lambda: None,
+        size_classes=lambda: u32(Memory.CLASSES),
+        stack_end=lambda: u32(MEMORY.stack_end),
+        stack_start=lambda: u32(Memory.STACK),
+        type_table=lambda: u32(Memory.TYPES),
         memory_copy=memory_copy,
         memory_compare=memory_compare,
         float_bits=lambda x: u64(struct.unpack("<Q", struct.pack("<d", x))[0]),
@@ -242,7 +249,7 @@ def _typed(kind: type[Fixed], value: int) -> Fixed:
 _modules: dict[str, types.ModuleType] = {"krait.unsafe": _unsafe()}
 _plain_heap = types.ModuleType("krait.heap")
 _plain_heap.__dict__.update(dict.fromkeys(("allocate", "borrow", "reserve"), MEMORY.reserve))
-_plain_heap.__dict__.update(dict.fromkeys(("give_back", "release"), lambda address, size: None))
+_plain_heap.__dict__.update(dict.fromkeys(("give_back", "release_items"), lambda address, size: None))
 _modules["krait.heap"] = _plain_heap
 
 

@@ -173,8 +173,19 @@ class RunsAsProgram(Expr):
 
 
 @dataclass(slots=True, eq=False)
-class HeapBase(Expr):
-    """The first address after static data, a u32."""
+class Place(Expr):
+    """An address that the emitter knows, a u32.
+
+    name: ``heap_base``, behind static data; ``type_table``, the descriptors; ``size_classes``, the heap's table;
+    ``stack_start`` and ``stack_end`` of what is on the shadow stack.
+    """
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class MarkGlobals(Expr):
+    """Mark what the modules' variables refer to; no value."""
 
 
 @dataclass(slots=True, eq=False)
@@ -405,12 +416,15 @@ class Support:
 
     allocate: Instance
     allocate_items: Instance
+    refill: Instance
+    shade: Instance
     flush: Instance
     describe: Instance
     describe_utf8: Instance
     integer_overflow: Instance
     unbound_local: tuple[ClassType, Instance]
     name_error: tuple[ClassType, Instance]
+    stress: GlobalVar
     text: ClassType
 
 

@@ -27,7 +27,7 @@ from krait.check import (  # noqa: F401
     statements,
 )
 from krait.check.annotations import Annotations
-from krait.check.globals import init_function
+from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
 from krait.check.types import (
@@ -38,6 +38,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    GlobalVar,
     Instance,
     ModuleDecl,
     Type,
@@ -147,6 +148,12 @@ def _support(world: World) -> hir.Support:
     def function(module: str, name: str) -> Instance:
         return world.library_function(module, name)
 
+    def variable(module: str, name: str) -> GlobalVar:
+        symbol = world.library_symbol(module, name)
+        assert isinstance(symbol, GlobalVar)
+        prepare_global(world, symbol)
+        return symbol
+
     def exception(name: str) -> tuple[ClassType, Instance]:
         cls = world.library_class(name)
         init = cls.decl.find_method("__init__")
@@ -157,12 +164,15 @@ def _support(world: World) -> hir.Support:
     return hir.Support(
         allocate=function("krait.heap", "allocate"),
         allocate_items=function("krait.heap", "allocate_items"),
+        refill=function("krait.heap", "refill"),
+        shade=function("krait.heap", "shade"),
         flush=function("krait.io", "flush"),
         describe=function("krait.exceptions", "describe"),
         describe_utf8=function("krait.exceptions", "describe_utf8"),
         integer_overflow=function("krait.exceptions", "integer_overflow"),
         unbound_local=exception("UnboundLocalError"),
         name_error=exception("NameError"),
+        stress=variable("krait.heap", "_stress"),
         text=world.str_type,
     )
 
@@ -171,6 +181,8 @@ def _support_instances(support: hir.Support) -> list[Instance]:
     return [
         support.allocate,
         support.allocate_items,
+        support.refill,
+        support.shade,
         support.flush,
         support.describe,
         support.describe_utf8,

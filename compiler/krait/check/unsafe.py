@@ -182,8 +182,12 @@ def _data(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
             raise ctx.refuse(node.span, "`data` takes a literal of bytes")
 
 
-def _heap_base(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
-    return hir.HeapBase(U32)
+def _place(name: str) -> Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]:
+    return lambda ctx, node, types: hir.Place(U32, name)
+
+
+def _mark_globals(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.MarkGlobals(NONE)
 
 
 def _trap(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
@@ -232,7 +236,8 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "memory_compare": _memory_compare,
     "memory_find": _memory_find,
     "data": _data,
-    "heap_base": _heap_base,
+    **{name: _place(name) for name in ("heap_base", "size_classes", "stack_end", "stack_start", "type_table")},
+    "mark_globals": _mark_globals,
     "trap": _trap,
     "type_name": _type_name,
     "resume": _resume,

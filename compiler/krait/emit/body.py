@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from krait.check import hir
 
 # Each of these registers the rules for its kinds of nodes.
-from krait.emit import branches, calls, counted, statements, values  # noqa: F401
+from krait.emit import branches, calls, counted, objects, statements, values  # noqa: F401
 from krait.emit.emitter import BodyEmitter
 from krait.emit.layout import value_type
 from krait.emit.shared import Shared

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from krait.check import hir
 from krait.check.types import NEVER, Local, resolve
 from krait.emit.emitter import BodyEmitter, Inlined, emits, type_of
-from krait.emit.layout import value_type
+from krait.emit.layout import is_reference, value_type
+from krait.emit.objects import call_function, pop_roots, push_roots
 from krait.emit.values import is_stable, operands
 
 
@@ -27,7 +28,8 @@ def call(out: BodyEmitter, node: hir.Call) -> None:
         out.mark(node.line)
         callee = node.callee.resolved()
         shared = out.shared
-        out.code("call", shared.virtual_index(callee) if node.virtual else shared.function_index(callee))
+        index = shared.virtual_index(callee) if node.virtual else shared.function_index(callee)
+        call_function(out, index, out.roots(node))
         if resolve(node.type) is NEVER:
             out.code("unreachable")
     out.mark(line)
@@ -47,7 +49,9 @@ def call_indirect(out: BodyEmitter, node: hir.CallIndirect) -> None:
     out.mark(node.line)
     params = [t for arg in node.args if (t := value_type(arg.type)) is not None]
     result = value_type(node.type)
+    base = push_roots(out, out.roots(node))
     out.code("call_indirect", out.shared.type_index(params, [] if result is None else [result]), 0)
+    pop_roots(out, base)
     if resolve(node.type) is NEVER:
         out.code("unreachable")
     out.mark(line)
@@ -63,7 +67,8 @@ def _inline(out: BodyEmitter, node: hir.Call, function: hir.Function) -> None:
     early = any(isinstance(part, hir.Return) and part is not tail for part in hir.walk(function.body))
     if early:
         out.open("block", result)
-    out.inlined.append(Inlined(tail, out.depth))
+    after, caught = out.needed(node)
+    out.inlined.append(Inlined(tail, out.depth, out.shared.roots.liveness(function.instance), after, caught))
     out.block(function.body)
     out.inlined.pop()
     if result is not None and not isinstance(tail, hir.Return):
@@ -84,14 +89,20 @@ def _bind(out: BodyEmitter, function: hir.Function, args: Sequence[hir.Expr]) ->
     sets = {local for part in function.body for local in out.shared.facts.of(part).sets}
     given: dict[Local, hir.Expr] = {}
     indices: dict[Local, int] = {}
+    pending = len(out.pending)
     for at, (param, arg) in enumerate(zip(function.params, args, strict=True)):
         t = value_type(type_of(param))
         if t is not None and param not in sets and is_stable(out, arg, args[at + 1 :]):
             given[param] = out.given.get(arg.local, arg) if isinstance(arg, hir.LocalGet) else arg
+            if is_reference(type_of(param)):
+                out.keep(arg, None)
             continue
         out.expr(arg)
         if t is not None:
             indices[param] = out.take(t)
             out.code("local.set", indices[param])
+            if is_reference(type_of(param)):
+                out.pending.append(indices[param])
+    del out.pending[pending:]
     out.given |= given
     out.indices |= indices

@@ -16,6 +16,8 @@ from krait.check import hir
 from krait.check.types import Local, Type
 from krait.emit.copies import Copies
 from krait.emit.layout import value_type
+from krait.emit.liveness import Liveness
+from krait.emit.roots import Collects
 from krait.emit.shared import Shared
 from svm import isa
 from svm.module import CodeBuilder
@@ -37,12 +39,18 @@ def emits(node: type[hir.Expr | hir.Stmt]) -> Callable[[_R], _R]:
 
 @dataclass(slots=True)
 class Inlined:
-    """A call whose function's body stands in its place. exit: the block that a `return` leaves; tail: the one at the
-    end, which need not leave anything.
+    """A call whose function's body stands in its place.
+
+    exit: the block that a `return` leaves; tail: the one at the end, which need not leave anything.
+    liveness: the function's own, None if it makes no objects.  after, caught: the locals with references that are
+    needed when the call has returned, or raised an exception.
     """
 
     tail: hir.Stmt | None
     exit: int
+    liveness: Liveness | None
+    after: list[int]
+    caught: list[int]
 
 
 class BodyEmitter:
@@ -50,6 +58,7 @@ class BodyEmitter:
 
     given: what stands for a local that needs no place of its own: a constant, or another local.
     labels: where `break` and `continue` of a loop go.  inlined: the inlined calls around the node at hand.
+    pending: the locals with references that wait to be operands.
     """
 
     def __init__(self, shared: Shared, function: hir.Function) -> None:
@@ -68,6 +77,8 @@ class BodyEmitter:
         self.depth = 0
         self.labels: dict[hir.LoopLabel, tuple[int, int]] = {}
         self.inlined: list[Inlined] = []
+        self.pending: list[int] = []
+        self.liveness = shared.roots.liveness(function.instance)
         for param in function.params:
             if value_type(type_of(param)) is not None:
                 self.indices[param] = self.param_count
@@ -124,6 +135,46 @@ class BodyEmitter:
         """Give back what `take` returned: nothing reads it any more before it is set again."""
         for index in indices:
             self.free.setdefault(self.types[index - self.param_count], []).append(index)
+
+    # --- references ------------------------------------------------------------------------------------------------
+
+    def roots(self, node: hir.Expr | hir.Stmt) -> list[int]:
+        """Return the locals that must be on the shadow stack while a node's own code runs."""
+        collects = self.shared.roots.of_node(node)
+        if collects is Collects.NEVER:
+            return []
+        after, caught = self.needed(node)
+        return list(dict.fromkeys([*self.pending, *after] if collects is Collects.RETURNING else caught))
+
+    def needed(self, node: hir.Expr | hir.Stmt) -> tuple[list[int], list[int]]:
+        """Return the locals with references that are read after a node, and those that are read if it raises."""
+        around = self.inlined[-1] if self.inlined else None
+        liveness = around.liveness if around is not None else self.liveness
+        if liveness is None:
+            return [], []
+        needed = liveness.at[node]
+        after, caught = (self._references(liveness.locals(part)) for part in (needed.after, needed.caught))
+        return (after, caught) if around is None else ([*around.after, *after], [*around.caught, *caught])
+
+    def keep(self, value: hir.Expr, index: int | None) -> None:
+        """Note that a reference waits to be an operand: in a local of its own, or in a variable."""
+        if index is not None:
+            self.pending.append(index)
+        elif isinstance(value, hir.LocalGet):
+            self.pending += self._references([value.local])
+
+    def _references(self, locals: Iterable[Local]) -> list[int]:
+        """Return the indices of variables, or of what stands for them; constants need none."""
+        found: list[int] = []
+        for local in locals:
+            value = self.given.get(local)
+            if value is None:
+                # Not yet set, and still to be: in a function's own loops.
+                if local in self.indices or not self.inlined:
+                    found.append(self.local(local))
+            elif isinstance(value, hir.LocalGet):
+                found += self._references([value.local])
+        return found
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 

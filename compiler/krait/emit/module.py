@@ -11,7 +11,7 @@ from krait.check import hir
 from krait.check.types import ClassType, Instance, resolve
 from krait.emit.body import Body, emit_body
 from krait.emit.layout import ItemLayout, item_layout, value_type
-from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG, Shared
+from krait.emit.shared import EXCEPTION_TAG, MARKER, OVERFLOW_TAG, Shared
 from krait.emit.statics import BASE
 from svm import isa
 from svm.isa import FUNCREF
@@ -62,6 +62,8 @@ class _ModuleEmitter:
         for extra, index in shared.extras.items():
             if isinstance(extra, Instance):
                 self.add_dispatcher(extra, index)
+            elif extra == MARKER:
+                self.add_marker(index)
             else:
                 self.add_raiser(extra, index)
         start = self.add_start()
@@ -131,7 +133,10 @@ class _ModuleEmitter:
             code("call", self.shared.function_index(function.instance))
 
     def add_export(self, instance: Instance) -> int:
-        """Make the function by which a host calls one of the program's: the modules' code runs before the first."""
+        """Make the function by which a host calls one of the program's: the modules' code runs before the first.
+
+        It notes where the shadow stack ends, for `add_describe`.
+        """
         function = self.program.functions[instance]
         kind = tuple(self.shared.types)[self.signature(function)]
         code = CodeBuilder()
@@ -140,13 +145,25 @@ class _ModuleEmitter:
         code("if")
         self.begin(code)
         code("end")
+        outer = len(kind.params)
+        code("global.get", self.shared.entry_index)
+        code("local.set", outer)
+        code("global.get", self.shared.stack_index)
+        code("global.set", self.shared.entry_index)
         self.pass_on(code, len(kind.params), instance)
         code("call", self.shared.function_index(self.program.support.flush))
-        return self.synthetic(kind.params, kind.results, code, f"{function.name} (export)")
+        code("local.get", outer)
+        code("global.set", self.shared.entry_index)
+        return self.synthetic(kind.params, kind.results, code, f"{function.name} (export)", [isa.I32])
 
     def add_describe(self) -> int:
-        """Make the function that gives the host an exception's text as an address and a length in bytes."""
+        """Make the function that gives the host an exception's text as an address and a length in bytes.
+
+        The host calls it for what nobody caught, so nobody has restored the shadow stack.
+        """
         code = CodeBuilder()
+        code("global.get", self.shared.entry_index)
+        code("global.set", self.shared.stack_index)
         code("local.get", 0)
         code("call", self.shared.function_index(self.program.support.describe_utf8))
         code("local.tee", 0)
@@ -166,12 +183,33 @@ class _ModuleEmitter:
         code("local.tee", 1)
         code("i32.const", self.shared.ids.of(cls))
         code("i32.store", 2, 0)
+        code("global.get", self.shared.stack_index)
+        code("local.get", 1)
+        code("i32.store", 2, 0)
+        self.move_stack(code, 4)
         code("local.get", 1)
         code("local.get", 0)
         code("call", self.shared.function_index(init))
+        self.move_stack(code, -4)
         code("local.get", 1)
         code("throw", EXCEPTION_TAG)
         made = self.synthetic((isa.I32,), (), code, f"raise {exception}", [isa.I32])
+        assert made == index
+
+    def move_stack(self, code: CodeBuilder, by: int) -> None:
+        """Write what moves the end of the shadow stack."""
+        code("global.get", self.shared.stack_index)
+        code("i32.const", by)
+        code("i32.add")
+        code("global.set", self.shared.stack_index)
+
+    def add_marker(self, index: int) -> None:
+        """Make the function that marks what the modules' variables refer to."""
+        code = CodeBuilder()
+        for place in self.shared.reference_globals():
+            code("global.get", place)
+            code("call", self.shared.function_index(self.program.support.shade))
+        made = self.synthetic((), (), code, MARKER)
         assert made == index
 
     def add_dispatcher(self, instance: Instance, index: int) -> None:
@@ -222,6 +260,7 @@ class _ModuleEmitter:
             Export("memory", ExternKind.MEMORY, 0),
             Export("krait:exception", ExternKind.TAG, EXCEPTION_TAG),
             Export("krait:overflow", ExternKind.TAG, OVERFLOW_TAG),
+            Export("krait:gc_stress", ExternKind.GLOBAL, self.shared.global_index(self.program.support.stress)),
             Export("krait:describe", ExternKind.FUNC, describe),
             Export("krait:flush", ExternKind.FUNC, self.shared.function_index(self.program.support.flush)),
             Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),

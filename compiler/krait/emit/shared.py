@@ -12,12 +12,14 @@ from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Instance, Primitive, resolve
 from krait.emit.facts import Facts
 from krait.emit.inline import Inliner
-from krait.emit.layout import ItemLayout, ObjectLayout, TypeIds, object_layout, value_type
-from krait.emit.statics import Statics
+from krait.emit.layout import ItemLayout, ObjectLayout, TypeIds, is_reference, object_layout, value_type
+from krait.emit.roots import Roots
+from krait.emit.statics import STACK_START, Statics
 from svm import isa
 from svm.isa import FuncType
 from svm.module import CodeBuilder, Global, GlobalType, constant
 
+MARKER = "mark globals"
 EXCEPTION_TAG = 0
 """The tag of exceptions: one i32, the address of the exception object."""
 OVERFLOW_TAG = 1
@@ -40,7 +42,8 @@ class Shared:
         self.types: dict[FuncType, int] = {}
         self._alternatives: dict[Instance, list[tuple[Instance, ClassType]]] = {}
         self.inliner = Inliner(program.functions, self.is_open)
-        self.facts = Facts(self.inliner)
+        self.roots = Roots(program.functions, self.callees)
+        self.facts = Facts(self.inliner, self.roots)
         self.globals: list[Global] = []
         self.global_names: list[str] = []
         self._global_indices: dict[GlobalVar, int] = {}
@@ -49,6 +52,8 @@ class Shared:
         self.heap_base_index = self._add_global(isa.I32, constant("i32.const", 0), "heap_base", mutable=False)
 
         self.program_index = self._add_global(isa.I32, constant("i32.const", 0), "runs as program")
+        self.stack_index = self._add_global(isa.I32, constant("i32.const", STACK_START), "shadow stack")
+        self.entry_index = self._add_global(isa.I32, constant("i32.const", STACK_START), "shadow stack at entry")
         self.begun_index = self._add_global(isa.I32, constant("i32.const", 0), "has begun")
 
     def layout(self, cls: ClassType) -> ObjectLayout:
@@ -91,6 +96,19 @@ class Shared:
             found = [(other, cls) for other, cls in self.program.overriders(instance) if self.ids.has(cls)]
             self._alternatives[instance] = found
         return found
+
+    def callees(self, call: hir.Call) -> list[Instance]:
+        """Return the functions that a call may mean."""
+        callee = call.callee.resolved()
+        return [callee, *(other for other, _ in self.alternatives(callee))] if call.virtual else [callee]
+
+    def marker_index(self) -> int:
+        """Return the index of the function that marks what the modules' variables refer to."""
+        return self.extras.setdefault(MARKER, len(self.functions) + len(self.extras))
+
+    def reference_globals(self) -> list[int]:
+        """Return the indices of the globals that hold references."""
+        return [index for var, index in self._global_indices.items() if var.type and is_reference(var.type)]
 
     def file_index(self, filename: str) -> int:
         """Return the index of a source file in the line table."""

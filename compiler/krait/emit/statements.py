@@ -9,6 +9,7 @@ from krait.check import hir
 from krait.check.types import GlobalVar
 from krait.emit.emitter import BodyEmitter, emits, type_of
 from krait.emit.layout import store_instruction, value_type
+from krait.emit.objects import call_function
 from krait.emit.shared import EXCEPTION_TAG, OVERFLOW_TAG
 from krait.emit.values import field, operands, raise_error, unbound_message
 from svm import isa
@@ -92,12 +93,13 @@ def raise_(out: BodyEmitter, node: hir.Raise) -> None:
 @emits(hir.RaiseUnbound)
 def raise_unbound(out: BodyEmitter, node: hir.RaiseUnbound) -> None:
     """Raise UnboundLocalError."""
-    raise_error(out, "UnboundLocalError", node.line, unbound_message(node.name))
+    raise_error(out, "UnboundLocalError", node, unbound_message(node.name))
 
 
 @emits(hir.Handle)
 def handle(out: BodyEmitter, node: hir.Handle) -> None:
     """The overflow of checked arithmetic arrives without an object; it gets one here."""
+    height = _stack_height(out)
     done = out.open("block")
     caught = out.open("block", isa.I32)
     overflow = out.open("block")
@@ -108,11 +110,26 @@ def handle(out: BodyEmitter, node: hir.Handle) -> None:
     out.close()
     out.branch("br", done)
     out.close()
-    out.code("call", out.shared.function_index(out.shared.program.support.integer_overflow))
+    _restore(out, height)
+    call_function(out, out.shared.function_index(out.shared.program.support.integer_overflow), out.roots(node))
     out.close()
     out.code("local.set", out.local(node.caught))
+    _restore(out, height)
     out.block(node.handler)
     out.close()
+
+
+def _restore(out: BodyEmitter, height: int) -> None:
+    out.code("local.get", height)
+    out.code("global.set", out.shared.stack_index)
+
+
+def _stack_height(out: BodyEmitter) -> int:
+    """Return a new local with the height of the shadow stack: what is thrown comes from deeper calls."""
+    height = out.new_local(isa.I32, "$")
+    out.code("global.get", out.shared.stack_index)
+    out.code("local.set", height)
+    return height
 
 
 @emits(hir.Trap)

@@ -10,8 +10,16 @@ import struct
 from krait.check.types import ClassType, base_of
 from krait.emit.layout import DESCRIPTOR, HEADER, ItemLayout, ObjectLayout, TypeIds
 
-BASE = 1024
-"""The address of the first static byte; what lies below is never used, so that a null reference is not an address."""
+STACK_START = 1024
+"""Where the shadow stack begins; what lies below is never used, so that a null reference is not an address."""
+STACK_END = STACK_START + (1 << 18)
+"""Where it ends: room for 65,536 references, more than a stack of frames of the usual size leads to."""
+BASE = STACK_END
+"""The address of the first static byte."""
+_CLASSES = 127
+"""Size classes of the heap, of 16 bytes each (`krait.heap`)."""
+_STATIC_MARK = 1
+"""In the collector's word: static objects are always marked."""
 _ALIGNMENT = 16
 
 
@@ -24,6 +32,7 @@ class Statics:
         self._ids = ids
         self._text_id = ids.of(text_class)
         self._text_layout = text_layout
+        self.size_classes = self.data(bytes(16 * _CLASSES))
         self.descriptors = self.data(bytes(DESCRIPTOR * (len(ids.order) + len(ids.items) + 1)))
 
     def data(self, content: bytes) -> int:
@@ -46,7 +55,7 @@ class Statics:
         encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
         offsets = self._text_layout.offsets
         head = bytearray(self._text_layout.size)
-        struct.pack_into("<I", head, 0, self._text_id)
+        struct.pack_into("<II", head, 0, self._text_id, _STATIC_MARK)
         struct.pack_into("<I", head, offsets["length"], len(value))
         struct.pack_into("<I", head, offsets["kind"], kind)
         return bytes(head) + value.encode(encoding, "surrogatepass")

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from krait.check import hir
 from krait.check.types import NEVER, U32, ClassType, Type, resolve
 from krait.emit.emitter import BodyEmitter, emits, type_of
-from krait.emit.layout import DESCRIPTOR, item_layout, load_instruction, value_type
+from krait.emit.layout import DESCRIPTOR, is_reference, item_layout, load_instruction, value_type
+from krait.emit.objects import call_function
 from krait.emit.shared import OVERFLOW_TAG
+from krait.emit.statics import STACK_START
 from svm import isa
 
 _NAME_IN_DESCRIPTOR = 8
@@ -46,7 +48,7 @@ def local_get(out: BodyEmitter, node: hir.LocalGet) -> None:
     """Push a local, or what stands for it."""
     if node.checked:
         out.code("local.get", out.flag(node.local))
-        _unless(out, "UnboundLocalError", node.line, unbound_message(node.local.name))
+        _unless(out, "UnboundLocalError", node, unbound_message(node.local.name))
     given = out.given.get(node.local)
     if given is not None:
         out.expr(given)
@@ -59,24 +61,25 @@ def global_get(out: BodyEmitter, node: hir.GlobalGet) -> None:
     """Push a module's variable."""
     if node.checked:
         out.code("global.get", out.shared.flag_index(node.var))
-        _unless(out, "NameError", node.line, f"name '{node.var.name}' is not defined")
+        _unless(out, "NameError", node, f"name '{node.var.name}' is not defined")
     if value_type(node.type) is not None:
         out.code("global.get", out.shared.global_index(node.var))
 
 
-def _unless(out: BodyEmitter, exception: str, line: int, message: str) -> None:
+def _unless(out: BodyEmitter, exception: str, node: hir.LocalGet | hir.GlobalGet, message: str) -> None:
     """Raise an exception if the bool on the stack is false."""
     out.code("i32.eqz")
     out.open("if")
-    raise_error(out, exception, line, message)
+    raise_error(out, exception, node, message)
     out.close()
 
 
-def raise_error(out: BodyEmitter, exception: str, line: int, message: str) -> None:
+def raise_error(out: BodyEmitter, exception: str, node: hir.LocalGet | hir.GlobalGet | hir.RaiseUnbound,
+                message: str) -> None:
     """Raise an exception."""
     out.code("i32.const", out.shared.statics.text(message))
-    out.mark(line)
-    out.code("call", out.shared.raiser_index(exception))
+    out.mark(node.line)
+    call_function(out, out.shared.raiser_index(exception), out.roots(node))
     out.code("unreachable")
 
 
@@ -92,10 +95,14 @@ def operands(out: BodyEmitter, args: Sequence[hir.Expr]) -> None:
     """Push several values, evaluated from left to right.
 
     Constants and locals before one whose code opens blocks are pushed after it, which nothing but speed can tell.
+    References wait in locals, where the collector finds them, while it may run.
     """
     facts = out.shared.facts
     last = max((at for at, arg in enumerate(args) if facts.of(arg).blocks), default=0)
-    first = next((at for at in range(last) if is_stable(out, args[at], args[at + 1 :])), last)
+    collecting = max((at for at, arg in enumerate(args) if facts.of(arg).collects), default=0)
+    kept = [at < collecting and is_reference(arg.type) for at, arg in enumerate(args)]
+    first = next((at for at in range(last) if kept[at] or is_stable(out, args[at], args[at + 1 :])), last)
+    pending = len(out.pending)
     for arg in args[:first]:
         out.expr(arg)
     held: list[tuple[hir.Expr, int | None]] = []
@@ -108,6 +115,9 @@ def operands(out: BodyEmitter, args: Sequence[hir.Expr]) -> None:
                 index = out.take(t)
                 out.code("local.set", index)
         held.append((args[at], index))
+        if kept[at]:
+            out.keep(args[at], index)
+    del out.pending[pending:]
     for arg, index in held:
         if index is None:
             out.expr(arg)
@@ -241,10 +251,23 @@ def runs_as_program(out: BodyEmitter, node: hir.RunsAsProgram) -> None:
     out.code("global.get", out.shared.program_index)
 
 
-@emits(hir.HeapBase)
-def heap_base(out: BodyEmitter, node: hir.HeapBase) -> None:
-    """Push the first address after static data."""
-    out.code("global.get", out.shared.heap_base_index)
+@emits(hir.Place)
+def place(out: BodyEmitter, node: hir.Place) -> None:
+    """Push an address that is known here."""
+    shared = out.shared
+    match node.name:
+        case "heap_base":
+            out.code("global.get", shared.heap_base_index)
+        case "stack_end":
+            out.code("global.get", shared.stack_index)
+        case "stack_start":
+            out.code("i32.const", STACK_START)
+        case "type_table":
+            out.code("i32.const", shared.statics.descriptors)
+        case "size_classes":
+            out.code("i32.const", shared.statics.size_classes)
+        case _:
+            raise AssertionError(node.name)
 
 
 # --- objects -------------------------------------------------------------------------------------------------------
@@ -265,40 +288,6 @@ def field_get(out: BodyEmitter, node: hir.FieldGet) -> None:
     out.expr(node.object)
     name, align = load_instruction(t)
     out.code(name, align, offset)
-
-
-@emits(hir.New)
-def new(out: BodyEmitter, node: hir.New) -> None:
-    """Push a new object."""
-    cls = resolve(node.type)
-    assert isinstance(cls, ClassType)
-    out.code("i32.const", out.shared.layout(cls).size)
-    if node.extra is not None:
-        out.expr(node.extra)
-        out.code("i32.add")
-    line = out.line_now
-    out.mark(node.line)
-    out.code("call", out.shared.function_index(out.shared.program.support.allocate))
-    out.mark(line)
-    made = out.take(isa.I32)
-    out.code("local.tee", made)
-    out.code("i32.const", out.shared.ids.of(cls))
-    out.code("i32.store", 2, 0)
-    out.code("local.get", made)
-    out.leave([made])
-
-
-@emits(hir.NewItems)
-def new_items(out: BodyEmitter, node: hir.NewItems) -> None:
-    """Push the address of new items."""
-    line = out.line_now
-    layout = item_layout(node.of)
-    out.code("i32.const", out.shared.ids.of_items(layout))
-    out.code("i32.const", layout.size)
-    out.expr(node.count)
-    out.mark(node.line)
-    out.code("call", out.shared.function_index(out.shared.program.support.allocate_items))
-    out.mark(line)
 
 
 @emits(hir.IsInstance)

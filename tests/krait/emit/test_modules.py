@@ -26,6 +26,7 @@ def test_exports_are_those_of_the_agreement() -> None:
         ("_start", ExternKind.FUNC),
         ("memory", ExternKind.MEMORY),
         ("krait:exception", ExternKind.TAG),
+        ("krait:gc_stress", ExternKind.GLOBAL),
         ("krait:overflow", ExternKind.TAG),
         ("krait:describe", ExternKind.FUNC),
         ("krait:flush", ExternKind.FUNC),
