@@ -235,15 +235,15 @@ def _check(job: Job, number: int, words: Counter[str], before: int) -> Finding |
     except Exception as error:
         return Finding(number, type(error).__name__, _shortened(traceback.format_exc()))
     taken = time.process_time() - begun
+    more = _resident() - before
+    if more > MEMORY:  # before the time, which goes on getting the memory
+        return Finding(number, "memory", f"{more} bytes more are resident, {MEMORY} are allowed")
     if taken > job.seconds:
         begun = time.process_time()
         job.check(number)  # once more: the first time may have been slow for reasons of its own
         taken = min(taken, time.process_time() - begun)
         if taken > job.seconds:
             return Finding(number, "slow", f"{taken:.2f} s of processor time, {job.seconds} s are allowed")
-    more = _resident() - before
-    if more > MEMORY:
-        return Finding(number, "memory", f"{more} bytes more are resident, {MEMORY} are allowed")
     return None
 
 
