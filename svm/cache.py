@@ -1,8 +1,8 @@
-"""Files that svm keeps between runs: compiled objects, lowered code, parse tables.
+"""Files that svm keeps between runs: compiled objects and programs, lowered code, syntax trees, parse tables.
 
 In: a name below the cache's folder, and bytes. Out: paths and bytes. Invariant: a reader sees a whole file or none, and
-no other user can have written it; whoever reads checks the contents as they would any input. The cache may vanish at
-any time, and nothing but speed may depend on it.
+no other user can have written it; what `kept` gives is what `keep` was given for that name, and whoever else reads
+checks the contents as they would any input. The cache may vanish at any time, and nothing but speed may depend on it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from svm.digest import digest
+from svm.digest import DIGEST_BYTES, digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["atomic_write", "cache_dir", "cache_folder", "digest_of", "make_room", "read"]
+__all__ = ["atomic_write", "cache_dir", "cache_folder", "digest_of", "keep", "kept", "make_room", "read"]
 
 _PRIVATE = 0o700
 
@@ -74,6 +74,29 @@ def read(path: str | Path) -> bytes | None:
             return file.read()
     except OSError:
         return None
+
+
+def keep(folder: str, name: str, body: bytes, most: int) -> None:
+    """Keep what is found again by its name, in a folder of at most `most` files.
+
+    A cache that cannot be written is no error.
+    """
+    path = cache_folder(folder)
+    make_room(path, most)
+    atomic_write(os.path.join(path, name), _seal(name, body) + body)
+
+
+def kept(folder: str, name: str) -> bytes | None:
+    """Return what was kept under a name; None if nothing was, or the file is damaged, or another has its name."""
+    data = read(os.path.join(cache_folder(folder), name))
+    if data is None:
+        return None
+    body = data[DIGEST_BYTES:]
+    return body if data[:DIGEST_BYTES] == _seal(name, body) else None
+
+
+def _seal(name: str, body: bytes) -> bytes:
+    return digest(name.encode(), b"\0", body)
 
 
 def digest_of(paths: Iterable[str]) -> str:

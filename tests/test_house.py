@@ -38,8 +38,16 @@ SVM_LAYERS = (
     ("svm",),  # the public face: svm/__init__.py
     ("svm.cli", "svm.__main__"),
 )
-KRAIT_LAYERS = (("krait.diagnostics",), ("krait.syntax",), ("krait.check",), ("krait.emit",), ("krait",))
-KRAIT_SEES = ("svm.record", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
+KRAIT_LAYERS = (
+    ("krait.diagnostics", "krait.sources"),
+    ("krait.syntax",),
+    ("krait.check",),
+    ("krait.emit",),
+    ("krait.kept",),
+    ("krait.compiler",),
+    ("krait",),
+)
+KRAIT_SEES = ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
 # The only importers of each dependency, so that a run pays for no more than it uses.
 IMPORTERS = {"llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli"}
 DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module", "svm.wasm")

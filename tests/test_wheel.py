@@ -75,7 +75,7 @@ def test_every_source_is_in_the_wheel(wheel: Path) -> None:
     expected = {"svm/py.typed", "krait/py.typed"}
     for package, folder in (("svm", "svm"), ("krait", "compiler/krait"), ("krait/stdlib", "stdlib")):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".kr", ".lark", ".json"):
+            if path.suffix in (".py", ".pyi", ".kr", ".lark", ".json"):
                 expected.add(f"{package}/{path.relative_to(ROOT / folder).as_posix()}")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     blobs = {name for name in packed if f"/{CARRIED}/" in name}

@@ -26,6 +26,7 @@ __all__ = [
     "Severity",
     "Span",
     "render",
+    "source_lines",
 ]
 
 Severity = Literal["error", "warning", "note"]
@@ -172,10 +173,14 @@ class DiagnosticSink:
             raise CompileError(self.diagnostics, self.sources)
 
 
+def source_lines(source: str) -> list[str]:
+    """The lines of a source as spans count them: what else may end a line in other texts, a form feed, ends none."""
+    return re.split(r"\r\n|\r|\n", source)
+
+
 def render(diagnostic: Diagnostic, source: str, *, colour: bool = False) -> str:
     """The text of one diagnostic; `source` is the whole text of its file, and may be empty if it is not at hand."""
-    lines = re.split(r"\r\n|\r|\n", source)
-    page = _Page(lines, diagnostic, colour)
+    page = _Page(source_lines(source), diagnostic, colour)
     page.heading(diagnostic.severity, diagnostic.message)
     page.excerpt(diagnostic.filename, diagnostic.span, diagnostic.label, "^", diagnostic.severity)
     for note in diagnostic.notes:

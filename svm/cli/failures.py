@@ -151,7 +151,7 @@ def _source_lines(file: str) -> list[str]:
         if not file.endswith(".kr") or not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SOURCE:
             return []
         with open(file, encoding="utf-8-sig", errors="replace") as source:
-            return source.read().splitlines()
+            return source.read().split("\n")  # no other character ends a line
     except (OSError, ValueError):
         return []
 

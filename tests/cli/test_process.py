@@ -57,6 +57,16 @@ def test_a_compiled_module_imports_no_more_than_it_needs() -> None:
     assert "click" in imported("run", "--stats", "demo.svmb")
 
 
+def test_an_unchanged_source_runs_without_the_compiler() -> None:
+    Path("hello.kr").write_text("import helper\n", encoding="utf-8")
+    Path("helper.kr").write_text("print('hello')\n", encoding="utf-8")
+    imported("run", "hello.kr")
+    found = imported("run", "hello.kr")
+    face = {"krait", "krait.compiler", "krait.kept", "krait.sources"}
+    assert {name for name in found if name.partition(".")[0] == "krait"} == face
+    assert found & set(UNWANTED.split()) == {"krait"}
+
+
 def test_inspect_does_not_import_the_machine() -> None:
     assert {"svm.runtime", "svm.engines", "svm.devices", "rich"} & imported("inspect", "--json", "demo.svmb") == set()
 

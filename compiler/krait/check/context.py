@@ -34,7 +34,7 @@ from krait.check.types import (
     prune,
 )
 from krait.check.world import Refusal, World
-from krait.diagnostics import Note, Span
+from krait.diagnostics import Note, Span, source_lines
 from krait.syntax import tree
 
 ExpressionRule = Callable[["Context", Any, Type | None], hir.Expr]
@@ -174,7 +174,7 @@ class Context:
 
     def text_at(self, span: Span) -> str:
         """Return the source at a span, up to the end of its first line."""
-        lines = self.module.source.splitlines()
+        lines = source_lines(self.module.source)
         line = lines[span.start_line - 1] if 0 < span.start_line <= len(lines) else ""
         return line[span.start_col : span.end_col] if span.start_line == span.end_line else line[span.start_col :]
 

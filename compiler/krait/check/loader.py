@@ -1,84 +1,47 @@
-"""Finding and parsing modules.
+"""Parsing the modules that a program imports.
 
-In: names of modules, the folder of the program. Out: syntax trees with their sources. The standard library is looked
-for beside the package `krait` first (an installed wheel), then beside ``compiler/`` (a checkout).
-
-Invariant: names that begin with ``krait.`` come from the standard library only, whatever lies in the program's folder.
+In: their sources. Out: syntax trees, from the cache where the same parser has parsed the same source before.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
+import os
 import pickle
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import svm.cache
+import krait.syntax
 from krait.diagnostics import DiagnosticSink, Span
+from krait.sources import Source
 from krait.syntax import symbols, tree
-from krait.syntax.parser import parse
+from krait.syntax.parser import parse, parse_bytes
+from svm.cache import digest_of, keep, kept
+from svm.digest import digest
 
-LIBRARY_PREFIX = "<krait>/"
-"""What the file names of the standard library begin with, so that hosts can tell its frames in a traceback."""
-
-_FORMAT = b"krait-tree-1"
+MOST_FILES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A module's text. ``filename`` is what diagnostics and line tables call it."""
-
-    filename: str
-    text: str
-    library: bool
+def module_tree(source: Source, sink: DiagnosticSink) -> tree.Module:
+    """Return the syntax tree of a module.  Raises CompileError with its syntax errors."""
+    return _library_tree(source) if source.library else _kept_tree(source, sink)
 
 
 @cache
-def library_folder() -> Path:
-    """Return the folder of the standard library's sources."""
-    package = Path(__file__).resolve().parent.parent
-    beside_package = package / "stdlib"
-    return beside_package if beside_package.is_dir() else package.parent.parent / "stdlib"
+def _library_tree(source: Source) -> tree.Module:
+    """In one process the library's trees serve all programs: none changes them."""
+    return _kept_tree(source, DiagnosticSink(source.filename))
 
 
-def find(name: str, search_path: Iterable[Path]) -> Source | None:
-    """Return the source of the module ``name``.
-
-    The library's, else the first in ``search_path``; None if there is none.
-    """
-    relative = Path(*name.split(".")).with_suffix(".kr") if name else None
-    if relative is None:
-        return None
-    in_library = library_folder() / relative
-    if in_library.is_file():
-        return Source(LIBRARY_PREFIX + relative.as_posix(), in_library.read_text(encoding="utf-8"), True)
-    if name.startswith("krait."):
-        return None
-    for folder in search_path:
-        candidate = folder / relative
-        if candidate.is_file():
-            return Source(str(candidate), candidate.read_bytes().decode("utf-8"), False)
-    return None
-
-
-@cache
-def library_tree(source: Source) -> tree.Module:
-    """Return the syntax tree of a library module, from the cache if it was parsed before by the same parser."""
-    digest = hashlib.sha256(b"\0".join((_FORMAT, _parser_version(), source.text.encode()))).hexdigest()
-    path = svm.cache.cache_dir("krait") / f"{digest}.tree"
-    stored = svm.cache.read(path)
+def _kept_tree(source: Source, sink: DiagnosticSink) -> tree.Module:
+    name = digest(_parser_version(), source.data).hex()
+    stored = kept("trees", name)
     if stored is not None:
-        try:
-            found = _TreeUnpickler(io.BytesIO(stored)).load()
-        except (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, IndexError, KeyError):
-            found = None  # damaged, or written by another version of the classes: parse anew
-        if isinstance(found, tree.Module):
-            return found
-    parsed = parse_library(source.text, source.filename)
-    svm.cache.atomic_write(path, pickle.dumps(parsed, protocol=5))
+        found: tree.Module = _TreeUnpickler(io.BytesIO(stored)).load()
+        return found
+    parsed = parse_bytes(source.data, source.filename, sink)
+    sink.raise_if_errors()
+    assert parsed is not None
+    keep("trees", name, pickle.dumps(parsed, protocol=5), MOST_FILES)
     return parsed
 
 
@@ -91,13 +54,21 @@ def parse_library(text: str, filename: str) -> tree.Module:
     return parsed
 
 
+_OTHER: dict[tuple[str, str], object] = {
+    ("krait.diagnostics", "Span"): Span,
+    ("builtins", "Ellipsis"): ...,
+    ("builtins", "complex"): complex,
+}
+"""What a tree holds beside nodes, symbols and plain data."""
+
+
 class _TreeUnpickler(pickle.Unpickler):
     """Loads syntax trees and nothing else, whatever the bytes ask for."""
 
     def find_class(self, module: str, name: str) -> object:
         found = {"krait.syntax.tree": tree, "krait.syntax.symbols": symbols}.get(module)
-        if (module, name) == ("krait.diagnostics", "Span"):
-            return Span
+        if (module, name) in _OTHER:
+            return _OTHER[module, name]
         cls = getattr(found, name, None)
         if not isinstance(cls, type) or cls.__module__ != module:
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a tree")
@@ -107,8 +78,6 @@ class _TreeUnpickler(pickle.Unpickler):
 @cache
 def _parser_version() -> bytes:
     """A digest of the parser's own sources, so that a changed parser does not meet trees of the old one."""
-    digest = hashlib.sha256()
-    for path in sorted((Path(__file__).resolve().parent.parent / "syntax").glob("*.*")):
-        if path.suffix in (".py", ".lark"):
-            digest.update(path.read_bytes())
-    return digest.digest()
+    folder = os.path.dirname(os.path.abspath(krait.syntax.__file__))
+    names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".lark")))
+    return digest_of(os.path.join(folder, name) for name in names).encode()

@@ -5,8 +5,7 @@ In: the tree of the main module. Out: a `hir.Program` of everything that can run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 # Each of these registers the rules for its kinds of nodes.
 from krait.check import (  # noqa: F401
@@ -46,17 +45,18 @@ from krait.check.types import (
 )
 from krait.check.world import Refusal, Request, World
 from krait.diagnostics import DiagnosticSink, Span
+from krait.sources import Sources
 from krait.syntax import tree
 
 
 def check_program(
-    parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, search_path: Sequence[Path]
+    parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, sources: Sources
 ) -> hir.Program:
     """Return the typed tree of the program whose main module is ``parsed``.
 
     Raises CompileError with all that is wrong.
     """
-    world = World(sink, search_path)
+    world = World(sink, sources)
     world.check_function = lambda instance: check_function(world, instance)
     world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)

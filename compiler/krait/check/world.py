@@ -9,10 +9,9 @@ Invariant: an error in the library's own code is reported at the place in the pr
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from krait.check import hir, loader
 from krait.check.dataclasses import make_methods
@@ -43,8 +42,8 @@ from krait.check.types import (
 )
 from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
+from krait.sources import Sources, text_of
 from krait.syntax import tree
-from krait.syntax.parser import parse
 
 MAX_INSTANCES = 20_000
 """Instances of functions in one program; generics that call themselves with ever larger types end here."""
@@ -73,10 +72,10 @@ class Request:
 class World:
     """The state of one compilation."""
 
-    def __init__(self, sink: DiagnosticSink, search_path: Sequence[Path]) -> None:
+    def __init__(self, sink: DiagnosticSink, sources: Sources) -> None:
         self.sink = sink
         self.root_sink = sink
-        self.search_path = search_path
+        self.sources = sources
         self.modules: dict[str, ModuleDecl] = {}
         self.functions: dict[Instance, hir.Function] = {}
         self.requests: dict[Instance, Request] = {}
@@ -252,18 +251,13 @@ class World:
         """
         if name in self.modules:
             return self.modules[name]
-        source = loader.find(name, self.search_path)
+        source = self.sources.find(name)
         if source is None:
             return None
-        if source.library:
-            found = loader.library_tree(source)
-        else:
-            self.sink.add_source(source.filename, source.text)
-            parsed = parse(source.text, source.filename, self.sink)
-            self.sink.raise_if_errors()
-            assert parsed is not None
-            found = parsed
-        module = ModuleDecl(name, source.filename, source.text, found, source.library)
+        text = text_of(source.data)
+        self.sink.add_source(source.filename, text)
+        found = loader.module_tree(source, self.sink)
+        module = ModuleDecl(name, source.filename, text, found, source.library)
         self.add_module(module)
         return module
 

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from krait.diagnostics import DiagnosticSink, Span
+from krait.diagnostics import DiagnosticSink, Span, source_lines
 from krait.syntax import messages, tables, tree
 from krait.syntax.lexer import Tokens, tokenize
 from krait.syntax.statements import Builder
@@ -25,6 +25,7 @@ from svm.limits import MAX_SOURCE_DEPTH
 
 _MAX_ERRORS = 50
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_MARK = b"\xef\xbb\xbf"
 _UTF8 = {"utf-8", "utf8"}
 _CLAUSES = frozenset({"elif", "else", "except", "finally"})
 _SKIP = "SKIP"  # the kind of an `_INDENT` or `_DEDENT` whose block lost its head
@@ -32,8 +33,7 @@ _SKIP = "SKIP"  # the kind of an `_INDENT` or `_DEDENT` whose block lost its hea
 
 def parse_bytes(data: bytes, filename: str, sink: DiagnosticSink) -> tree.Module | None:
     """Parse the contents of a file: UTF-8, with or without a byte order mark."""
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
+    data = data.removeprefix(_MARK)
     for number, line in enumerate(data.splitlines()[:2], 1):
         if declared := _CODING.match(line):
             name = declared[1].decode("ascii", "replace")
@@ -50,7 +50,7 @@ def parse_bytes(data: bytes, filename: str, sink: DiagnosticSink) -> tree.Module
         source = data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
-        lines = re.split(r"\r\n|\r|\n", before)
+        lines = source_lines(before)
         view = sink.for_file(filename, data.decode("utf-8", "replace"))
         view.error(f"the source is not UTF-8: byte 0x{data[error.start]:02x}",
                    Span(len(lines), len(lines[-1]), len(lines), len(lines[-1]) + 1),

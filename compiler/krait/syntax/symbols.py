@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 __all__ = [
     "ADD",
@@ -79,9 +79,15 @@ __all__ = [
 
 
 class Symbol:
-    """Root of the contexts and operators: singletons without fields or span."""
+    """Root of the contexts and operators: singletons without fields or span, also when a tree is unpickled."""
     __slots__ = ()
     _fields: ClassVar[tuple[str, ...]] = ()
+    _one: ClassVar[Self]
+
+    def __new__(cls) -> Self:
+        if "_one" not in vars(cls):
+            cls._one = super().__new__(cls)
+        return cls._one
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

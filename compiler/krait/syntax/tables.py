@@ -1,14 +1,13 @@
 """The parse tables of grammar.lark: made by lark once, then read from the cache.
 
 In: grammar.lark. Out: `Tables`, plain data that parser.py runs. lark is imported only where the cache has no tables for
-this grammar, lark and format; a damaged file counts as none.
+this grammar, lark and format.
 
 Invariant: the tables are LALR(1) without conflicts (lark resolves a shift/reduce conflict silently, so a test asks).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import sys
@@ -17,9 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from svm.cache import atomic_write, cache_dir, read
+from svm.cache import keep, kept
+from svm.digest import digest
 
-_FORMAT = 6
+_FORMAT = 7
+_MOST_FILES = 8
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
@@ -77,15 +78,12 @@ class Tables:
 def load() -> Tables:
     """The tables, from the cache or made anew (which takes about a second)."""
     grammar = GRAMMAR.read_text(encoding="utf-8")
-    path = cache_dir("krait") / f"grammar-{_key(grammar)[:32]}.json"
-    cached = read(path)
-    if cached is not None and (tables := _decode(cached)) is not None:
-        return tables
-    data = _encode(build(grammar))
-    atomic_write(path, data)
-    tables = _decode(data)
-    assert tables is not None
-    return tables
+    name = _key(grammar)
+    data = kept("tables", name)
+    if data is None:
+        data = json.dumps(build(grammar), separators=(",", ":")).encode()
+        keep("tables", name, data, _MOST_FILES)
+    return _decode(data)
 
 
 def _key(grammar: str) -> str:
@@ -93,20 +91,11 @@ def _key(grammar: str) -> str:
     spec = importlib.util.find_spec("lark")
     lark = Path(spec.origin).read_bytes() if spec is not None and spec.origin is not None else b""
     parts = (grammar.encode(), lark, sys.version.encode(), str(_FORMAT).encode())
-    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    return digest(*map(digest, parts)).hex()
 
 
-def _encode(tables: dict[str, Any]) -> bytes:
-    body = json.dumps(tables, separators=(",", ":")).encode()
-    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-
-
-def _decode(data: bytes) -> Tables | None:
-    """Tables from the bytes of a cache file, None if they are damaged."""
-    digest, _, body = data.partition(b"\n")
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        return None
-    raw = json.loads(body)
+def _decode(data: bytes) -> Tables:
+    raw = json.loads(data)
     rows = raw["rows"]
     return Tables(
         actions=[rows[index] for index in raw["actions"]],

@@ -1,7 +1,7 @@
 """Encoded functions kept on disk, so that what was lowered once is not lowered again.
 
-One file for each module's content and each build of the interpreter.  It holds no addresses and is checked against
-its own digest: a damaged file, or another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go
+One file for each module's content and each build of the interpreter.  It holds no addresses; a damaged file, or
+another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go
 first.
 """
 
@@ -13,8 +13,7 @@ from functools import cache
 from typing import Any
 
 import svm.lower
-from svm.cache import atomic_write, cache_folder, digest_of, make_room, read
-from svm.digest import DIGEST_BYTES, digest
+from svm.cache import digest_of, keep, kept
 from svm.engines.native.blob import MARSHAL
 from svm.engines.native.stream import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
@@ -23,7 +22,6 @@ __all__ = ["KeptCode"]
 
 MOST_FILES = 512
 MOST_BYTES = 16 << 20
-_MAGIC = b"svmcode1"
 
 
 class KeptCode:
@@ -49,23 +47,14 @@ class KeptCode:
         if not self._new:
             return
         self._new = False
-        body = marshal.dumps((self._name, self._raw), MARSHAL)
+        body = marshal.dumps(self._raw, MARSHAL)
         if len(body) <= MOST_BYTES:
-            folder = cache_folder("code")
-            make_room(folder, MOST_FILES)
-            atomic_write(os.path.join(folder, self._name), _MAGIC + digest(body) + body)
+            keep("code", self._name, body, MOST_FILES)
 
     def _load(self) -> dict[int, tuple[Any, ...]]:
-        data = read(os.path.join(cache_folder("code"), self._name)) or b""
-        head = len(_MAGIC) + DIGEST_BYTES
-        body = data[head:]
-        if data[:head] != _MAGIC + digest(body):
-            return {}
-        name, found = marshal.loads(body)  # another module's file, or another build's, may have been put in its place
-        if name != self._name:
-            return {}
-        kept: dict[int, tuple[Any, ...]] = found
-        return kept
+        body = kept("code", self._name)
+        found: dict[int, tuple[Any, ...]] = {} if body is None else marshal.loads(body)
+        return found
 
 
 @cache
