@@ -12,11 +12,11 @@ from svm.lazy import lazily
 
 if TYPE_CHECKING:
     from krait.compiler import compile_file, compile_source
-    from krait.diagnostics import CompileError, Diagnostic, Note, Span
+    from krait.diagnostics import CompileError, Diagnostic, Note, Span, render
 else:
     __getattr__ = lazily(__name__, {
         "krait.compiler": ("compile_file", "compile_source"),
-        "krait.diagnostics": ("CompileError", "Diagnostic", "Note", "Span"),
+        "krait.diagnostics": ("CompileError", "Diagnostic", "Note", "Span", "render"),
     })  # fmt: skip
 
-__all__ = ["CompileError", "Diagnostic", "Note", "Span", "compile_file", "compile_source"]
+__all__ = ["CompileError", "Diagnostic", "Note", "Span", "compile_file", "compile_source", "render"]

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 
-import krait
 from krait.sources import Sources, is_unchanged, library_folder
 from svm import isa, limits
 from svm import module as format
@@ -62,7 +61,8 @@ def _compiler() -> bytes:
 
 
 def _folders() -> list[str]:
-    return [*(os.path.dirname(package.__file__ or "") for package in (krait, isa, format)), library_folder()]
+    files = (__file__, isa.__file__ or "", format.__file__ or "")
+    return [*map(os.path.dirname, map(os.path.abspath, files)), library_folder()]
 
 
 def _files(folder: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from svm.errors import MalformedError, Place, UsageError
@@ -353,6 +354,37 @@ def _constant_value(kind: Immediate, value: Any) -> Any:
     return value
 
 
+def _completed(name: str, *args: Any) -> bytes:
+    """Bytes of an instruction as `CodeBuilder` takes it, with what may be left out."""
+    op = OPS.get(name)
+    return encode_instruction(name, _immediates(op, args) if op is not None and op.immediates else args)
+
+
+def _immediates(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    kinds = op.immediates
+    if op.form in (Form.LOAD, Form.STORE):
+        natural = op.size.bit_length() - 1
+        return (*args, *(natural, 0)[len(args) :])
+    if not args and kinds == (Immediate.BLOCK,):
+        return (None,)
+    if not args and set(kinds) == {Immediate.MEMORY}:
+        return (0,) * len(kinds)
+    if kinds[-1] is Immediate.MEMORY and len(args) == len(kinds) - 1:
+        return (*args, 0)
+    if len(args) == len(kinds) == 1:
+        return (_constant_value(kinds[0], args[0]),)
+    return args
+
+
+_REMEMBERED = 1 << 14
+_NOT_PLAIN = {Immediate.F32, Immediate.F64, Immediate.LABELS, Immediate.TYPES, Immediate.CATCHES}
+_PLAIN = frozenset(op.name for op in BY_CODE.values() if not _NOT_PLAIN.intersection(op.immediates))
+"""Instructions whose immediates are told apart by value and type (0.0 and -0.0 are not): a compiler writes the same few
+thousand again and again.
+"""
+_remembered = lru_cache(_REMEMBERED, typed=True)(_completed)
+
+
 class CodeBuilder:
     """Writes one body, for compilers: call it with an instruction's name and immediates.
 
@@ -367,28 +399,9 @@ class CodeBuilder:
 
     def __call__(self, name: str, *args: Any) -> None:
         """Append an instruction."""
-        op = OPS.get(name)
-        if op is not None and op.immediates:
-            args = self._immediates(op, args)
         if self._line is not None:
             self._mark()
-        self._out += encode_instruction(name, args)
-
-    @staticmethod
-    def _immediates(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        kinds = op.immediates
-        if op.form in (Form.LOAD, Form.STORE):
-            natural = op.size.bit_length() - 1
-            return (*args, *(natural, 0)[len(args) :])
-        if not args and kinds == (Immediate.BLOCK,):
-            return (None,)
-        if not args and set(kinds) == {Immediate.MEMORY}:
-            return (0,) * len(kinds)
-        if kinds[-1] is Immediate.MEMORY and len(args) == len(kinds) - 1:
-            return (*args, 0)
-        if len(args) == len(kinds) == 1:
-            return (_constant_value(kinds[0], args[0]),)
-        return args
+        self._out += _remembered(name, *args) if name in _PLAIN else _completed(name, *args)
 
     @property
     def offset(self) -> int:

@@ -45,6 +45,40 @@ def test_check_says_all_that_is_wrong(cli: Cli, hello: str) -> None:
     assert result.status == Status.BAD_FILE and result.err == ""
 
 
+def test_check_says_once_what_is_wrong_in_a_common_module(cli: Cli, folder: Path) -> None:
+    Path("common.kr").write_text("x: int = 'a'\n", encoding="utf-8")
+    for name in ("a.kr", "b.kr"):
+        Path(name).write_text("import common\n", encoding="utf-8")
+    result = cli("check", "a.kr", "b.kr", "missing.kr", "common.kr", folder)
+    assert result.err.count("common.kr:1:10") == 1 and "errors" not in result.err
+    assert "svm: missing.kr: No such file or directory" in result.err
+    assert f"svm: {folder}: Is a directory" in result.err
+    assert result.status == Status.BAD_FILE
+    assert len(json.loads(cli("check", "--json", "a.kr", "b.kr").out)) == 1
+
+
+def test_check_of_what_an_editor_has_not_saved(cli: Cli) -> None:
+    Path("part").mkdir()
+    Path("part/common.kr").write_text("x = 1\n", encoding="utf-8")
+    unsaved = b"\xef\xbb\xbffrom common import x\r\ny: str = x\r\n"
+    (found,) = json.loads(cli("check", "--json", "--as", "part/main.kr", "-", data=unsaved).out)
+    assert (found["file"], found["line"], found["column"]) == ("part/main.kr", 2, 10)
+    assert found["notes"] == [
+        {"message": "`y` is `str`: declared here", "line": 2, "column": 1, "end_line": 2, "end_column": 2}
+    ]
+
+
+def test_check_of_a_name_that_is_no_text(cli: Cli) -> None:
+    name = os.fsdecode(b"caf\xe9.kr")
+    Path(name).write_text("print(1 + 'a')\n", encoding="utf-8")
+    assert cli("check", name).status == Status.BAD_MODULE
+    (found,) = json.loads(cli("check", "--json", name).out)
+    assert found["file"] == name
+    Path(name).write_text("print(1)\n", encoding="utf-8")
+    assert cli("check", name) == (0, "", "")
+    assert cli("run", name) == (0, "1\n", "")
+
+
 def test_build_writes_beside_the_source(cli: Cli, hello: str) -> None:
     assert cli("build", hello) == (0, "", "")
     Path(hello).unlink()

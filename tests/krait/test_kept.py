@@ -172,9 +172,11 @@ def test_processes_that_compile_the_same_at_once(program: Path, tmp_path: Path, 
     root = Path(__file__).parents[2]
     paths = os.pathsep.join([str(root), str(root / "compiler")])
     environment = {**os.environ, "PYTHONPATH": paths}
-    command = [sys.executable, "-m", "svm", "run", str(program)]
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(4)]
-    assert [process.communicate(timeout=60)[0] for process in running] == [b"42\n"] * 4
+    outputs = [tmp_path / f"{number}.svmb" for number in range(4)]
+    command = [sys.executable, "-m", "svm", "build", str(program), "-o"]
+    running = [subprocess.Popen([*command, str(output)], env=environment) for output in outputs]
+    assert [process.wait(timeout=60) for process in running] == [0] * 4
+    assert {output.read_bytes() for output in outputs} == {encode(krait.compile_file(program))}
     assert len(entries(tmp_path)) == 1
 
 

@@ -19,17 +19,18 @@ class Outcome:
 
 
 class Program:
-    """A compiled program."""
+    """A compiled program, and the engine that runs it."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, engine: str = "reference") -> None:
         self.module = svm.compile(source, "test.kr")
+        self.engine = engine
 
     def run(self, data: str | bytes = "", args: tuple[str, ...] = ()) -> Outcome:
         """Run it with standard input and arguments."""
         stdin = io.BytesIO(data if isinstance(data, bytes) else data.encode("utf-8"))
         stdout, stderr = io.BytesIO(), io.BytesIO()
         console = svm.Console(stdin, stdout, stderr, args=("test.kr", *args))
-        guest = self.module.spawn(engine="reference", devices=[console])
+        guest = self.module.spawn(engine=self.engine, devices=[console])
         error, status = "", 0
         try:
             status = guest.run()

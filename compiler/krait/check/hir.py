@@ -12,8 +12,8 @@ inference variables, which are all determined when the function's check has ende
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields
-from typing import TypeAlias
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeAlias
 
 from krait.check.types import ClassType, GlobalVar, Instance, Local, ModuleDecl, Type
 from krait.diagnostics import Span
@@ -468,7 +468,8 @@ def rewrite(
 def _rewrite_fields(
     node: Expr | Stmt, expression: Callable[[Expr], Expr], block: Callable[[list[Stmt]], list[Stmt]]
 ) -> None:
-    for name in _child_fields(node):
+    for part in _child_fields(type(node)):
+        name = part.name
         value = getattr(node, name)
         if isinstance(value, list):
             if value and isinstance(value[0], Stmt):
@@ -484,24 +485,25 @@ def _rewrite_fields(
 
 def children(node: Expr | Stmt) -> list[Expr | Stmt]:
     """The expressions and statements directly below a node, in order."""
-    found: list[Expr | Stmt] = []
-    for name in _child_fields(node):
-        value = getattr(node, name)
-        if isinstance(value, list):
-            found.extend(value)
-        elif value is not None:
-            found.append(value)
-    return found
+    return (_LISTERS.get(type(node)) or _lister(type(node)))(node)
 
 
-def _child_fields(node: Expr | Stmt) -> tuple[str, ...]:
-    """The names of the fields that hold expressions, statements or lists of them."""
-    known = _CHILDREN.get(type(node))
+def _lister(kind: type[Expr | Stmt]) -> Callable[[Any], list[Expr | Stmt]]:
+    """Make, once for a class, the function that lists the children of its nodes: all passes spend their time there."""
+    forms = {"Expr": "node.{0},", "Expr | None": "*(() if node.{0} is None else (node.{0},)),"}
+    parts = [forms.get(str(part.type), "*node.{0},").format(part.name) for part in _child_fields(kind)]
+    made: Callable[[Any], list[Expr | Stmt]] = eval(f"lambda node: [{' '.join(parts)}]")
+    return _LISTERS.setdefault(kind, made)
+
+
+def _child_fields(kind: type[Expr | Stmt]) -> tuple[Field[Any], ...]:
+    """The fields that hold expressions, statements or lists of them."""
+    known = _CHILDREN.get(kind)
     if known is None:
-        known = tuple(part.name for part in fields(node) if str(part.type).split(" ")[0] in _NODE_TYPES)
-        _CHILDREN[type(node)] = known
+        known = _CHILDREN[kind] = tuple(part for part in fields(kind) if part.type in _NODE_TYPES)
     return known
 
 
-_NODE_TYPES = frozenset({"Expr", "list[Expr]", "list[Stmt]"})
-_CHILDREN: dict[type[Expr | Stmt], tuple[str, ...]] = {}
+_NODE_TYPES = frozenset({"Expr", "Expr | None", "list[Expr]", "list[Stmt]"})
+_CHILDREN: dict[type[Expr | Stmt], tuple[Field[Any], ...]] = {}
+_LISTERS: dict[type[Expr | Stmt], Callable[[Any], list[Expr | Stmt]]] = {}

@@ -21,27 +21,26 @@ from svm.digest import digest
 MOST_FILES = 512
 
 
-def module_tree(source: Source, sink: DiagnosticSink) -> tree.Module:
-    """Return the syntax tree of a module.  Raises CompileError with its syntax errors."""
+def module_tree(source: Source, sink: DiagnosticSink) -> tree.Module | None:
+    """Return the syntax tree of a module; None if it has syntax errors, which are then in the sink."""
     return _library_tree(source) if source.library else _kept_tree(source, sink)
 
 
 @cache
-def _library_tree(source: Source) -> tree.Module:
+def _library_tree(source: Source) -> tree.Module | None:
     """In one process the library's trees serve all programs: none changes them."""
     return _kept_tree(source, DiagnosticSink(source.filename))
 
 
-def _kept_tree(source: Source, sink: DiagnosticSink) -> tree.Module:
+def _kept_tree(source: Source, sink: DiagnosticSink) -> tree.Module | None:
     name = digest(_parser_version(), source.data).hex()
     stored = kept("trees", name)
     if stored is not None:
         found: tree.Module = _TreeUnpickler(io.BytesIO(stored)).load()
         return found
     parsed = parse_bytes(source.data, source.filename, sink)
-    sink.raise_if_errors()
-    assert parsed is not None
-    keep("trees", name, pickle.dumps(parsed, protocol=5), MOST_FILES)
+    if parsed is not None:
+        keep("trees", name, pickle.dumps(parsed, protocol=5), MOST_FILES)
     return parsed
 
 

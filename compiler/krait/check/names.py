@@ -40,8 +40,12 @@ def scan(statements: Iterable[tree.AST]) -> Names:
     """Return what ``statements`` do with names."""
     names = Names()
     for node in walk_scope(statements):
-        _visit(node, names)
+        if type(node) in _TELLING:
+            _visit(node, names)
     return names
+
+
+_SCOPES = (tree.FunctionDef, tree.ClassDef, tree.Lambda)
 
 
 def walk_scope(roots: Iterable[tree.AST], *, targets: bool = False) -> Iterator[tree.AST]:
@@ -50,12 +54,12 @@ def walk_scope(roots: Iterable[tree.AST], *, targets: bool = False) -> Iterator[
     while pending:
         node = pending.pop()
         yield node
-        if isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+        if isinstance(node, _SCOPES):
             pending.extend(reversed(_evaluated_outside(node)))
         elif isinstance(node, tree.comprehension) and not targets:
             pending.extend((node.iter, *node.ifs))
         else:
-            pending.extend(reversed(list(tree.iter_child_nodes(node))))
+            pending.extend([*tree.iter_child_nodes(node)][::-1])
 
 
 def _evaluated_outside(node: tree.FunctionDef | tree.ClassDef | tree.Lambda) -> list[tree.expr]:
@@ -94,6 +98,15 @@ def _visit(node: tree.AST, names: Names) -> None:
             names.nonlocal_names.update(dict.fromkeys(node.names, node.span))
         case _:
             pass
+
+
+_TELLING = frozenset(
+    {
+        *(tree.Name, tree.Attribute, tree.NamedExpr, tree.Yield, tree.YieldFrom, tree.FunctionDef, tree.ClassDef),
+        *(tree.Import, tree.ImportFrom, tree.ExceptHandler, tree.MatchAs, tree.MatchStar, tree.Global, tree.Nonlocal),
+    }
+)
+"""The nodes that `_visit` looks into."""
 
 
 def names_of_target(target: tree.expr) -> Iterator[tree.Name]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TypeAlias
 
 from krait.diagnostics import Span
@@ -111,13 +112,21 @@ def resolve(t: Type) -> Type:
     t = prune(t)
     if isinstance(t, Infer):
         return INT
-    if isinstance(t, ClassType) and t.args:
-        return ClassType(t.decl, tuple(resolve(arg) for arg in t.args))
+    if isinstance(t, ClassType):
+        args = tuple(map(resolve, t.args))
+        return t if _are(args, t.args) else ClassType(t.decl, args)
     if isinstance(t, Optional):
-        return Optional(resolve(t.inner))
+        inner = resolve(t.inner)
+        return t if inner is t.inner else Optional(inner)
     if isinstance(t, FunctionType):
-        return FunctionType(tuple(map(resolve, t.params)), resolve(t.result))
+        parts = (*map(resolve, t.params), resolve(t.result))
+        return t if _are(parts, (*t.params, t.result)) else FunctionType(parts[:-1], parts[-1])
     return t
+
+
+def _are(found: tuple[Type, ...], before: tuple[Type, ...]) -> bool:
+    """Whether they are the same objects: most types hold no variables, and to make them anew takes long."""
+    return all(map(is_, found, before))
 
 
 def is_known(t: Type) -> bool:
@@ -548,7 +557,8 @@ class Instance:
 
     def resolved(self) -> Instance:
         """Return the same without inference variables."""
-        return Instance(self.decl, tuple(resolve(arg) for arg in self.args)) if self.args else self
+        args = tuple(map(resolve, self.args))
+        return self if _are(args, self.args) else Instance(self.decl, args)
 
     @property
     def env(self) -> dict[TypeParam, Type]:

@@ -77,6 +77,7 @@ class World:
         self.root_sink = sink
         self.sources = sources
         self.modules: dict[str, ModuleDecl] = {}
+        self.broken_modules: set[str] = set()
         self.functions: dict[Instance, hir.Function] = {}
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
@@ -245,18 +246,23 @@ class World:
         return found
 
     def module(self, name: str) -> ModuleDecl | None:
-        """Return the module ``name``, loaded if need be.
+        """Return the module ``name``, loaded if need be; None if there is none.
 
-        None if there is none. Its syntax errors raise CompileError.
+        Raises Refusal where it has syntax errors, which are reported once, and OSError where it cannot be read.
         """
         if name in self.modules:
             return self.modules[name]
+        if name in self.broken_modules:
+            raise Refusal(name)
         source = self.sources.find(name)
         if source is None:
             return None
         text = text_of(source.data)
-        self.sink.add_source(source.filename, text)
-        found = loader.module_tree(source, self.sink)
+        self.root_sink.add_source(source.filename, text)
+        found = loader.module_tree(source, self.root_sink)
+        if found is None:
+            self.broken_modules.add(name)
+            raise Refusal(name)
         module = ModuleDecl(name, source.filename, text, found, source.library)
         self.add_module(module)
         return module
@@ -292,7 +298,7 @@ class World:
             return self.compiler_module(link) if link.member is None else self.compiler_symbol(module, link)
         if link.module.startswith("krait.") and not module.library and link.module != "krait.unsafe":
             raise self.refuse(module, link.span, f"`{link.module}` is private to the standard library")
-        target = self.module(link.module)
+        target = self._imported(module, link, link.module)
         if target is None and link.module.partition(".")[0] in sys.stdlib_module_names:
             raise self.refuse(module, link.span, f"not yet part of Krait: the module `{link.module}`")
         if target is None:
@@ -310,7 +316,7 @@ class World:
         if isinstance(symbol, Import):
             return self.follow(target, symbol)
         if symbol is None or (target.library and not module.library and link.member.startswith("_")):
-            nested = self.module(f"{link.module}.{link.member}")
+            nested = self._imported(module, link, f"{link.module}.{link.member}")
             if nested is not None:
                 return nested
             raise self.refuse(
@@ -320,6 +326,14 @@ class World:
                 hints=did_you_mean(link.member, target.symbols),
             )
         return symbol
+
+    def _imported(self, module: ModuleDecl, link: Import, name: str) -> ModuleDecl | None:
+        """Return the module that an import asks for, None if there is none."""
+        try:
+            return self.module(name)
+        except OSError as error:
+            what = f"the module `{name}` cannot be read: {error.strerror or error}"
+            raise self.refuse(module, link.span, what) from None
 
     def compiler_symbol(self, module: ModuleDecl, link: Import) -> Symbol:
         """Return a name of a module that the compiler itself provides."""

@@ -25,9 +25,11 @@ from krait.check.types import (
     U16,
     U64,
     ClassType,
+    Infer,
     Primitive,
     Type,
     base_of,
+    prune,
     resolve,
 )
 from svm import isa
@@ -52,33 +54,39 @@ _STORES: dict[Type, str] = {
 
 def value_type(t: Type) -> isa.ValueType | None:
     """Return the type of a value in a local or on the stack, None for a type that has no values."""
-    t = resolve(t)
-    if t in (NONE, NEVER):
+    t = _root(t)
+    if t is NONE or t is NEVER:
         return None
     return _WIDE.get(t, isa.I32) if isinstance(t, Primitive) else isa.I32
 
 
 def size_of(t: Type) -> int:
     """Return the bytes of a field or element."""
-    t = resolve(t)
+    t = _root(t)
     return t.size if isinstance(t, Primitive) else 4
 
 
 def load_instruction(t: Type) -> tuple[str, int]:
     """Return the instruction that loads a value, and its alignment exponent."""
-    t = resolve(t)
+    t = _root(t)
     return _LOADS.get(t, "i32.load"), size_of(t).bit_length() - 1
 
 
 def store_instruction(t: Type) -> tuple[str, int]:
     """Return the instruction that stores a value, and its alignment exponent."""
-    t = resolve(t)
+    t = _root(t)
     return _STORES.get(t, "i32.store"), size_of(t).bit_length() - 1
 
 
 def is_reference(t: Type) -> bool:
     """Return whether values of the type are addresses of objects, or 0 for None: what the collector must know of."""
-    return not isinstance(resolve(t), Primitive)
+    return not isinstance(_root(t), Primitive)
+
+
+def _root(t: Type) -> Type:
+    """Return `resolve(t)` at its root: of a value's place, only that matters whether it is an object's."""
+    t = prune(t)
+    return INT if isinstance(t, Infer) else t
 
 
 @dataclass(slots=True)

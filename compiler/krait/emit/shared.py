@@ -112,7 +112,8 @@ class Shared:
 
     def file_index(self, filename: str) -> int:
         """Return the index of a source file in the line table."""
-        return self.files.setdefault(filename, len(self.files))
+        name = filename.encode("utf-8", "replace").decode()  # a file's name may be no text
+        return self.files.setdefault(name, len(self.files))
 
     # --- globals ---------------------------------------------------------------------------------------------------
 

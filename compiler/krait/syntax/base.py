@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from typing import Any, ClassVar, cast
 
@@ -11,12 +12,19 @@ __all__ = ["AST", "excepthandler", "expr", "mod", "node", "pattern", "stmt", "ty
 
 _C = typing.TypeVar("_C", bound="type[Any]")
 
+_WORD = re.compile(r"\w+")
+_LEAVES = frozenset(
+    ("str", "int", "bool", "None", "tuple", "ConstantValue", "expr_context", "boolop", "operator", "unaryop", "cmpop")
+)
+"""Words in the types of fields that hold no nodes with a span."""
+
 
 class AST:
-    """Root of all nodes. ``_fields`` names the children in order, without ``span``."""
+    """Root of all nodes. ``_fields`` names the fields in order, without ``span``; ``_children`` those of nodes."""
 
     __slots__ = ()
     _fields: ClassVar[tuple[str, ...]] = ()
+    _children: ClassVar[tuple[str, ...]] = ()
     span: Span
 
     def __repr__(self) -> str:
@@ -29,11 +37,13 @@ def node(cls: _C) -> _C:
 
     Frozen for type checkers alone: a checked `__init__` would take thrice as long, for every node of every file.
     """
-    names = tuple(cls.__annotations__)
+    of: dict[str, str] = cls.__annotations__
+    names = tuple(of)
     scope: dict[str, Any] = {}
     exec(f"def __init__(self, {', '.join(names)}):\n " + "\n ".join(f"self.{name} = {name}" for name in names), scope)
     body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
     body |= {"__slots__": names, "__match_args__": names, "__init__": scope["__init__"], "_fields": names[:-1]}
+    body["_children"] = tuple(name for name in names[:-1] if not _LEAVES.issuperset(_WORD.findall(of[name])))
     return cast(_C, type(cls.__name__, cls.__bases__, body))
 
 

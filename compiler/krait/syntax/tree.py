@@ -645,14 +645,15 @@ class TypeVarTuple(type_param):
 
 def iter_child_nodes(parent: AST) -> Iterator[AST]:
     """The direct children of ``parent`` that are nodes with a span, in field order."""
-    for name in parent._fields:
+    for name in parent._children:
         value = getattr(parent, name)
-        if isinstance(value, AST):
-            yield value
-        elif isinstance(value, tuple):
-            for item in value:
-                if isinstance(item, AST):
-                    yield item
+        if type(value) is not tuple:
+            if value is not None:
+                yield value
+        elif None in value:
+            yield from (item for item in value if item is not None)
+        else:
+            yield from value
 
 
 def walk(root: AST) -> Iterator[AST]:

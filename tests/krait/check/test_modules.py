@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import krait
+from krait.sources import Source, Sources
 from svm import Console, Module
 
 
@@ -63,6 +64,61 @@ def test_errors_of_an_imported_module_name_its_file(tmp_path: Path) -> None:
     with pytest.raises(krait.CompileError) as raised:
         krait.compile_file(tmp_path / "main.kr")
     assert [Path(found.filename).name for found in raised.value.diagnostics] == ["broken.kr", "broken.kr"]
+
+
+def places(folder: Path, main: str, **modules: str | bytes) -> list[str]:
+    """What is wrong with a program, each error with its file and line."""
+    for name, source in {"main": main, **modules}.items():
+        (folder / f"{name}.kr").write_bytes(source.encode() if isinstance(source, str) else source)
+    with pytest.raises(krait.CompileError) as raised:
+        krait.compile_file(folder / "main.kr")
+    return [f"{Path(each.filename).stem} {each.span.start_line}: {each.message}" for each in raised.value.diagnostics]
+
+
+def test_a_module_that_does_not_parse_hides_no_errors_of_others(tmp_path: Path) -> None:
+    main = (
+        "import broken\nimport fine\nprint(1 + 'a')\nprint(broken.f(1))\n"
+        "from broken import f\nprint(f(2) + fine.two)\n"
+    )
+    assert places(tmp_path, main, broken="def f(:\n", fine="two = 2\nthree: int = 'c'\n") == [
+        "main 3: `+` does not take `int` and `str`",
+        "broken 1: '(' was never closed",
+        "fine 2: expected `int`, found `str`",
+    ]  # fmt: skip
+
+
+def test_a_module_that_is_no_text(tmp_path: Path) -> None:
+    latin, marked = b"x = '\xff'\n", b"\xef\xbb\xbfx = 1 + 'a'\n"
+    assert places(tmp_path, "import latin\nimport marked\n", latin=latin, marked=marked) == [
+        "latin 1: the source is not UTF-8: byte 0xff",
+        "marked 1: `+` does not take `int` and `str`",
+    ]
+
+
+def test_a_module_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(sources: Sources, name: str) -> Source | None:
+        if name == "secret":
+            raise PermissionError(13, "Permission denied", "secret.kr")
+        return find_source(sources, name)
+
+    find_source = Sources.find
+    monkeypatch.setattr(Sources, "find", find)
+    assert places(tmp_path, "import secret\nfrom secret import x\nprint(x)\ny: int = 'a'\n") == [
+        "main 1: the module `secret` cannot be read: Permission denied",
+        "main 2: the module `secret` cannot be read: Permission denied",
+        "main 4: expected `int`, found `str`",
+    ]
+
+
+def test_places_in_sources_of_every_kind() -> None:
+    """Byte order marks, tabs, form feeds and what ends lines elsewhere do not move what a span points at."""
+    for source in ("x = 1\x0c\ny: float = 1\n", "s = '\u2028\x85'\r\nx: float = 1\r\n", "if True:\r\tx: float = 1\r"):
+        with pytest.raises(krait.CompileError) as raised:
+            krait.compile_source(source)
+        (found,) = raised.value.diagnostics
+        assert found.hints == ("write `1.0`: an int prints as an int",)
+    with pytest.raises(krait.CompileError, match=r"1 \| x: float = 1\n  \|            \^ this is"):
+        krait.compile_source(b"\xef\xbb\xbfx: float = 1")
 
 
 @pytest.mark.parametrize("source", [

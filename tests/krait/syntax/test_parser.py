@@ -15,6 +15,7 @@ from krait.syntax.statements import Builder
 from svm.cache import cache_dir
 from svm.limits import MAX_SOURCE_DEPTH, MAX_SOURCE_ELIFS
 from tests.krait.syntax.oracle import krait_tree
+from tests.krait.syntax.snippets import NEWER, SAME
 
 
 def errors(source: str) -> list[tuple[int, str]]:
@@ -235,3 +236,16 @@ def test_nodes_compare_by_identity_and_show_their_fields() -> None:
     assert len({one, other}) == 2
     assert repr(one) == "Name(id='x', ctx=Load())"
     assert [type(node).__name__ for node in tree.walk(tree.Expr(one, one.span))] == ["Expr", "Name"]
+
+
+def test_all_nodes_are_children() -> None:
+    """What a class says of its fields is what is in them."""
+    for text in (*SAME, *NEWER):
+        module, _ = krait_tree(text)
+        assert module is not None
+        for node in tree.walk(module):
+            held: list[object] = []
+            for name in node._fields:
+                value = getattr(node, name)
+                held += value if isinstance(value, tuple) else [value]
+            assert [*tree.iter_child_nodes(node)] == [part for part in held if isinstance(part, tree.AST)], text
