@@ -73,7 +73,7 @@ def test_an_engine_can_be_chosen(cli: Cli, engine: str) -> None:
 def test_stats_are_said_of_a_failure_too(cli: Cli) -> None:
     result = cli("run", "--stats", "--fuel", "10", "--invoke", "spin", "demo.svmb")
     assert result.status == 75
-    assert result.err.startswith("svm: 11 fuel, 0.0")
+    assert result.err.startswith("svm: 11 fuel, ")  # then the time, which on a busy machine may be any
 
 
 def test_a_body_is_checked_when_it_is_called(cli: Cli) -> None:
