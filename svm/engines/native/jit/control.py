@@ -17,7 +17,10 @@ from svm.isa import F32, F64, FUNCREF, I32, I64, FuncType, TrapKind, ValueType
 from svm.lower import BULK_CHUNK, SLOT_BYTES, operand_counts
 from svm.module.checked import FUNCTION
 
-__all__ = ["RULES", "begin_else", "finish"]
+__all__ = ["INWARDS", "RULES", "begin_else", "finish", "go_round", "leave_loop", "start_loop"]
+
+INWARDS = ".in"
+"""The section of loops for what lies further in: what goes round such a loop goes on in another section."""
 
 _RARE = ", !prof !0"
 
@@ -27,7 +30,7 @@ _RARE = ", !prof !0"
 
 def _open(t: FunctionWriter, otherwise: bool = False) -> None:
     t.keep()
-    t.controls.append(Control(t.function.blocks[t.at], t.at, list(t.stack), otherwise))
+    t.controls.append(Control(t.function.blocks[t.at], t.at, list(t.stack), otherwise, t.section))
 
 
 def _block(t: FunctionWriter, *args: Any) -> None:
@@ -48,33 +51,52 @@ def _loop(t: FunctionWriter, *args: Any) -> None:
     t.drop_to(len(t.stack) - len(block.type.params))
     t.keep()
     t.charge(charge.cost)
-    t.do(f"br label %H{key}")
+    t.do(f"br label %H{key}{t.section}")
     t.push_kept(key, block.type.params)
     t.kept = len(t.stack)
-    t.controls.append(Control(block, key, [], False))
-    t.label(f"A{key}")
+    start_loop(t, key)
+
+
+def start_loop(t: FunctionWriter, key: int) -> None:
+    """The latch of a loop, to which branches back go, and its start."""
+    block = t.function.blocks[key]
+    below = t.stack[: len(t.stack) - len(block.type.params)]
+    t.controls.append(Control(block, key, below, False, t.section))
+    _latch(t, key, f"A{key}{t.section}")
+    t.label(f"H{key}{t.section}")
+
+
+def go_round(t: FunctionWriter, key: int) -> None:
+    """The latch for those that come from a section further in: a way into the loop, and so none round it."""
+    _latch(t, key, f"A{key}{INWARDS}")
+
+
+def _latch(t: FunctionWriter, key: int, label: str) -> None:
+    charge = t.code.charges.loops[key]
+    t.label(label)
     left = t.charge(charge.cost)
     if charge.test:
         empty = t.let(f"icmp slt i64 {left}, 0")
         t.leave_if(empty, Exit.FUEL, t.code.targets[key], t.live[key + 1], t.stack)
-    t.do(f"br label %H{key}")
-    t.label(f"H{key}")
-    t.dispatch(key)
+    t.do(f"br label %H{key}{t.section}")
 
 
 def _if(t: FunctionWriter, *args: Any) -> None:
     key = t.at
     condition = t.let(f"icmp ne i32 {t.pop()}, 0")
     _open(t, otherwise=True)
-    t.do(f"br i1 {condition}, label %T{key}, label %X{key}")
-    t.label(f"T{key}")
+    t.do(f"br i1 {condition}, label %T{key}{t.section}, label %X{key}{t.section}")
+    t.label(f"T{key}{t.section}")
 
 
 def begin_else(t: FunctionWriter) -> None:
     """Where the condition of an `if` did not hold."""
     control = t.controls[-1]
+    if not control.otherwise:  # this section begins behind the condition
+        t.reachable = False
+        return
     control.otherwise = False
-    t.label(f"X{control.key}")
+    t.label(f"X{control.key}{control.section}")
     t.stack[:] = control.stack
     t.kept = len(t.stack)
     t.reachable = True
@@ -89,7 +111,7 @@ def _else(t: FunctionWriter) -> None:
 def _fall(t: FunctionWriter, control: Control) -> None:
     """Reach a block's end."""
     t.bring(control.key, control.block.type.results)
-    t.do(f"br label %E{control.key}")
+    t.do(f"br label %E{control.key}{control.section}")
     control.reached = True
 
 
@@ -98,25 +120,50 @@ def _end(t: FunctionWriter) -> None:
     if control.key == FUNCTION:
         _branch(t, FUNCTION)
     elif control.block.kind == "loop":
-        t.controls.pop()
+        if control.left:
+            leave_loop(t, control)
+        finish(t)
     else:
         _fall(t, control)
         finish(t)
 
 
+def leave_loop(t: FunctionWriter, control: Control) -> None:
+    """Go past the end of a loop, to which a section further in comes too."""
+    for at, (value, type_) in enumerate(zip(_results(t, control), control.block.type.results, strict=True)):
+        kind = LLVM_TYPES[type_]
+        t.write(t.variable(f"%o{control.key}.{at}", kind), kind, value)
+    t.do(f"br label %O{control.key}")
+    control.left = True
+
+
+def _results(t: FunctionWriter, control: Control) -> list[str]:
+    count = len(control.block.type.results)
+    return [t.value(operand) for operand in t.stack[len(t.stack) - count :]]
+
+
 def finish(t: FunctionWriter) -> None:
     """After a block's last instruction, where control may come from a branch."""
     control = t.controls.pop()
-    if control.key == FUNCTION or control.block.kind == "loop":
+    if control.key == FUNCTION:
+        return
+    if control.block.kind == "loop":
+        if control.left:
+            t.label(f"O{control.key}")
+            t.reachable = True
+            t.stack[:] = control.stack
+            for at, type_ in enumerate(control.block.type.results):
+                t.stack.append(Operand(t.variable(f"%o{control.key}.{at}", LLVM_TYPES[type_]), type_, True))
+            t.kept = len(t.stack)
         return
     if control.otherwise:
-        t.label(f"X{control.key}")
+        t.label(f"X{control.key}{control.section}")
         t.stack[:] = control.stack
         t.kept = len(t.stack)
         _fall(t, control)
     if not control.reached:
         return
-    t.label(f"E{control.key}")
+    t.label(f"E{control.key}{control.section}")
     t.reachable = True
     t.stack[:] = control.stack[: control.block.height]
     t.kept = len(t.stack)
@@ -133,7 +180,7 @@ def _target(t: FunctionWriter, key: int) -> str:
         return "return"
     control = next(item for item in reversed(t.controls) if item.key == key)
     control.reached = True
-    return f"{'A' if control.block.kind == 'loop' else 'E'}{key}"
+    return f"{'A' if control.block.kind == 'loop' else 'E'}{key}{control.section}"
 
 
 def _branch(t: FunctionWriter, key: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.control import RULES, begin_else, finish
+from svm.engines.native.jit.entered import write_entered
 from svm.engines.native.jit.frames import frame_type, zero_of
 from svm.engines.native.jit.writer import Around, Control, FunctionWriter, inner_symbol
 from svm.isa import F32, F64
@@ -44,7 +45,18 @@ def translate(around: Around, function: ValidFunction, loop: int | None = None, 
 def _text(writer: FunctionWriter) -> str:
     _enter(writer)
     writer.controls.append(Control(writer.function.blocks[FUNCTION], FUNCTION, [], False))
-    for at, item in enumerate(writer.function.code):
+    if writer.loop is None:
+        _write(writer, 0, len(writer.function.code))
+    else:
+        write_entered(writer, writer.loop, _write)
+    return _finished(writer)
+
+
+def _write(writer: FunctionWriter, first: int, last: int) -> None:
+    """Instructions from an index to another."""
+    code = writer.function.code
+    for at in range(first, last):
+        item = code[at]
         writer.at, writer.offset = at, item.offset
         if not writer.reachable:
             _pass_by(writer, item)
@@ -52,7 +64,6 @@ def _text(writer: FunctionWriter) -> str:
             RULES[item.op.name](writer, *item.args)
         else:
             writer.row(item.op, item.args)
-    return _finished(writer)
 
 
 _DEAD = Control.dead()
@@ -79,8 +90,6 @@ def _enter(writer: FunctionWriter) -> None:
     writer.write("%fuel", "i64", "%given")
     if writer.loop is not None:
         writer.load_size()
-        writer.do("br label %enter")
-        writer.label("never")
         return
     function, charges = writer.function, writer.code.charges
     params = len(function.type.params)
@@ -98,30 +107,12 @@ def _enter(writer: FunctionWriter) -> None:
     writer.load_size()
 
 
-def _enter_loop(writer: FunctionWriter, loop: int) -> None:
-    """The way in at the start of a loop: the frame's contents to variables."""
-    writer.label("enter")
-    live = writer.live[loop + 1]
-    for index, type_ in enumerate(writer.function.locals):
-        variable, kind = writer.local(index)
-        alive = live >> index & 1
-        value = writer.load_slot(writer.local_slot(index), type_) if alive else zero_of(type_)
-        writer.write(variable, kind, value)
-    for height, operand in enumerate(writer.entry_stack):
-        value = writer.load_slot(writer.operand_slot(height), operand.type)
-        writer.write(operand.text, LLVM_TYPES[operand.type], value)
-    writer.write(writer.variable("%pending", "i1"), "i1", "true")
-    writer.do(f"br label %H{writer.entered[0]}")
-
-
 def _finished(writer: FunctionWriter) -> str:
     """The whole text: variables, the body, the ways out."""
     type_ = writer.function.type
     warm, writer.out = writer.out, []
     _return(writer)
     _stop(writer)
-    if writer.loop is not None:
-        _enter_loop(writer, writer.loop)
     lines = [f"{name} = alloca {kind}, align 8" for name, kind in writer.variables.items()]
     lines += [*warm, *writer.out, *writer.cold]
     params = ""

@@ -1,7 +1,7 @@
 """What is compiled in a guest, and how its interpreter comes to run it.
 
-A unit is a function with the small ones that it calls, or a loop of one as it is entered while it runs.  Its code takes
-the place of a handler in the interpreter's stream: the first of a function's code, or the first of a loop.
+A unit is a function with the small ones that it calls, or a function as it is entered at a loop while it runs.  Its
+code takes the place of a handler in the interpreter's stream: the first of a function's code, or the first of a loop.
 
 What is compiled is decided here: each function at its first call and each loop in which the guest pauses, or (`Policy`)
 only what much of the fuel went into, as the pauses between slices tell.  Then the guest runs on in the interpreter
@@ -72,7 +72,7 @@ class Tier:
         self.units: list[Executable] = []
         self.tried: set[tuple[int, int | None]] = set()  # number of a function, key of a loop
         self.heat: dict[tuple[int, int | None], int] = {}
-        self.waiting: list[tuple[LinkedCode, int | None, Job]] = []
+        self.waiting: list[tuple[LinkedCode, Job]] = []
         self.log: list[CompiledUnit] = []
         self.failures: list[str] = []  # why something stays interpreted that should not
         self._sources: dict[int, Source] = {}
@@ -124,7 +124,7 @@ class Tier:
             except CompilerError as error:
                 unit = Unit(name, (), b"", {}, str(error))
             keep(unit)
-        self.install(linked, loop, unit, origin, time.monotonic() - begun)
+        self.install(linked, unit, origin, time.monotonic() - begun)
 
     def submit(self, linked: LinkedCode, loop: int | None) -> None:
         """Have a unit compiled while the guest runs on, if there is room among what waits for that."""
@@ -135,7 +135,7 @@ class Tier:
         job = get_service().submit(source, linked.function, loop, program.blob)
         if job is not None:
             self.tried.add((linked.number, loop))
-            self.waiting.append((linked, loop, job))
+            self.waiting.append((linked, job))
 
     def ahead(self, instance: Instance) -> int:
         """Compile now, for later runs, what of a module is likely to be hot: functions with loops, or that call
@@ -197,14 +197,14 @@ class Tier:
     def install_ready(self) -> None:
         """Put what was compiled meanwhile in its place."""
         still = []
-        for linked, loop, job in self.waiting:
+        for linked, job in self.waiting:
             if job.unit is None:
-                still.append((linked, loop, job))
+                still.append((linked, job))
             else:
-                self.install(linked, loop, job.unit, job.origin, job.seconds)
+                self.install(linked, job.unit, job.origin, job.seconds)
         self.waiting = still
 
-    def install(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
+    def install(self, root: LinkedCode, unit: Unit, origin: str, seconds: float) -> None:
         """Have the interpreter run a unit."""
         if unit.why:
             self.failures.append(f"{root.name}: {unit.why}")
@@ -216,10 +216,10 @@ class Tier:
             self.failures.append(f"{root.name}: {error}")
             return
         self.units.append(code)
-        self.note(root, loop, unit, origin, seconds)
-        program = self.program
-        if loop is not None:
-            program.patch(root.start + root.code.targets[loop], code.address(handler_symbol(root.function, loop)))
+        self.note(root, unit, origin, seconds)
+        program, entered = self.program, unit.entered
+        if entered is not None:
+            program.patch(root.start + root.code.targets[entered], code.address(handler_symbol(root.function, entered)))
         for member in members:
             number = member.number
             if number in program.compiled:
@@ -238,11 +238,11 @@ class Tier:
         struct.pack_into("<Q", program.functions, linked.number * FUNCTION_ENTRY + FunctionField.NATIVE, 0)
         self.failures.append(f"{linked.name}: no room on the stack of the thread that runs it")
 
-    def note(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
+    def note(self, root: LinkedCode, unit: Unit, origin: str, seconds: float) -> None:
         """Keep for `Engine.compiled` what was done."""
         offset = None
-        if loop is not None:
-            position = root.code.targets[loop]
+        if unit.entered is not None:
+            position = root.code.targets[unit.entered]
             offset = next((offset for offset, place in root.code.resume.items() if place == position), None)
         at = time.monotonic() - self.begun
         self.log.append(CompiledUnit(root.name, offset, at, seconds, len(unit.code), origin))

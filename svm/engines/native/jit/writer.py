@@ -25,7 +25,6 @@ from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
 from svm.lower import HEADER_SLOTS, live_locals
 from svm.module import Block, Context, ValidFunction
-from svm.module.checked import FUNCTION
 from svm.record import record
 
 __all__ = ["Around", "Control", "FunctionWriter", "Operand", "inner_symbol"]
@@ -67,16 +66,20 @@ class Operand(NamedTuple):
 
 
 class Control:
-    """An open block.  stack: what lay below it and its parameters, all in variables, for an `else`."""
+    """An open block.  stack: what lay below it and its parameters, all in variables, for an `else`; of a loop, what lay
+    below it.  otherwise: its `else` is still to come, or is missing.  section: see `svm.engines.native.jit.entered`;
+    part of its labels.  reached: by a branch.  left: of a loop, that a section further in goes past its end.
+    """
 
-    __slots__ = ("block", "key", "otherwise", "reached", "stack")
+    __slots__ = ("block", "key", "left", "otherwise", "reached", "section", "stack")
 
-    def __init__(self, block: Block, key: int, stack: list[Operand], otherwise: bool) -> None:
+    def __init__(self, block: Block, key: int, stack: list[Operand], otherwise: bool, section: str = "") -> None:
         self.block = block
         self.key = key
         self.stack = stack
         self.otherwise = otherwise
-        self.reached = False
+        self.section = section
+        self.reached = self.left = False
 
     @classmethod
     def dead(cls) -> Control:
@@ -124,20 +127,9 @@ class FunctionWriter:
         self.reachable = True
         self.at = 0
         self.offset = 0
-        self.entry_stack: list[Operand] = []
+        self.section = ""
         self.exact = exact
         self.inexact: set[int] = set()  # what turned out wrong with `exact`
-        self.entered = self._entered_loops()
-
-    def _entered_loops(self) -> list[int]:
-        """The loops from the outermost to the one that is entered: control goes through the start of each."""
-        keys: list[int] = []
-        key = self.loop
-        while key is not None and key != FUNCTION:
-            if self.function.blocks[key].kind == "loop":
-                keys.append(key)
-            key = self.function.blocks[key].parent
-        return keys[::-1]
 
     # Text
 
@@ -400,20 +392,6 @@ class FunctionWriter:
         place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(Field.MEMORY_SIZE)}")
         size = self.let(f"load i64, ptr {place}, align 8, !tbaa !3, !range !7")
         self.write("%size", "i64", size)
-
-    def dispatch(self, key: int) -> None:
-        """At the start of a loop: on, if control comes in here, to the loop inside."""
-        if key not in self.entered:
-            return
-        inner = self.entered[self.entered.index(key) + 1 :]
-        pending = self.variable("%pending", "i1")
-        if inner:
-            name = self.name()
-            self.do(f"br i1 {self.read(pending, 'i1')}, label %H{inner[0]}, label %in{name}{_RARE}")
-            self.label(f"in{name}")
-        else:
-            self.write(pending, "i1", "false")
-            self.entry_stack = list(self.stack)
 
 
 def _places(code: FunctionCode) -> dict[int, tuple[int, int]]:
