@@ -152,7 +152,7 @@ def _slices(module: svm.Module, rounds: int, count: int) -> Iterator[Operation]:
 
 def _parallel(module: svm.Module, rounds: int, turns: int) -> Iterator[Operation]:
     """Two guests one after the other, against both at once; in the same rounds, work known to run in parallel."""
-    guests = [module.spawn(host={"next": _next}) for _ in range(2)]
+    guests = [module.spawn(engine="interpreter", host={"next": _next}) for _ in range(2)]  # long enough to be seen
     data = bytes(turns * 3 // 2)
     ours, ceiling = races(
         {

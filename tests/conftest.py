@@ -10,9 +10,10 @@ import pytest
 
 from svm import ENGINES, Guest, Module
 from svm.engines.native.jit import tier
+from svm.engines.native.stack import NativeStack
 from svm.module import Module as Model
 from svm.module import from_text
-from svm.runtime import store
+from svm.runtime.engine import GuestStack
 
 Spawn = Callable[..., Guest]
 
@@ -45,11 +46,17 @@ def all_is_hot() -> Iterator[None]:
     patch.undo()
 
 
+def set_first_slice(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Have first slices of all guests made from now on be of a size."""
+    for kind in (GuestStack, NativeStack):
+        monkeypatch.setattr(kind, "first_slice", size)
+
+
 @pytest.fixture(params=sorted(ENGINES))
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of an engine: a test that takes it runs on each."""
     if request.param == "auto":
-        monkeypatch.setattr(store, "_FIRST_SLICE", 20)  # so that short runs change to compiled code too
+        set_first_slice(monkeypatch, 20)  # so that short runs change to compiled code too
     return str(request.param)
 
 

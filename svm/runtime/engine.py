@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from itertools import islice
 from struct import Struct
@@ -21,6 +21,7 @@ from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, TagInstance
 
 __all__ = [
+    "DECLINED",
     "CompiledUnit",
     "Engine",
     "FramePlace",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 _SHOWN_FIRST, _SHOWN_LAST = 20, 80
+
+DECLINED = object()
+"""What a prepared call gives back where it has no result (`GuestStack.prepared`)."""
 
 
 class Status(Enum):
@@ -55,18 +59,24 @@ class FramePlace:
 
 
 class GuestStack(ABC):
-    """The frames of a store's guests in the form in which their engine runs them, and the fuel of a slice.
+    """The frames of a store's guests in the form in which their engine runs them, and their fuel.
 
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
-    and before it calls the host.  in_host: how many calls to the host are under way.  interrupted: whether SIGINT
-    came and was not raised yet.  Slots above the running frame's operands are pushed and taken by who calls or is
-    called.
+    and before it calls the host.  reserve: what is left besides.  slice: fuel of the next call's first slice, which
+    short calls share, so that its end meets some of them, and shows what is hot.  in_host: how many calls to the host
+    are under way.  interrupted: whether SIGINT came and was not raised yet.  Slots above the running frame's operands
+    are pushed and taken by who calls or is called.
     """
+
+    first_slice = 20_000
+    """Fuel of a first slice: some milliseconds at most."""
 
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
         self.arenas = arenas
         self.limit_bytes = limit_bytes
         self.fuel = 0
+        self.reserve = 0
+        self.slice = self.first_slice
         self.in_host = 0
         self.interrupted = False
 
@@ -110,6 +120,44 @@ class GuestStack(ABC):
     @abstractmethod
     def record(self) -> Record:
         """The frames of record of a stack that is paused at a safepoint."""
+
+    # Calls that an engine can make without the runtime
+
+    @property
+    def busy(self) -> int:
+        """The thread that is in the middle of a prepared call, by Python's number of it; else 0."""
+        return 0
+
+    @property
+    def left(self) -> bool:
+        """Whether the prepared call gave control back before its function ended: nobody has gone on with it yet."""
+        return False
+
+    def prepared(self, function: FunctionInstance) -> Callable[..., Any] | None:
+        """What calls a function from Python, from its arguments to its result, where that can be done within a slice
+        of fuel by itself; None where the engine has nothing of the kind.
+
+        It gives `DECLINED` where the guest is not ready, where the arguments do not fit, and where the call takes
+        more; in the last case, and where a host function raises, the stack has `left`.
+        """
+        return None
+
+    def set_ready(self, thread: int) -> None:  # noqa: B027 - an engine without prepared calls has nothing to do
+        """Say which thread may make a prepared call now: none (0) while any other call is under way."""
+
+    def watch(self) -> FunctionInstance:
+        """The function of the prepared call that is under way; it will give control back at its end, too."""
+        raise AssertionError("no prepared call is under way")
+
+    def take_over(self) -> bool:
+        """Make the prepared call that was left one like any other: whether `go_on` can run it further, which it cannot
+        where a host function raised.
+        """
+        raise AssertionError("no prepared call was left")
+
+    def go_on(self) -> Status:
+        """Run on from where the prepared call was left."""
+        raise AssertionError("no prepared call was left")
 
 
 @record

@@ -1,7 +1,8 @@
 """The fuel of a store's guests, handed out in slices.
 
-What is left is the reserve here plus the slice on the stack (`GuestStack.fuel`, which may be below zero).  How fuel is
-sliced is invisible to the guest: a test that finds a slice used up, but not the fuel, goes on as if it had not been.
+What is left is the reserve plus the slice, both on the stack (`GuestStack.reserve` and `fuel`, which may be below
+zero), where native code finds them.  How fuel is sliced is invisible to the guest: a test that finds a slice used up,
+but not the fuel, goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -16,37 +17,38 @@ UNLIMITED = 1 << 62
 
 class FuelMeter:
     """Counts a store's fuel.  granted: what it was given in all; limited: whether that is a limit of the host's;
-    stack: where the slice is, which has the same when another takes its place.
+    stack: where the fuel is, which has the same when another takes its place.
     """
 
     def __init__(self, stack: GuestStack, limit: int | None) -> None:
         self.stack = stack
         self.granted = UNLIMITED if limit is None else limit
         self.limited = limit is not None
-        self._reserve = self.granted
+        stack.reserve = self.granted
 
     @property
     def left(self) -> int:
         """Fuel that is left; below zero where the last charge was more than there was."""
-        return self._reserve + self.stack.fuel
+        return self.stack.reserve + self.stack.fuel
 
     @property
     def used(self) -> int:
         """Fuel used in all."""
-        return self.granted - self._reserve - self.stack.fuel
+        return self.granted - self.left
 
     def add(self, amount: int) -> None:
-        """Grant more."""
-        self._reserve += amount
+        """Grant more; what is left is never more than `UNLIMITED`."""
+        amount = min(amount, UNLIMITED - self.left)
+        self.stack.reserve += amount
         self.granted += amount
 
     def gather(self) -> int:
         """Take back what is left of the slice; what is left in all."""
-        self._reserve += self.stack.fuel
+        self.stack.reserve = left = self.left
         self.stack.fuel = 0
-        return self._reserve
+        return left
 
     def hand_out(self, amount: int) -> None:
         """Make so much of what is left the slice, after the last was gathered."""
-        self._reserve -= amount
+        self.stack.reserve -= amount
         self.stack.fuel = amount

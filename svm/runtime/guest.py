@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule
 from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
-from svm.runtime.engine import Engine, Tiers
+from svm.runtime.engine import DECLINED, Engine, GuestStack, Tiers
 from svm.runtime.link import Imports, instantiate
 from svm.runtime.store import Store, Task
 from svm.runtime.values import from_slot, to_slot
@@ -35,6 +35,8 @@ class Guest:
         self.store = store
         self._alone = alone
         self._closed = False
+        self._prepared: dict[str, Callable[..., Any] | None] = {}  # what calls exports that were called before
+        self._prepared_for: GuestStack | None = None
         store.acquire()
         try:
             if module.module.start is not None:
@@ -52,7 +54,35 @@ class Guest:
 
         Raises GuestError where the call does not return, LimitError among them: then `task` is the paused call.
         """
-        return self._run(self.start(name, *args))
+        prepared = self._prepared.get(name)
+        if prepared is None:
+            return self._call(name, args)
+        try:
+            value = prepared(*args)
+            if value is not DECLINED:
+                return value
+        except BaseException as error:
+            task = self.store.go_on(error)
+            if task is None:
+                raise
+        else:
+            task = self.store.go_on(None)
+        return self._call(name, args) if task is None else self._finish(task)
+
+    def _call(self, name: str, args: tuple[Any, ...]) -> Any:
+        """Call a function by a task.  One that is called again is prepared, where the engine can do that."""
+        value = self._run(self.start(name, *args))
+        stack, known = self.store.stack, self._prepared
+        if stack is not self._prepared_for:
+            self._prepared_for = stack
+            known.clear()
+        if name not in known:
+            known[name] = None
+        elif known[name] is None:
+            function = self.exports[name]
+            assert isinstance(function, FunctionInstance)
+            known[name] = stack.prepared(function)
+        return value
 
     def start(self, name: str, *args: Any) -> Task:
         """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or
@@ -75,8 +105,14 @@ class Guest:
         return 0
 
     def _run(self, task: Task) -> Any:
+        task.run()
+        return self._finish(task)
+
+    def _finish(self, task: Task) -> Any:
+        """The value of a call that has run, or its error raised."""
+        assert task.outcome is not None
         try:
-            return task.finish(task.run())
+            return task.finish(task.outcome)
         except LimitError as error:
             if self.task is task:
                 error.guest = self

@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from functools import partial
+from threading import get_ident
+from typing import Any, NoReturn, Self
 
 from svm.errors import (
     ExhaustionError,
@@ -34,13 +36,13 @@ from svm.runtime.values import from_slot, signature_of, slots_of
 
 __all__ = ["Exited", "Finished", "Outcome", "Paused", "Store", "Task", "Trapped"]
 
-_FIRST_SLICE = 20_000
 _SLICE_SECONDS = 0.010
 _MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
 _MOST_NESTED = 40  # calls into a store from its own host functions, each of which takes some of Python's stack
 _DESCRIBE = "krait:describe_utf8"
 _ASIDE_FUEL = 1_000_000
 _DESCRIBE_BYTES = 65_536
+_OTHER_THREAD = "the guest is driven by another thread; a guest belongs to one thread at a time"
 
 
 @record
@@ -125,12 +127,14 @@ class Store:
     @property
     def task(self) -> Task | None:
         """The call that is paused, if there is one."""
+        if not self.tasks and self.stack.busy:
+            self._in_own_call()
         return self.tasks[-1] if self.tasks else None
 
     @property
     def running(self) -> bool:
         """Whether some thread drives it just now."""
-        return self._held > 0
+        return self._held > 0 or self.stack.busy != 0
 
     @property
     def engine(self) -> Engine:
@@ -143,10 +147,11 @@ class Store:
         if self.running:
             raise UsageError("the guest is running: only a paused guest can move to another engine")
         old = self.stack
+        old.set_ready(0)
         record = old.record()
         self._engine.close(self.arenas)  # first, for what it gives up may be what the other makes anew
         stack = engine.adopt(self.arenas, self.limits.stack_bytes, record)
-        stack.fuel = old.fuel
+        stack.fuel, stack.reserve = old.fuel, old.reserve
         self._engine, self.stack = engine, stack
         self.meter.stack = self.watch.stack = stack
 
@@ -175,6 +180,7 @@ class Store:
         if self.running:
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
         self.closed = True
+        self.stack.set_ready(0)
         self.tasks.clear()
         self.stack.cut(0)
         self._engine.close(self.arenas)
@@ -208,8 +214,13 @@ class Store:
         Raises UsageError where another thread has it, or it is closed.
         """
         if not self._lock.acquire(False):
-            raise UsageError("the guest is driven by another thread; a guest belongs to one thread at a time")
+            raise UsageError(_OTHER_THREAD)
+        stack = self.stack
+        if stack.busy and not self._in_own_call():
+            self._lock.release()
+            raise UsageError(_OTHER_THREAD)
         self._held += 1
+        stack.set_ready(0)
         if self.closed:
             self.release()
             self.check_open()
@@ -217,7 +228,47 @@ class Store:
     def release(self) -> None:
         """Let other threads have the store."""
         self._held -= 1
+        if not self._held and not self.closed:
+            ready = not self.tasks and self.limits.seconds is None
+            self.stack.set_ready(get_ident() if ready else 0)
         self._lock.release()
+
+    def _in_own_call(self) -> bool:
+        """Whether the prepared call under way is this thread's: then it is made a task, for what begins now may ask."""
+        stack = self.stack
+        if stack.busy != get_ident():
+            return False
+        if not self.tasks:
+            self.tasks.append(Task.under_way(self, stack.watch()))
+        if stack.left:  # an interrupt came before its caller could go on with it
+            stack.take_over()
+            self.tasks[0]._drop()
+        return True
+
+    def go_on(self, error: BaseException | None) -> Task | None:
+        """Go on with the prepared call that this thread began and native code left: the call as a task, that has run.
+
+        error: what was raised instead of a result, by a host function or by a signal's handler.  None where no call was
+        left, and nothing was done.
+        """
+        stack = self.stack
+        if not stack.left or stack.busy != get_ident():
+            return None
+        self._lock.acquire()
+        self._held += 1
+        try:
+            if not self.tasks:
+                self.tasks.append(Task.under_way(self, stack.watch()))
+            task = self.tasks[0]
+            if stack.take_over() and (error is None or isinstance(error, KeyboardInterrupt)):
+                stack.interrupted |= error is not None
+                task.go_on(stack.go_on)
+            else:
+                assert error is not None
+                task.go_on(_raise, error)
+            return task
+        finally:
+            self.release()
 
     def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
         """What the language that made an exception says of it, where it exports a way to ask."""
@@ -324,6 +375,10 @@ class Task:
             try:
                 with store.watch:
                     self.outcome = outcome = self._drive(floor)
+            except BaseException:
+                if not self._entered and not self.done:  # Python's stack had no room to begin it
+                    self._drop()
+                raise
             finally:
                 self._running = False
             return outcome
@@ -364,6 +419,25 @@ class Task:
 
     # Within the runtime
 
+    @classmethod
+    def under_way(cls, store: Store, function: FunctionInstance) -> Task:
+        """The call that native code is in the middle of, as a task."""
+        task = cls(store, function, [0] * len(function.type.params), slots=True)
+        task._slots = False
+        task._started = task._entered = task._running = True
+        task._base = 0
+        return task
+
+    def go_on(self, step: Callable[..., Status], *args: Any) -> None:
+        """Run it further after native code did the first part; `step` is the next."""
+        self._next = partial(step, *args)
+        self._running = True
+        try:
+            with self._store.watch:
+                self.outcome = self._drive(0)
+        finally:
+            self._running = False
+
     def _start(self) -> None:
         store, stack = self._store, self._store.stack
         store.check_free()
@@ -397,8 +471,9 @@ class Task:
 
     def _drive(self, floor: int) -> Outcome:
         """Run slices until the call ends or stops, or less fuel than `floor` is left."""
-        meter, watch = self._store.meter, self._store.watch
-        size, left = _FIRST_SLICE, meter.gather()
+        store = self._store
+        meter, watch, stack = store.meter, store.watch, store.stack
+        size, left = stack.slice, meter.gather()
         while left >= floor:
             assert self._next is not None
             meter.hand_out(min(size, left - floor))
@@ -408,17 +483,19 @@ class Task:
             except BaseException as error:
                 return self._fail(error)
             if status is Status.DONE:
+                stack.slice = stack.fuel if stack.fuel > 0 else stack.first_slice
                 return self._finish()
             self._next = self._resume
             left = meter.gather()
-            if watch.stack.interrupted:
+            stack.slice = stack.first_slice
+            if stack.interrupted:
                 self.outcome = self._pause("interrupt")
                 watch.check()
             if left >= floor:
                 now = time.monotonic()
                 if self._deadline is not None and now >= self._deadline:
                     return self._pause("seconds")
-                size = _next_size(size, now - begun)
+                size = _next_size(size, now - begun) if size >= stack.first_slice else stack.first_slice
         return self._pause("fuel")
 
     def _finish(self) -> Finished:
@@ -458,7 +535,10 @@ class Task:
     def _fail(self, error: BaseException) -> Trapped | Exited:
         """The outcome where what ran raised an error of the guest's; any other is raised with the guest's traceback."""
         store = self._store
-        frames = self.traceback()
+        try:
+            frames = self.traceback()
+        except RecursionError:  # Python's stack is what ran out
+            frames = Traceback()
         self._drop()
         used = store.meter.used
         if isinstance(error, ExitError):
@@ -501,6 +581,10 @@ class Task:
             value = self._seconds or 0.0
             message = f"out of time: the limit is {value:g} s"
         return LimitError(message, outcome.reason, value, outcome.traceback, outcome.fuel_used)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _portion(fuel: int) -> int:

@@ -12,7 +12,7 @@ import svm.runtime.store
 from svm import ENGINES, Finished, Guest, LimitError, Limits, Paused
 from svm.limits import PAGE
 from svm.lower import BULK_CHUNK
-from tests.conftest import Spawn
+from tests.conftest import Spawn, set_first_slice
 from tests.engines.programs import PROGRAMS, Program
 
 FUEL = {"fib": 1526, "sieve": 5191, "exceptions": 540, "indirect": 723, "counted": 2695, "bulk": 6831}
@@ -83,7 +83,7 @@ def test_slices_are_invisible(spawn: Spawn, name: str, monkeypatch: pytest.Monke
     program = PROGRAMS[name]
     expected = run(spawn(program.text), program, 61)
     for size in (1, 2, 3, 7, 20, 61, 62, 500):
-        monkeypatch.setattr(svm.runtime.store, "_FIRST_SLICE", size)
+        set_first_slice(monkeypatch, size)
         monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, size=size: size)
         assert run(spawn(program.text), program, 61) == expected
 

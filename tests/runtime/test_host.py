@@ -22,7 +22,7 @@ from svm import (
     UsageError,
 )
 from svm.limits import PAGE
-from tests.conftest import Spawn
+from tests.conftest import Spawn, set_first_slice
 
 
 def through(kind: str) -> str:
@@ -430,7 +430,7 @@ def test_a_run_in_portions_pauses_at_the_same_places_with_nested_calls(
     expected = run()
     assert expected[1].value == sum(n * (n + 1) // 2 for n in range(31))
     assert len(expected[0]) > 5
-    monkeypatch.setattr(svm.runtime.store, "_FIRST_SLICE", size)
+    set_first_slice(monkeypatch, size)
     monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds: size)
     assert run() == expected
 

@@ -51,7 +51,7 @@ _HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64)  # without types of arguments, for they are looked at in each call
 
 
-_ENTRIES = ("enter", "host", "py_run")
+_ENTRIES = ("enter", "host", "py_call", "py_run")
 
 
 class UnavailableError(Error):

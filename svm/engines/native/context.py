@@ -10,12 +10,15 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "CALL_PARAMS",
     "COMPILED",
     "CONTEXT_BYTES",
+    "FIRST_HEADER",
     "FOREIGN",
     "FUNCTION_ENTRY",
     "LIMIT",
     "RECORD_PARAMS",
+    "CallField",
     "Exit",
     "Field",
     "FunctionField",
@@ -40,6 +43,12 @@ class Field(IntEnum):
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
     the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
     COMPILED_FUEL: what compiled code has used.
+
+    And for calls by Python that need no driver unless they leave (`py_call` there).  RESERVE: fuel that is left besides
+    FUEL.  READY: the thread that may make such a call now, by Python's number of it, or 0.  BUSY: the thread that is in
+    the middle of one, or 0; CALLED: the number of its function.  LEFT: what it left for, an `Exit` or a trap's code,
+    plus 1; 0 while nobody has to go on with it.  WATCHED: whether it is to leave at its end, too.  SLICE: fuel that is
+    left of the slice that such calls share.
     """
 
     PC = 0
@@ -68,6 +77,13 @@ class Field(IntEnum):
     FLOAT = 184
     NONE = 192
     COMPILED_FUEL = 200
+    RESERVE = 208
+    READY = 216
+    BUSY = 224
+    CALLED = 232
+    LEFT = 240
+    WATCHED = 248
+    SLICE = 256
 
 
 class Exit(IntEnum):
@@ -154,6 +170,31 @@ class RecordField(IntEnum):
     KINDS = 45  # i8 each
 
 
+CALL_PARAMS = 16
+"""The most parameters of a function that Python calls without the driver."""
+
+
+class CallField(IntEnum):
+    """Byte offsets in what native code knows of a function that Python calls, the bytes that are the method's `self`.
+
+    CONTEXT: of the guest.  MARK: Python's object that says "go on with the driver".  CODE, PARAMS, SIZE, COST, TEST: of
+    its code, as in `FunctionField`.  INSTANCE, NUMBER: its own.  RESULT, KINDS: of the
+    result and of each parameter.
+    """
+
+    CONTEXT = 0  # pointer
+    MARK = 8  # pointer
+    CODE = 16  # i64, as all up to NUMBER
+    PARAMS = 24
+    SIZE = 32
+    COST = 40
+    TEST = 48
+    INSTANCE = 56
+    NUMBER = 64
+    RESULT = 72  # i8
+    KINDS = 73  # i8 each
+
+
 COMPILED = 1 << 31
 """Is added to a delta where compiled code calls the host: the frames below are not written while it waits."""
 
@@ -161,3 +202,7 @@ COMPILED = 1 << 31
 def header(return_pc: int, delta: int) -> int:
     """Header of a running frame: where in the code the caller goes on, and how many bytes its frame lies below."""
     return return_pc | delta << 32
+
+
+FIRST_HEADER = header(0, 0)
+"""Of the first frame of a call from the host: it returns to the code stream's first instruction, `halt`."""

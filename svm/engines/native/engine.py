@@ -7,10 +7,11 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from svm.engines.native.blob import Blob, get_blob
-from svm.engines.native.context import Exit, Field, header
-from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
+from svm.engines.native.context import FIRST_HEADER, Exit, Field, header
+from svm.engines.native.program import FAR_RETURN, LinkedCode, Program
 from svm.engines.native.stack import NativeStack
 from svm.engines.native.stream import KeySet
 from svm.isa import Forbidden, TrapKind
@@ -27,8 +28,9 @@ _TRAPS = {kind.code: kind for kind in TrapKind}
 
 # As plain integers, for the way into and out of native code.
 _EMPTY, _DONE, _CALLS = int(Exit.FUEL), int(Exit.DONE), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
-_FIRST_HEADER = header(HALT, 0)
-_AUX = Field.AUX >> 3
+_AUX, _BUSY, _CALLED, _LEFT, _WATCHED = (
+    field >> 3 for field in (Field.AUX, Field.BUSY, Field.CALLED, Field.LEFT, Field.WATCHED)
+)
 
 
 class NativeEngine:
@@ -110,6 +112,7 @@ class Driver(NativeStack):
     def __init__(self, program: Program, limit_bytes: int) -> None:
         super().__init__(program, limit_bytes)
         self.call_sites: dict[int, _CallSite] = {}  # by their place in the code, made when first met
+        self.status = 0  # what native code last returned for in a prepared call
 
     def call(self, function: FunctionInstance) -> Status:
         """Call a function, whose arguments lie on top, from the host."""
@@ -119,7 +122,7 @@ class Driver(NativeStack):
         fp = height - linked.params
         if (fp + linked.size) * SLOT_BYTES > self.limit_bytes:
             raise GuestTrap(TrapKind.CALL_STACK_EXHAUSTED)
-        self.words[height] = _FIRST_HEADER
+        self.words[height] = FIRST_HEADER
         self.fuel -= linked.entry
         self.pc, self.fp, self.results = linked.start, fp, linked.results
         if program.instance is not linked.instance:
@@ -128,14 +131,20 @@ class Driver(NativeStack):
             return self.pause()
         return self.run()
 
-    def run(self) -> Status:
-        """Run until the call from the host is done, or a test finds no fuel."""
+    def run(self, left: int = -1) -> Status:
+        """Run until the call from the host is done, or a test finds no fuel.
+
+        left: where native code ran already, what it returned for.
+        """
         program, changes, sites = self.program, self.arenas.changes, self.call_sites
         context, reference, enter = program.context, program.context_ref, program.blob.enter
         while True:
-            if program.seen != changes[0]:
-                program.refresh()
-            status = enter(reference)
+            if left < 0:
+                if program.seen != changes[0]:
+                    program.refresh()
+                status = enter(reference)
+            else:
+                status, left = left, -1
             if status == _EMPTY:  # this, calls to the host and the end are what costs must stay small for
                 return self.pause()
             if status == _DONE:
@@ -148,6 +157,32 @@ class Driver(NativeStack):
                 outcome = self.leave(status, aux)
             if outcome is not None:
                 return outcome
+
+    # Calls that native code began
+
+    def prepared(self, function: FunctionInstance) -> Callable[..., Any] | None:
+        """See `GuestStack`."""
+        return self.program.caller(function)
+
+    def watch(self) -> FunctionInstance:
+        """See `GuestStack`."""
+        self.context[_WATCHED] = 1
+        function = self.arenas.functions[self.context[_CALLED]]
+        assert function is not None
+        return function
+
+    def take_over(self) -> bool:
+        """See `GuestStack`."""
+        self.status = self.context[_LEFT] - 1
+        self.context[_BUSY] = self.context[_LEFT] = self.context[_WATCHED] = 0
+        self.results = self.program.by_number[self.context[_CALLED]].results
+        return self.status != Exit.RAISED
+
+    def go_on(self) -> Status:
+        """See `GuestStack`."""
+        return self.run(self.status)
+
+    # What native code leaves to the driver
 
     def leave(self, status: int, aux: int) -> Status | None:
         """Do what else native code returned for; how the run ends, if it does."""

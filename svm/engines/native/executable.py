@@ -16,7 +16,7 @@ _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 PYTHON = frozenset((
     "PyBytes_AsString", "PyBytes_Size", "PyErr_Clear", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLongAndOverflow", "PyLong_AsVoidPtr",
-    "PyLong_FromLongLong", "PyObject_Vectorcall", "Py_DecRef",
+    "PyLong_FromLongLong", "PyObject_Vectorcall", "PyThread_get_thread_ident", "Py_DecRef", "Py_IncRef",
 ))  # fmt: skip
 """Functions of Python's C API that machine code may call."""
 

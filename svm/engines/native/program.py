@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import CONTEXT_BYTES, FOREIGN, FUNCTION_ENTRY, Field, header
 from svm.engines.native.kept import KeptCode
-from svm.engines.native.python_api import host_record
+from svm.engines.native.python_api import call_record, host_record
 from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
 from svm.lower import SLOT_BYTES
 from svm.module import ValidFunction, ValidModule
@@ -258,6 +259,16 @@ class Program:
                 struct.pack_into("<Q", self.functions, function.number * FUNCTION_ENTRY, place)
             found = self.hosts[function.number] = place, (host, encode, instance)
         return found[0]
+
+    def caller(self, function: FunctionInstance) -> Callable[..., Any] | None:
+        """What calls a function from Python without the driver, where native code can."""
+        linked, python = self.by_number.get(function.number), self.blob.python
+        if linked is None or python is None:
+            return None
+        code = (linked.start, linked.params, linked.size * SLOT_BYTES, linked.entry, linked.entry_test)
+        context = address_of(self.context_map)
+        record = call_record(function.type, context, linked.instance.number, function.number, code)
+        return None if record is None else python.caller(record, self.context_map)
 
     # Tables beside the stream
 

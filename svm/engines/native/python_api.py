@@ -9,19 +9,21 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from svm.engines.native.context import RECORD_PARAMS, Kind
+from svm.engines.native.context import CALL_PARAMS, RECORD_PARAMS, Kind
 from svm.engines.native.executable import PYTHON, Executable
 from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
+from svm.runtime.engine import DECLINED
 
-__all__ = ["PythonApi", "host_record", "usable"]
+__all__ = ["PythonApi", "call_record", "host_record", "usable"]
 
-_METH_O = 8
+_METH_FASTCALL, _METH_O = 0x80, 8
 _METHOD = struct.Struct("<QQiiQ16s")  # PyMethodDef: name, function, flags, documentation; and the name itself
 _RECORD = struct.Struct(f"<QQQqqIB{RECORD_PARAMS}s3x")  # the fields of `RecordField`, in their order
+_CALL = struct.Struct(f"<9QB{CALL_PARAMS}s")  # the fields of `CallField`, in their order
 _TYPE = 8  # where an object's type is
 
 _KINDS: dict[ValueType, Kind] = {
@@ -47,21 +49,50 @@ class PythonApi:
     """
 
     def __init__(self, code: Executable) -> None:
-        self.run: Callable[[int], int] = _method("run", code, code.address("py_run"))
+        self._code = code
+        self._call = _definition("call", code.address("py_call"), _METH_FASTCALL)
+        self.run: Callable[[int], int] = _method(_definition("run", code.address("py_run"), _METH_O), None, code)
         self.host = code.address("host")
 
+    def caller(self, record: bytes, *keep: object) -> Callable[..., Any]:
+        """A method that calls a guest's function, of which `record` (`call_record`) says what there is to know, or
+        gives back DECLINED.  keep: what the record points into.
+        """
+        method: Callable[..., Any] = _method(self._call, record, (self._code, *keep))
+        return method
 
-def _method(name: str, code: Executable, address: int) -> Any:
-    """A method of Python's, which keeps its code mapped.  Its definition is never freed: the last thing that happens to
-    a method is that Python reads it.
+
+def _definition(name: str, address: int, flags: int) -> int:
+    """Address of the definition of a method.  It is never freed: the last thing that happens to a method is that Python
+    reads it.
     """
     api = ctypes.pythonapi
     api.PyMem_RawMalloc.restype = ctypes.c_void_p
     place: int = api.PyMem_RawMalloc(ctypes.c_size_t(_METHOD.size))
-    data = _METHOD.pack(place + _METHOD.size - 16, address, _METH_O, 0, 0, name.encode())
+    data = _METHOD.pack(place + _METHOD.size - 16, address, flags, 0, 0, name.encode())
     ctypes.memmove(place, data, len(data))
-    api.PyCFunction_NewEx.restype = ctypes.py_object
-    return api.PyCFunction_NewEx(ctypes.c_void_p(place), None, ctypes.py_object(code))
+    return place
+
+
+def _method(definition: int, itself: object, keep: object) -> Any:
+    """A method of Python's with its first argument, and what it keeps as long as it lives."""
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    receiver = None if itself is None else ctypes.py_object(itself)
+    return make(ctypes.c_void_p(definition), receiver, ctypes.py_object(keep))
+
+
+def call_record(type_: FuncType, context: int, instance: int, number: int, code: Sequence[int]) -> bytes | None:
+    """What native code needs to know of a guest's function that Python calls; None where the driver must call it.
+
+    context: address.  instance, number: its own in the store.  code: where it begins, slots of its parameters, bytes of
+    its frame, the charge of its entry, and whether that is tested.
+    """
+    kinds = bytes([_KINDS[param] for param in type_.params])
+    results = [_KINDS[result] for result in type_.results] or [Kind.NONE]
+    if len(kinds) > CALL_PARAMS or Kind.OTHER in kinds or len(results) > 1 or Kind.OTHER in results:
+        return None
+    return _CALL.pack(context, id(DECLINED), *code, instance, number, results[0], kinds)
 
 
 def host_record(

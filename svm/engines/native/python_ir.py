@@ -4,6 +4,9 @@ Through ctypes and a driver in Python a call across the border costs microsecond
 functions do the common case, and give what is not common to the driver:
 
 - `py_run(self, address)`, a method of Python's (METH_O): releases the GIL and runs from a context;
+- `py_call(self, args, count)`, another (METH_FASTCALL): calls a guest's function from Python, from the arguments to the
+  result, where the guest is ready and the function returns within a slice. Else it gives back a mark: nothing was done,
+  or the guest is in the middle of the call and the context says what it left for;
 - `host(ctx, fuel, fp, record)`: calls a Python function from native code, its arguments in the slots from `fp` on, with
   the header of a call behind them. Gives back the fuel that is left, the result in the slot at `fp`; or a status, the
   context telling where the guest stands.
@@ -18,7 +21,17 @@ from __future__ import annotations
 
 from itertools import count
 
-from svm.engines.native.context import COMPILED, RECORD_PARAMS, Exit, Field, Kind, RecordField, status_of
+from svm.engines.native.context import (
+    COMPILED,
+    FIRST_HEADER,
+    RECORD_PARAMS,
+    CallField,
+    Exit,
+    Field,
+    Kind,
+    RecordField,
+    status_of,
+)
 from svm.lower import SLOT_BYTES
 
 __all__ = ["python_ir"]
@@ -52,6 +65,8 @@ _API = """
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare void @Py_DecRef(ptr)
+declare void @Py_IncRef(ptr)
+declare i64 @PyThread_get_thread_ident()
 declare void @PyErr_Clear()
 declare ptr @PyErr_Occurred()
 declare ptr @PyLong_AsVoidPtr(ptr)
@@ -90,6 +105,127 @@ released:
   br label %held
 held:
   ret i64 %status
+}}
+"""
+
+
+def _call() -> str:
+    """See the module's docstring.  Nothing of the guest is changed before `begin`."""
+
+    def of(name: str, field: CallField, type_: str = "i64") -> str:
+        return (
+            f"%{name}.p = getelementptr i8, ptr %record, i64 {int(field)}\n"
+            f"%{name} = load {type_}, ptr %{name}.p, align 1\n"
+        )
+
+    return f"""
+define ptr @py_call(ptr %self, ptr %args, i64 %given) nounwind {{
+entry:
+  %record = call ptr @PyBytes_AsString(ptr %self)
+  {of("ctx", CallField.CONTEXT, "ptr")}
+  {of("mark", CallField.MARK, "ptr")}
+  %me = call i64 @PyThread_get_thread_ident()
+  {_get("ready", Field.READY)}
+  %is.ready = icmp eq i64 %ready, %me
+  {of("count", CallField.PARAMS)}
+  %is.count = icmp eq i64 %given, %count
+  {of("instance", CallField.INSTANCE)}
+  {_get("running", Field.INSTANCE)}
+  %is.running = icmp eq i64 %instance, %running
+  {_get("changes.p", Field.CHANGES, "ptr")}
+  %changes = load i64, ptr %changes.p, align 8
+  {_get("seen", Field.SEEN)}
+  %is.seen = icmp eq i64 %changes, %seen
+  {_get("stack", Field.STACK, "ptr")}
+  {_get("end", Field.STACK_END, "ptr")}
+  {of("size", CallField.SIZE)}
+  %top = getelementptr i8, ptr %stack, i64 %size
+  %fits = icmp ule ptr %top, %end
+  {_get("reserve", Field.RESERVE)}
+  {_get("most", Field.SLICE)}
+  %little = icmp slt i64 %reserve, %most
+  %slice = select i1 %little, i64 %reserve, i64 %most
+  {of("cost", CallField.COST)}
+  {of("test", CallField.TEST)}
+  %fuel = sub i64 %slice, %cost
+  %enough = icmp sge i64 %fuel, 0
+  %solvent = icmp sge i64 %reserve, 0
+  %untested = icmp eq i64 %test, 0
+  %cheap = and i1 %untested, %solvent
+  %paid = or i1 %enough, %cheap
+  %a = and i1 %is.ready, %is.count
+  %b = and i1 %is.running, %is.seen
+  %c = and i1 %fits, %paid
+  %d = and i1 %a, %b
+  %all = and i1 %c, %d
+  br i1 %all, label %next, label %decline
+next:
+  %at = phi i64 [0, %entry], [%at.next, %taken]
+  %more = icmp ult i64 %at, %count
+  br i1 %more, label %take, label %begin
+take:
+  %kind.at = add i64 %at, {int(CallField.KINDS)}
+  %kind.p = getelementptr i8, ptr %record, i64 %kind.at
+  %kind = load i8, ptr %kind.p, align 1
+  %object.p = getelementptr ptr, ptr %args, i64 %at
+  %object = load ptr, ptr %object.p, align 8
+  %slot = getelementptr i64, ptr %stack, i64 %at
+  %good = call i1 @unbox(ptr %ctx, i8 %kind, ptr %object, ptr %slot)
+  br i1 %good, label %taken, label %decline
+taken:
+  %at.next = add i64 %at, 1
+  br label %next
+decline:
+  call void @Py_IncRef(ptr %mark)
+  ret ptr %mark
+begin:
+  %header.p = getelementptr i64, ptr %stack, i64 %count
+  store i64 {FIRST_HEADER}, ptr %header.p, align 8
+  %rest = sub i64 %reserve, %slice
+  {_set(Field.RESERVE, "%rest")}
+  {_set(Field.FUEL, "%fuel")}
+  {of("code", CallField.CODE)}
+  {_set(Field.PC, "%code")}
+  {_set(Field.FP, "0")}
+  {of("number", CallField.NUMBER)}
+  {_set(Field.CALLED, "%number")}
+  {_set(Field.READY, "0")}
+  {_set(Field.BUSY, "%me")}
+  %status = call i64 @drive(ptr %ctx)
+  %is.done = icmp eq i64 %status, {int(Exit.DONE)}
+  {_get("watched", Field.WATCHED)}
+  %alone = icmp eq i64 %watched, 0
+  %over = and i1 %is.done, %alone
+  br i1 %over, label %done, label %left
+left:
+  %why = add i64 %status, 1
+  {_set(Field.LEFT, "%why")}
+  %raised = icmp eq i64 %status, {int(Exit.RAISED)}
+  br i1 %raised, label %raise, label %decline
+raise:
+  ret ptr null
+done:
+  {_get("fuel.left", Field.FUEL)}
+  {_get("reserve.left", Field.RESERVE)}
+  %together = add i64 %fuel.left, %reserve.left
+  {_set(Field.RESERVE, "%together")}
+  {_set(Field.SLICE, "%fuel.left")}
+  {_set(Field.FUEL, "0")}
+  {_set(Field.PC, "0")}
+  {_set(Field.TOP, "0")}
+  {_set(Field.STANDS, "0")}
+  {_set(Field.BUSY, "0")}
+  {_set(Field.READY, "%me")}
+  {of("result", CallField.RESULT, "i8")}
+  %nothing = icmp eq i8 %result, {Kind.NONE}
+  br i1 %nothing, label %none, label %value
+none:
+  {_get("none.object", Field.NONE, "ptr")}
+  call void @Py_IncRef(ptr %none.object)
+  ret ptr %none.object
+value:
+  %made = call ptr @box(i8 %result, ptr %stack)
+  ret ptr %made
 }}
 """
 
@@ -352,4 +488,4 @@ done:
 
 def python_ir() -> str:
     """IR of the functions, for a module that has `enter` and `memmove`."""
-    return _API + _run() + _values() + _host()
+    return _API + _run() + _call() + _values() + _host()

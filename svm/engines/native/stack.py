@@ -27,10 +27,13 @@ _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit
 Position = tuple[int, int, int, int]
 """Where a frame runs: `pc`, `fp`, `results` of its stack, and how it stands there."""
 
-_PC, _FP, _FUEL, _STANDS, _TOP, _IN_HOST, _INTERRUPTED = (
+_PC, _FP, _FUEL, _RESERVE, _STANDS, _TOP, _IN_HOST, _INTERRUPTED, _READY, _BUSY, _LEFT, _SLICE = (
     field >> 3
-    for field in (Field.PC, Field.FP, Field.FUEL, Field.STANDS, Field.TOP, Field.IN_HOST, Field.INTERRUPTED)
-)
+    for field in (
+        Field.PC, Field.FP, Field.FUEL, Field.RESERVE, Field.STANDS, Field.TOP, Field.IN_HOST, Field.INTERRUPTED,
+        Field.READY, Field.BUSY, Field.LEFT, Field.SLICE,
+    )
+)  # fmt: skip
 _SAFEPOINT, _WAITS, _WAITS_COMPILED, _AT = 0, 1, 2, 3
 """How the running frame stands: at a safepoint; waiting for the host, which native code called, to go on at PC; the
 same in compiled code, whose frames are not written meanwhile; or this and more, at the byte offset in its body that is
@@ -55,6 +58,8 @@ class NativeStack(GuestStack):
 
     Invariant: the program's running instance is the one whose code `pc` is in.
     """
+
+    first_slice = 200_000
 
     def __init__(self, program: Program, limit_bytes: int) -> None:
         self.context = program.context
@@ -97,6 +102,38 @@ class NativeStack(GuestStack):
     @fuel.setter
     def fuel(self, fuel: int) -> None:
         self.context[_FUEL] = fuel
+
+    @property
+    def reserve(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_RESERVE]
+
+    @reserve.setter
+    def reserve(self, fuel: int) -> None:
+        self.context[_RESERVE] = fuel
+
+    @property
+    def slice(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_SLICE]
+
+    @slice.setter
+    def slice(self, fuel: int) -> None:
+        self.context[_SLICE] = fuel
+
+    @property
+    def busy(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_BUSY]
+
+    @property
+    def left(self) -> bool:
+        """See `GuestStack`."""
+        return self.context[_LEFT] != 0
+
+    def set_ready(self, thread: int) -> None:
+        """See `GuestStack`."""
+        self.context[_READY] = thread
 
     @property
     def in_host(self) -> int:

@@ -61,13 +61,23 @@ class TieringEngine(CompilingEngine):
 
 class _CompilingDriver(Driver):
     given = 0  # fuel at the start of the slice
+    spent = 0  # fuel that slices used which did not end in a pause
     spilled = (0, 0, 0)  # place, frame and fuel where compiled code last found the machine's stack used up
 
-    def run(self) -> Status:
+    def run(self, left: int = -1) -> Status:
         """See `Driver`."""
         self.program.set_context(Field.NATIVE_LIMIT, native_limit())
-        self.given = self.fuel
-        return super().run()
+        self.given = self.fuel if left < 0 else self.first_slice
+        status = super().run(left)
+        if status is Status.DONE:
+            self.spent += self.given - self.fuel
+        return status
+
+    def set_ready(self, thread: int) -> None:
+        """See `GuestStack`."""
+        if thread:
+            self.program.set_context(Field.NATIVE_LIMIT, native_limit())
+        super().set_ready(thread)
 
     def leave(self, status: int, aux: int) -> Status | None:
         """See `Driver`."""
@@ -81,5 +91,6 @@ class _CompilingDriver(Driver):
     def pause(self) -> Status:
         """Leave the frames at a safepoint; what goes on there may be worth compiling."""
         linked = self.program.code_at(self.pc)
-        self.program.tier.sample(linked, self.pc - linked.start, max(self.given - self.fuel, 0))
+        self.program.tier.sample(linked, self.pc - linked.start, max(self.spent + self.given - self.fuel, 0))
+        self.spent = 0
         return super().pause()
