@@ -179,7 +179,7 @@ def test_fuel_that_runs_out_is_a_pause(spawn: Spawn) -> None:
     assert guest.fuel_used >= 100_000
     guest.add_fuel(1000)
     assert guest.task is not None
-    assert guest.task.run().value == 100  # type: ignore[union-attr]
+    assert guest.task.run().value == 100
     assert guest.call("spin", 10) == 10
 
 
@@ -346,7 +346,7 @@ def test_short_calls_get_hot_too(engine: str) -> None:
 
 def test_prepared_calls_are_what_is_tested_here(spawn: Spawn) -> None:
     guest = make(spawn)
-    made = guest.store.stack.prepared(guest.exports["spin"])  # type: ignore[arg-type]
+    made = guest.store.stack.prepared(guest.exports["spin"])
     assert (made is None) == (guest.engine.name == "reference")
     if made is not None:
         assert made(5) == 5 and made("x") is DECLINED and made() is DECLINED
