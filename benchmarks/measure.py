@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from svm.cache import cache_folder
-from svm.embed import Store
+from svm.snapshot import Store
 
 __all__ = [
     "Contender",

@@ -13,7 +13,8 @@ from svm.lazy import lazily
 
 if TYPE_CHECKING:
     from svm.devices import Clock, Console, Entropy
-    from svm.embed import ENGINES, Module, Store, compile, load
+    from svm.embed import Module, compile, load
+    from svm.engines.named import ENGINES
     from svm.errors import (
         Error,
         ExhaustionError,
@@ -29,17 +30,20 @@ if TYPE_CHECKING:
         UsageError,
     )
     from svm.limits import Limits
-    from svm.runtime import Exited, Finished, Guest, HostFunction, Outcome, Paused, Task, Trapped
+    from svm.runtime import Exited, Finished, HostFunction, Outcome, Paused, Task, Trapped
+    from svm.snapshot import Guest, Snapshot, Store
 else:
     __getattr__ = lazily(__name__, {
         "svm.devices": ("Clock", "Console", "Entropy"),
-        "svm.embed": ("ENGINES", "Module", "Store", "compile", "load"),
+        "svm.embed": ("Module", "compile", "load"),
+        "svm.engines.named": ("ENGINES",),
         "svm.errors": (
             "Error", "ExhaustionError", "ExitError", "GuestError", "InvalidError", "LimitError", "LinkError",
             "MalformedError", "ModuleError", "TrapError", "UncaughtError", "UsageError",
         ),
         "svm.limits": ("Limits",),
-        "svm.runtime": ("Exited", "Finished", "Guest", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),
+        "svm.runtime": ("Exited", "Finished", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),
+        "svm.snapshot": ("Guest", "Snapshot", "Store"),
     })  # fmt: skip
 
 __all__ = [
@@ -64,6 +68,7 @@ __all__ = [
     "ModuleError",
     "Outcome",
     "Paused",
+    "Snapshot",
     "Store",
     "Task",
     "TrapError",

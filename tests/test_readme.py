@@ -33,6 +33,6 @@ def test_the_program_runs_as_shown(tmp_path: Path) -> None:
 
 
 def test_the_host_runs_as_shown(tmp_path: Path) -> None:
-    first, paused, last = output(sys.executable, "-c", HOST, cwd=tmp_path).splitlines()
-    assert first == last == "21"
+    first, paused, last, twin = output(sys.executable, "-c", HOST, cwd=tmp_path).splitlines()
+    assert first == last == twin == "21"
     assert "aused" in paused

@@ -27,7 +27,7 @@ class EngineOption(click.Option):
 
 
 def _engines() -> list[str]:
-    from svm.embed import ENGINES
+    from svm.engines.named import ENGINES
 
     return list(ENGINES)
 

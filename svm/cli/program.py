@@ -19,7 +19,8 @@ from svm.errors import GuestError, LimitError, Traceback, UncaughtError, UsageEr
 from svm.limits import DEFAULT_STACK, Limits
 
 if TYPE_CHECKING:
-    from svm.embed import Device, Module
+    from svm.devices import Device
+    from svm.embed import Module
     from svm.isa import FuncType
     from svm.runtime import Guest
 

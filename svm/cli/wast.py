@@ -15,12 +15,12 @@ from dataclasses import asdict
 
 import click
 
-from svm import embed
 from svm.cli.failures import Failure, failure
 from svm.cli.options import EngineOption
 from svm.cli.status import Status
 from svm.cli.terminal import clean, say
 from svm.errors import Error
+from svm.snapshot import Store
 from svm.wast import Report, read_script, run_script
 
 __all__ = ["command"]
@@ -45,7 +45,7 @@ def command(
     Prints a line for each command that fails, why assertions were skipped, and last how many passed, failed and were
     skipped. The status is 1 if any failed.
     """
-    with closing(embed.Store(engine=engine)) as store:  # what its first use builds is built once, not by each process
+    with closing(Store(engine=engine)) as store:  # what its first use builds is built once, not by each process
         engine = store.engine.name
     worst = Status.OK
     reports = []

@@ -7,6 +7,8 @@ answer or an error number, never in an exception of the host's.
 
 from svm.devices.clock import Clock
 from svm.devices.console import Console, NoConsole
+from svm.devices.device import Device, Grants, Imports
 from svm.devices.entropy import Entropy
+from svm.devices.state import StatefulDevice
 
-__all__ = ["Clock", "Console", "Entropy", "NoConsole"]
+__all__ = ["Clock", "Console", "Device", "Entropy", "Grants", "Imports", "NoConsole", "StatefulDevice"]

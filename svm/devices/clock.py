@@ -8,7 +8,9 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Mapping
+from typing import Self
 
+from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import MAX_VECTORS, SPACE, Errno, check, host, put
 from svm.errors import UsageError
 from svm.isa import Memory
@@ -21,15 +23,18 @@ _NANOSECONDS = 1_000_000_000
 _RESOLUTION = 1000  # nanoseconds: no finer than a guest needs, so that it tells less of the host
 
 _SUBSCRIPTION, _EVENT = "<QBxxxxxxxIxxxxQQHxxxxxx", "<QHBxxxxxQHxxxxxx"
+_STATE = struct.Struct("<q")
 _OF_CLOCK = 0  # the kind of a subscription
 _ABSOLUTE = 1  # its flag: the time is that of the clock, not from now
 
 
-class Clock:
+class Clock(StatefulDevice):
     """The time of day, a clock that never goes back, and waiting for them.
 
     A guest without one is refused the time: `module.spawn(devices=[svm.Clock()])`.
     """
+
+    kind = "clock"
 
     def __init__(
         self,
@@ -49,11 +54,9 @@ class Clock:
         """
         if not longest_wait > 0:
             raise UsageError(f"longest_wait must be positive, not {longest_wait!r}")
-        began = monotonic()
-        self._clocks: dict[int, Callable[[], int]] = {
-            _REALTIME: realtime,
-            _MONOTONIC: lambda: monotonic() - began,
-        }
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._clocks: dict[int, Callable[[], int]] = {_REALTIME: realtime, _MONOTONIC: self._elapsed}
         self._sleep = sleep
         self._longest = int(longest_wait * _NANOSECONDS)
 
@@ -65,6 +68,25 @@ class Clock:
             "poll_oneoff": self._poll,
         }
         return {SPACE: {name: host(name, call) for name, call in calls.items()}}
+
+    def twin(self) -> Self:
+        """See `StatefulDevice`: a clock with the same times."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _clocks={**self._clocks, _MONOTONIC: twin._elapsed})
+        return twin
+
+    def state(self) -> bytes:
+        """See `StatefulDevice`: the time on the guest's monotonic clock."""
+        return _STATE.pack(self._elapsed())
+
+    def restore(self, state: bytes, *, replica: bool) -> None:
+        """See `StatefulDevice`: the guest's monotonic clock goes on from the state's time."""
+        if len(state) != _STATE.size:
+            raise unfit(self)
+        self._began = self._monotonic() - _STATE.unpack(state)[0]
+
+    def _elapsed(self) -> int:
+        return self._monotonic() - self._began
 
     def _get_resolution(self, memory: Memory, clock: int, result: int) -> Errno:
         if clock not in self._clocks:

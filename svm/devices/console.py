@@ -15,8 +15,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, BinaryIO, TextIO, TypeVar
+from struct import Struct
+from typing import Any, BinaryIO, Self, TextIO, TypeVar
 
+from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import SPACE, Errno, functions, ungranted
 from svm.errors import UsageError
 from svm.limits import parse_size
@@ -39,15 +41,19 @@ _ERRNOS = {
     errno.EPIPE: Errno.PIPE,
 }
 
+_STATE = Struct("<BBQ")
+
 T = TypeVar("T")
 
 
-class Console:
+class Console(StatefulDevice):
     """Standard streams, arguments and environment of one guest.
 
     A guest without one has no output at all: `module.spawn(devices=[svm.Console()])`.  Writes go straight through, for
     a guest buffers for itself.
     """
+
+    kind = "console"
 
     def __init__(
         self,
@@ -116,6 +122,28 @@ class Console:
         if self._output_left is not None and not isinstance(written, Errno):
             self._output_left -= written
         return written
+
+    def twin(self) -> Self:
+        """See `StatefulDevice`: a console over the same streams."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _closed=set(self._closed))
+        return twin
+
+    def state(self) -> bytes:
+        """See `StatefulDevice`: which descriptors the guest closed, and how many bytes it may still write."""
+        closed = sum(1 << descriptor for descriptor in self._closed)
+        return _STATE.pack(closed, self._output_left is not None, self._output_left or 0)
+
+    def restore(self, state: bytes, *, replica: bool) -> None:
+        """See `StatefulDevice`: of both limits of output, the console's own and the state's, the lower one holds."""
+        if len(state) != _STATE.size:
+            raise unfit(self)
+        closed, limited, left = _STATE.unpack(state)
+        if closed > 7 or limited > 1:
+            raise unfit(self)
+        self._closed = {descriptor for descriptor in (STDIN, STDOUT, STDERR) if closed >> descriptor & 1}
+        if limited:
+            self._output_left = left if self._output_left is None else min(left, self._output_left)
 
     def _guarded(self, act: Callable[[], T]) -> T | Errno:
         try:

@@ -11,12 +11,12 @@ from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from svm.errors import LimitError, LinkError
+from svm.errors import LimitError, LinkError, UsageError
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
 from svm.record import record
-from svm.runtime.mapping import address_of, grown_mapping, new_mapping
+from svm.runtime.mapping import Image, address_of, grown_mapping, new_mapping
 
 __all__ = [
     "Arenas",
@@ -32,12 +32,19 @@ __all__ = [
 
 
 class MemoryInstance:
-    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address."""
+    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address.
 
-    def __init__(self, arenas: Arenas, type_: MemoryType) -> None:
+    image: what lies beneath its first bytes, where it came from a snapshot or one was taken.
+    """
+
+    def __init__(self, arenas: Arenas, type_: MemoryType, size: int | None = None) -> None:
+        """Zeroed memory, of the least size that its type has or of so many bytes.  Raises LinkError where the machine
+        has none.
+        """
         self.type = type_
         self.arenas = arenas
-        self.size = type_.minimum * PAGE
+        self.size = type_.minimum * PAGE if size is None else size
+        self.image: Image | None = None
         try:
             self.data = new_mapping(self.size)
         except OSError:
@@ -58,7 +65,8 @@ class MemoryInstance:
             return -1
         if pages:
             try:
-                self.data = grown_mapping(self.data, self.size + pages * PAGE)
+                imaged = 0 if self.image is None else self.image.size
+                self.data = grown_mapping(self.data, self.size + pages * PAGE, imaged)
             except (OSError, BufferError, ValueError):
                 return -1
             self.size += pages * PAGE
@@ -66,6 +74,27 @@ class MemoryInstance:
             arenas.memory_used += pages * PAGE
             arenas.changes[0] += 1
         return before
+
+    def require_unheld(self) -> None:
+        """Raise UsageError while somebody holds a view of its bytes."""
+        try:
+            self.data.resize(-1)  # no size at all; but whether it may get another is looked at first
+        except BufferError:
+            raise UsageError(
+                "a view of the guest's memory is held, so that it cannot get another size: release it first"
+            ) from None
+        except ValueError:
+            pass
+
+    def renew(self, size: int) -> None:
+        """Be zeroed memory of another size, somewhere else.  Raises UsageError while somebody holds a view of it."""
+        self.require_unheld()
+        fresh = new_mapping(size)
+        self.data.close()
+        self.arenas.memory_used += size - self.size
+        self.data, self.size, self.image = fresh, size, None
+        self.address = address_of(fresh)
+        self.arenas.changes[0] += 1
 
     def __repr__(self) -> str:
         return f"<memory of {self.pages} pages>"
@@ -267,14 +296,14 @@ class Arenas:
         """Whether the limit allows so many table elements more."""
         return self.elements_used + count <= self.limits.table_elements
 
-    def require(self, memory: int, elements: int) -> None:
-        """Raise LimitError unless there is room for a module's bytes of memory and elements of tables."""
+    def require(self, memory: int, elements: int, whose: str = "the module's") -> None:
+        """Raise LimitError unless there is room for so many bytes of memory and elements of tables."""
         if not self.may_take_memory(memory):
             limit, needed = self.limits.memory_bytes or 0, self.memory_used + memory
-            raise LimitError(f"the module's memory needs {needed} bytes, the limit is {limit}", "memory", limit)
+            raise LimitError(f"{whose} memory needs {needed} bytes, the limit is {limit}", "memory", limit)
         if not self.may_take_elements(elements):
             name, limit, needed = "table_elements", self.limits.table_elements, self.elements_used + elements
-            raise LimitError(f"the module's tables need {needed} elements, the limit is {limit}", name, limit)
+            raise LimitError(f"{whose} tables need {needed} elements, the limit is {limit}", name, limit)
 
     # What slots refer to
 
@@ -316,6 +345,16 @@ class Arenas:
     def held(self, reference: int) -> Any:
         """The host object of an externref slot."""
         return self._externs[reference]
+
+    @property
+    def externs(self) -> tuple[Any, ...]:
+        """The host objects that are held, by their references."""
+        return tuple(self._externs)
+
+    @externs.setter
+    def externs(self, values: tuple[Any, ...]) -> None:
+        self._externs = list(values)
+        self._handles = {id(value): number for number, value in enumerate(values) if number}
 
     def close(self) -> None:
         """Give up everything at once, though somebody may still have an instance: all refer to each other."""

@@ -31,6 +31,7 @@ __all__ = [
     "Record",
     "Status",
     "Tiers",
+    "host_function_called",
     "traceback",
 ]
 
@@ -120,6 +121,10 @@ class GuestStack(ABC):
     @abstractmethod
     def record(self) -> Record:
         """The frames of record of a stack that is paused at a safepoint."""
+
+    @abstractmethod
+    def restore(self, record: Record) -> None:
+        """Drop all frames, and take up those that a stack, of this or another engine, left at a safepoint."""
 
     # Calls that an engine can make without the runtime
 
@@ -223,9 +228,6 @@ class Engine(Protocol):
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> GuestStack:
         """An empty stack for the guests of a store."""
 
-    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> GuestStack:
-        """A stack that goes on from the frames that another, of this or another engine, left at a safepoint."""
-
     def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """Call a function of a module, whose arguments lie on the stack, from the host."""
 
@@ -249,6 +251,22 @@ def traceback(stack: GuestStack) -> Traceback:
     # The innermost frame stands at its instruction; the others stand after their call.
     frames = [_frame(stack.arenas, stack.place(frame), after=at > 0) for at, frame in enumerate(shown)]
     return Traceback(tuple(reversed(frames)), omitted, _SHOWN_FIRST)
+
+
+def host_function_called(stack: GuestStack) -> str | None:
+    """Name of the host function that the innermost frame calls just now, where one does and its call names it."""
+    frame = next(iter(stack.walk()), None) if stack.in_host else None
+    if frame is None:
+        return None
+    place = stack.place(frame)
+    instance = stack.arenas.instances[place.instance]
+    code = instance.module.function(place.function).code
+    at = bisect_left(code, place.offset, key=lambda item: item.offset)
+    name = code[at].op.name
+    if name != "call":
+        return "?" if name == "call_indirect" else None
+    function: FunctionInstance = instance.functions[code[at].args[0]]
+    return function.name
 
 
 def _frame(arenas: Arenas, place: FramePlace, *, after: bool) -> TracebackFrame:

@@ -42,6 +42,11 @@ class FuelMeter:
         self.stack.reserve += amount
         self.granted += amount
 
+    def restore(self, granted: int, left: int, limited: bool) -> None:
+        """Have been granted so much, and have so much left."""
+        self.granted, self.limited = granted, limited
+        self.stack.reserve, self.stack.fuel = left, 0
+
     def gather(self) -> int:
         """Take back what is left of the slice; what is left in all."""
         self.stack.reserve = left = self.left

@@ -32,11 +32,7 @@ class Guest:
         module; then nothing has changed.  Raises GuestError where a segment does not fit or the start function fails:
         what was written before stays, and what stands in the tables of other guests can be called.
         """
-        self.store = store
-        self._alone = alone
-        self._closed = False
-        self._prepared: dict[str, Callable[..., Any] | None] = {}  # what calls exports that were called before
-        self._prepared_for: GuestStack | None = None
+        self._live_in(store, alone)
         store.acquire()
         try:
             if module.module.start is not None:
@@ -46,6 +42,13 @@ class Guest:
                 self._run(Task(store, self.instance.functions[module.module.start], (), self.instance))
         finally:
             store.release()
+
+    def _live_in(self, store: Store, alone: bool) -> None:
+        self.store = store
+        self._alone = alone
+        self._closed = False
+        self._prepared: dict[str, Callable[..., Any] | None] = {}  # what calls exports that were called before
+        self._prepared_for: GuestStack | None = None
 
     # Calls
 

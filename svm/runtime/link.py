@@ -8,7 +8,7 @@ what was written before stays written, and functions of the instance that stand 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from svm.errors import LinkError, TrapError
@@ -38,7 +38,7 @@ from svm.runtime.arenas import (
     TagInstance,
 )
 
-__all__ = ["Imports", "instantiate"]
+__all__ = ["Imports", "instantiate", "put_segments", "rebuilt"]
 
 Imports = Mapping[str, Mapping[str, "Extern | HostFunction | Callable[..., Any]"]]
 """What fills imports: by module name, then by name."""
@@ -57,16 +57,46 @@ def instantiate(arenas: Arenas, module: ValidModule, imports: Imports) -> Instan
     given = [_fitting(arenas, module, item, imports) for item in model.imports]
     arenas.require(sum(item.minimum for item in model.memories) * PAGE, sum(item.minimum for item in model.tables))
     memories = [MemoryInstance(arenas, item) for item in model.memories]
+    instance = _linked(arenas, module, given, memories)
+    put_segments(instance, range(len(model.elements)), range(len(model.data)))
+    _initialise(instance)
+    return instance
+
+
+def rebuilt(arenas: Arenas, module: ValidModule, given: list[Any], imports: Imports, sizes: Sequence[int]) -> Instance:
+    """An instance as `instantiate` makes it, of which nothing is initialised: what it holds comes from a snapshot.
+
+    given: what fills each import, None where that is a host function of `imports`.  sizes: of its own memories, in
+    bytes.  Raises LinkError, with some of it made.
+    """
+    model = module.module
+    given = [
+        _fitting(arenas, module, item, imports) if value is None else value
+        for item, value in zip(model.imports, given, strict=True)
+    ]
+    memories = [MemoryInstance(arenas, item, size) for item, size in zip(model.memories, sizes, strict=True)]
+    instance = _linked(arenas, module, given, memories)
+    instance.elements, instance.data = [array("Q")] * len(model.elements), [b""] * len(model.data)
+    return instance
+
+
+def put_segments(instance: Instance, elements: Collection[int], data: Collection[int]) -> None:
+    """Let an instance have these of its module's segments, by index, and no others."""
+    model = instance.module.module
+    instance.elements = [
+        array("Q", [evaluate(instance, expression) for expression in segment.items] if at in elements else ())
+        for at, segment in enumerate(model.elements)
+    ]
+    instance.data = [segment.data if at in data else b"" for at, segment in enumerate(model.data)]
+
+
+def _linked(arenas: Arenas, module: ValidModule, given: list[Any], memories: list[MemoryInstance]) -> Instance:
+    """An instance without its segments."""
     instance = Instance(arenas, module)
-    for item, value in zip(model.imports, given, strict=True):
+    for item, value in zip(module.module.imports, given, strict=True):
         _add_import(instance, item, value)
     instance.memories += memories
     _add_own(instance)
-    instance.elements = [
-        array("Q", [evaluate(instance, expression) for expression in segment.items]) for segment in model.elements
-    ]
-    instance.data = [segment.data for segment in model.data]
-    _initialise(instance)
     return instance
 
 

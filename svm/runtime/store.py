@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
 from typing import Any, NoReturn, Self
@@ -28,13 +29,23 @@ from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
 from svm.record import field, record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
-from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers, traceback
+from svm.runtime.engine import (
+    Engine,
+    GuestStack,
+    GuestThrow,
+    GuestTrap,
+    Record,
+    Status,
+    Tiers,
+    host_function_called,
+    traceback,
+)
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
 from svm.runtime.values import from_slot, signature_of, slots_of
 
-__all__ = ["Exited", "Finished", "Outcome", "Paused", "Store", "Task", "Trapped"]
+__all__ = ["Exited", "Finished", "Outcome", "Paused", "Standing", "Store", "Task", "Trapped"]
 
 _SLICE_SECONDS = 0.010
 _MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
@@ -86,6 +97,22 @@ class Exited:
 
 
 Outcome = Finished | Paused | Trapped | Exited
+
+
+@record
+class Standing:
+    """A paused call as a value; its frames are the store's stack.
+
+    function: number of what was called.  entered: whether it has begun, else its arguments lie on the stack.  slots:
+    whether its value is to be slots.  caller: number of the instance by whose export it is called, -1 for none.
+    reason: of its last pause.
+    """
+
+    function: int
+    entered: bool
+    slots: bool
+    caller: int
+    reason: str
 
 
 class Store:
@@ -143,17 +170,16 @@ class Store:
 
     @engine.setter
     def engine(self, engine: Engine) -> None:
-        self.check_open()
-        if self.running:
-            raise UsageError("the guest is running: only a paused guest can move to another engine")
-        old = self.stack
-        old.set_ready(0)
-        record = old.record()
-        self._engine.close(self.arenas)  # first, for what it gives up may be what the other makes anew
-        stack = engine.adopt(self.arenas, self.limits.stack_bytes, record)
-        stack.fuel, stack.reserve = old.fuel, old.reserve
-        self._engine, self.stack = engine, stack
-        self.meter.stack = self.watch.stack = stack
+        with self.still("it cannot move to another engine"):
+            old = self.stack
+            old.set_ready(0)
+            record = old.record()
+            self._engine.close(self.arenas)  # first, for what it gives up may be what the other makes anew
+            stack = engine.new_stack(self.arenas, self.limits.stack_bytes)
+            stack.restore(record)
+            stack.fuel, stack.reserve = old.fuel, old.reserve
+            self._engine, self.stack = engine, stack
+            self.meter.stack = self.watch.stack = stack
 
     @property
     def fuel(self) -> int | None:
@@ -269,6 +295,32 @@ class Store:
             return task
         finally:
             self.release()
+
+    @contextmanager
+    def still(self, what: str) -> Iterator[None]:
+        """Hold the store for something that is done to all of it, while every call of it is paused.
+
+        Raises UsageError where one runs, in the words of `what`.
+        """
+        self.acquire()
+        try:
+            if self._held > 1 or self.stack.busy:
+                task = self.tasks[-1] if self.tasks else None
+                name = host_function_called(self.stack) or (task and self.stack.in_host and task.name)
+                where = f"inside of the host function {name!r}, which cannot be paused" if name else "running"
+                raise UsageError(f"the guest is {where}: {what}")
+            yield
+        finally:
+            self.release()
+
+    def stand(self, record: Record, standing: Standing | None) -> None:
+        """Give up what is under way, and have these frames in its place, of a call that is paused."""
+        for task in self.tasks:
+            task.abandon()
+        self.tasks.clear()
+        self.stack.restore(record)
+        if standing is not None:
+            self.tasks.append(Task.standing_at(self, standing))
 
     def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
         """What the language that made an exception says of it, where it exports a way to ask."""
@@ -415,7 +467,7 @@ class Task:
         return traceback(self._store.stack) if self in self._store.tasks and self._entered else Traceback()
 
     def __repr__(self) -> str:
-        return f"<Task {self._function.name}: {self.outcome or 'ready'}>"
+        return f"<Task {self.name}: {self.outcome or 'ready'}>"
 
     # Within the runtime
 
@@ -437,6 +489,34 @@ class Task:
                 self.outcome = self._drive(0)
         finally:
             self._running = False
+
+    @property
+    def name(self) -> str:
+        """Name of the function that was called."""
+        return self._function.name
+
+    @property
+    def standing(self) -> Standing:
+        """How a paused call stands, but for its frames."""
+        assert isinstance(self.outcome, Paused)
+        caller = -1 if self._caller is None else self._caller.number
+        return Standing(self._function.number, self._entered, self._slots, caller, self.outcome.reason)
+
+    @classmethod
+    def standing_at(cls, store: Store, standing: Standing) -> Task:
+        """The call that stands so in a store, whose stack has its frames."""
+        function = store.arenas.functions[standing.function]
+        assert function is not None
+        caller = store.arenas.instances[standing.caller] if standing.caller >= 0 else None
+        task = cls(store, function, (), caller, slots=True)
+        task._slots, task._started, task._entered, task._base = standing.slots, True, standing.entered, 0
+        task._next = task._resume if standing.entered else task._first
+        task.outcome = Paused(standing.reason, store.meter.used, task)
+        return task
+
+    def abandon(self) -> None:
+        """Be at an end, for the store's frames are others now."""
+        self._next = None
 
     def _start(self) -> None:
         store, stack = self._store, self._store.stack

@@ -16,6 +16,7 @@ from svm.isa import EXTERNREF, FuncType, TrapKind, ValueType
 from svm.limits import Limits
 from svm.runtime import FunctionInstance, GlobalInstance, Guest, Task
 from svm.runtime.values import from_slot
+from svm.snapshot import Store
 from svm.wast import spectest
 from svm.wast.report import Failure, Report, Skip
 from svm.wast.script import (
@@ -77,7 +78,7 @@ class _Runner:
 
     def __init__(self, script: Script, engine: str, seconds: float | None) -> None:
         self.script = script
-        self.store = embed.Store(engine=engine, limits=Limits(seconds=seconds))
+        self.store = Store(engine=engine, limits=Limits(seconds=seconds))
         host = self.store.spawn(embed.Module(spectest.model()), host=spectest.PRINTERS)
         self.registered: dict[str, Guest] = {"spectest": host}
         self.modules: dict[str | None, Guest | str] = {None: "the script has made none yet"}

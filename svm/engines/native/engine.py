@@ -19,7 +19,7 @@ from svm.lower import SLOT_BYTES
 from svm.module import FUNCTION
 from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
-from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Record, Status, Tiers
+from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.host import call_host
 
 __all__ = ["NativeEngine"]
@@ -53,12 +53,6 @@ class NativeEngine:
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
         """See `svm.runtime.engine.Engine`."""
         return Driver(self.program(arenas), limit_bytes)
-
-    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> Driver:
-        """See `svm.runtime.engine.Engine`."""
-        stack = self.new_stack(arenas, limit_bytes)
-        stack.restore(record)
-        return stack
 
     def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""

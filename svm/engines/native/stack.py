@@ -271,7 +271,9 @@ class NativeStack(GuestStack):
         return Record(tuple(slots), bases[0])
 
     def restore(self, record: Record) -> None:
-        """Take up frames of record."""
+        """See `GuestStack`."""
+        self.cut(0)
+        self.position = None
         self.push(array("Q", record.slots).tobytes())
         slots, base = record.slots, record.fp
         if base < 0:

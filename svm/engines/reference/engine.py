@@ -116,6 +116,11 @@ class RecordStack(GuestStack):
             fp = fp - caller if caller else -1
         return Record(tuple(slots), self.fp)
 
+    def restore(self, record: Record) -> None:
+        """See `GuestStack`."""
+        self.slots[:] = record.slots
+        self.position = record.fp if record.fp >= 0 else None
+
     def push_frame(self, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
         """Make the frame of a function whose arguments lie on top; `caller` is the header of the caller's frame, or -1.
 
@@ -139,13 +144,6 @@ class ReferenceEngine:
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> RecordStack:
         """See `svm.runtime.engine.Engine`."""
         return RecordStack(arenas, limit_bytes)
-
-    def adopt(self, arenas: Arenas, limit_bytes: int, record: Record) -> RecordStack:
-        """See `svm.runtime.engine.Engine`."""
-        stack = RecordStack(arenas, limit_bytes)
-        stack.slots += record.slots
-        stack.position = record.fp if record.fp >= 0 else None
-        return stack
 
     def call(self, stack: GuestStack, function: FunctionInstance) -> Status:
         """See `svm.runtime.engine.Engine`."""
