@@ -5,13 +5,12 @@ In: the expression of an annotation, the module it stands in, the values of type
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from krait.check.names import did_you_mean
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
-    FLOAT,
     INT,
     NEVER,
     NONE,
@@ -23,9 +22,12 @@ from krait.check.types import (
     Intrinsic,
     ModuleDecl,
     NamedType,
+    Optional,
     Type,
+    Union,
     optional,
     prune,
+    union,
 )
 from krait.check.vocabulary import TYPES_LATER
 from krait.check.world import Refusal, World
@@ -64,7 +66,7 @@ class Annotations:
                 items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
                 return self.generic(value, items, node.span)
             case tree.BinOp(op=tree.BitOr(), left=left, right=right):
-                return self.union(self.type(left), self.type(right), node.span)
+                return self.union((left, right), node.span)
             case _:
                 raise self.refuse(node.span, "this is not a type", "write a type such as `int`, `str` or `list[int]`")
 
@@ -122,7 +124,7 @@ class Annotations:
             case NamedType():
                 return symbol.type
             case Alias():
-                return Annotations(self.world, symbol.module, {}, self.instance).type(symbol.node)
+                return self.alias(symbol, node.span)
             case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
                 return NEVER
             case Intrinsic(name=special) if special.startswith("typing.") and name not in TYPES_LATER:
@@ -136,18 +138,40 @@ class Annotations:
             raise self.refuse(node.span, f"there is no type `{name}`", *did_you_mean(name, known))
         raise self.refuse(node.span, f"`{name}` is not a type")
 
+    def alias(self, alias: Alias, span: Span) -> Type:
+        """What an alias stands for; within itself, a union that has its members when the whole is known."""
+        if alias.type is not None:
+            return alias.type
+        if alias.open is not None:
+            alias.is_recursive = True
+            return optional(alias.open) if _names_none(alias.node) else alias.open
+        alias.open = Union((), alias.name)
+        try:
+            found = Annotations(self.world, alias.module, {}, self.instance).type(alias.node)
+        finally:
+            made, alias.open = alias.open, None
+        if alias.is_recursive:
+            inner = prune(found.inner) if isinstance(found, Optional) else found
+            if not isinstance(inner, Union):
+                raise self.refuse(span, f"`{alias.name}` contains itself, and is no union", "write a class")
+            made.members = inner.members
+            found = optional(made) if isinstance(found, Optional) else made
+        alias.type = found
+        return found
+
     def generic(self, value: tree.expr, items: tuple[tree.expr, ...], span: Span) -> Type:
         meaning = self.meaning(value)
         match meaning:
+            case "typing.Literal":
+                return union([self.literal(item) for item in items])
+            case "typing.Annotated":
+                return self.type(items[0])
             case "typing.Optional" | "typing.Final" if len(items) != 1:
                 raise self.refuse(span, "this takes one type")
             case "typing.Optional":
-                return self.union(self.type(items[0]), NONE, span)
+                return optional(self.type(items[0]))
             case "typing.Union":
-                first, *others = (self.type(item) for item in items)
-                for other in others:
-                    first = self.union(first, other, span)
-                return first
+                return self.union(items, span)
             case "typing.Final":
                 return self.type(items[0])
             case "typing.List":
@@ -180,9 +204,32 @@ class Annotations:
                 raise self.refuse(span, "this type takes no arguments")
 
     def iterator(self, item: tree.expr) -> Type:
+        return ClassType(self.iterator_class(), (self.value_type(item),))
+
+    def iterator_class(self) -> ClassDecl:
         decl = self.world.library_symbol("krait.iterator", "Iterator")
         assert isinstance(decl, ClassDecl)
-        return ClassType(decl, (self.value_type(item),))
+        return decl
+
+    def literal(self, node: tree.expr) -> Type:
+        """The type of a literal in ``Literal[…]``; which of its values it has is not looked at."""
+        match node:
+            case tree.UnaryOp(op=tree.USub(), operand=operand):
+                return self.literal(operand)
+            case tree.Constant(value=bool()):
+                return BOOL
+            case tree.Constant(value=int()):
+                return INT
+            case tree.Constant(value=str()):
+                return self.world.str_type
+            case tree.Constant(value=bytes()):
+                return self.world.library_class("bytes")
+            case tree.Constant(value=None):
+                return NONE
+            case tree.Attribute(value=value):
+                return self.type(value)
+            case _:
+                raise self.refuse(node.span, "this is not a literal")
 
     def callable(self, items: tuple[tree.expr, ...], span: Span) -> Type:
         if len(items) != 2 or not isinstance(items[0], tree.List):
@@ -210,18 +257,26 @@ class Annotations:
             raise self.refuse(node.span, f"`{found}` cannot be the type of an item")
         return found
 
-    def union(self, left: Type, right: Type, span: Span) -> Type:
-        left, right = prune(left), prune(right)
-        if left == right:
-            return left
-        if right is NONE:
-            return optional(left)
-        if left is NONE:
-            return optional(right)
-        if {left, right} <= {INT, FLOAT, BOOL}:
-            raise self.refuse(
-                span,
-                f"not part of Krait: a value that is sometimes `{left}`, sometimes `{right}`",
-                "choose one of the two types",
-            )
-        raise self.refuse(span, "not yet part of Krait: unions other than with None", "use one type, or `X | None`")
+    def union(self, nodes: Sequence[tree.expr], span: Span) -> Type:
+        """``A | B``, ``Union[A, B]``."""
+        parts = [prune(self.type(node)) for node in nodes]
+        for part, node in zip(parts, nodes, strict=True):
+            if isinstance(part, ClassType) and part.decl is self.iterator_class() and len(set(parts) - {NONE}) > 1:
+                message = "not part of Krait: iterators in a union"
+                raise self.refuse(node.span, message, "make a list of the items")
+        return union(parts)
+
+
+def _names_none(node: tree.expr) -> bool:
+    """Return whether a union, or what a text says in its place, has None among its parts."""
+    match node:
+        case tree.Constant(value=None):
+            return True
+        case tree.BinOp(op=tree.BitOr(), left=left, right=right):
+            return _names_none(left) or _names_none(right)
+        case tree.Subscript(value=tree.Name(id="Optional") | tree.Attribute(attr="Optional")):
+            return True
+        case tree.Subscript(value=tree.Name(id="Union") | tree.Attribute(attr="Union"), slice=tree.Tuple(elts=parts)):
+            return any(map(_names_none, parts))
+        case _:
+            return False

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import read_attribute
+from krait.check.byteslike import as_bytes, byte_kind
 from krait.check.cells import write_local
 from krait.check.classes import assign_class_variable, cast_up, class_named
 from krait.check.coerce import coerce, require
@@ -55,7 +56,9 @@ from krait.check.types import (
     Local,
     Optional,
     Type,
+    Union,
     ancestor,
+    members_of_union,
     optional,
     prune,
     substitute,
@@ -137,9 +140,17 @@ def _why(variable: Variable) -> Note | None:
 
 def _narrow_by_value(path: tuple[Variable, *tuple[str, ...]], ctx: Context, declared: Type, value: hir.Expr) -> None:
     """After an optional variable was given a value that is not None, it is known not to be None."""
-    t = prune(declared)
-    if isinstance(t, Optional) and prune(value.type) is not NONE and not isinstance(prune(value.type), Optional):
-        ctx.flow = ctx.flow.narrow(path, prune(t.inner))
+    declared, given = prune(declared), prune(value.type)
+    if given in (NONE, NEVER) or not isinstance(declared, Optional | Union):
+        return
+    members = members_of_union(declared)
+    if isinstance(given, Optional) or (len(members) > 1 and isinstance(given, Infer)):
+        return
+    fitting = [member for member in members if prune(member) == given] if len(members) > 1 else []
+    if isinstance(given, Union) and given != declared:
+        fitting = [given]
+    if isinstance(declared, Optional) or fitting:
+        ctx.flow = ctx.flow.narrow(path, fitting[0] if fitting else prune(declared.inner))  # type: ignore[union-attr]
 
 
 # --- targets -------------------------------------------------------------------------------------------------------
@@ -292,7 +303,8 @@ def _assign_slice(
     for part in before:
         ctx.emit(part)
     owner = _sliced_owner(ctx, target)
-    values = (coerce(ctx, kept, owner.type, value_span), value_span)
+    fitted = as_bytes(ctx, kept, value_span) if byte_kind(owner.type) else None
+    values = (fitted or coerce(ctx, kept, owner.type, value_span), value_span)
     bounds = [(part, target.span) for part in slice_bounds(ctx, node)]
     method = "_set_slice" if len(bounds) == len(PLAIN_BOUNDS) else "_set_slice_step"
     ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, method, [*bounds, values], target.span)))
@@ -575,6 +587,8 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
 _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
     ("list", tree.Add): "extend",
     ("list", tree.Mult): "_repeat",
+    ("bytearray", tree.Add): "extend",
+    ("bytearray", tree.Mult): "_repeat",
     ("dict", tree.BitOr): "update",
     ("set", tree.BitOr): "update",
     ("set", tree.BitAnd): "intersection_update",

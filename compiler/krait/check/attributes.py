@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.classes import class_named, object_of_type, read_class_variable, read_through_object
-from krait.check.coerce import is_none, require, unwrap
+from krait.check.coerce import checked_as, is_none, unwrap
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
 from krait.check.function_values import value_of_class_method, value_of_method
@@ -15,8 +15,9 @@ from krait.check.invoke import invoke, present
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
-from krait.check.tuples import is_tuple
-from krait.check.types import NONE, ClassType, Infer, Optional, Type, prune
+from krait.check.tuples import field_names_of, is_tuple, named_fields
+from krait.check.types import NONE, ClassType, Infer, Optional, Type, Union, prune
+from krait.check.unions import by_member
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -36,7 +37,7 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
         return _class_attribute(ctx, cls, node, expected)
     is_base = node is ctx.attribute_base
     ctx.attribute_base = node.value
-    narrowed = None if is_base else _narrowed_attribute(ctx, node)
+    narrowed = _narrowed_attribute(ctx, node, is_base)
     if narrowed is not None:
         return narrowed
     return read_attribute(ctx, ctx.expr(node.value), node, expected)
@@ -50,6 +51,8 @@ def _class_name(ctx: Context, value: hir.Expr) -> hir.Expr:
         raise Refusal("type")
     if isinstance(t, ClassType):
         return hir.TypeName(text, value)
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: _class_name(ctx, part))
     if isinstance(t, Optional):
         held, kept = ctx.hold(value)
         name = hir.Conditional(text, is_none(kept), hir.Text(text, "NoneType"), _class_name(ctx, unwrap(ctx, kept)))
@@ -61,6 +64,9 @@ def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expecte
     """``Class.attr``."""
     if node.attr in ("__name__", "__qualname__"):
         return hir.Text(ctx.world.str_type, cls.decl.name)
+    named = named_fields(cls) if node.attr == "_fields" else None
+    if named is not None:
+        return ctx.expr(field_names_of(named, node.span))
     variable = cls.decl.find_variable(node.attr)
     if variable is not None:
         return read_class_variable(ctx, variable, node)
@@ -72,16 +78,20 @@ def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expecte
     )
 
 
-def _narrowed_attribute(ctx: Context, node: tree.Attribute) -> hir.Expr | None:
-    """Return a field that a test has shown not to be None (asked again, since a call may have changed it)."""
+def _narrowed_attribute(ctx: Context, node: tree.Attribute, is_base: bool) -> hir.Expr | None:
+    """Return a field of which a test has shown what it is.
+
+    is_base: an attribute of it is asked for, which raises CPython's AttributeError where it is None.
+    """
     path = access_path(ctx, node)
     known = ctx.flow.narrowed.get(path) if path is not None else None
     if known is None:
         return None
     value = read_attribute(ctx, ctx.expr(node.value), node)
-    if isinstance(prune(value.type), Optional):
-        value = require(ctx, value, "TypeError", f"'{node.attr}' is None", node.span)
-    return hir.Cast(known, value) if prune(value.type) != known else value
+    declared = prune(value.type)
+    if is_base and isinstance(declared, Optional) and prune(declared.inner) == prune(known):
+        return value
+    return checked_as(ctx, value, known, node.attr, node.span)
 
 
 def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected: Type | None = None) -> hir.Expr:
@@ -90,12 +100,17 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.value.span, "this value")
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: read_attribute(ctx, part, node, expected))
     if isinstance(t, ClassType):
         found = field_type(ctx.world, t, node.attr)
         if found is not None:
             _check_visible(ctx, t, node)
             _check_assigned(ctx, node)
             return hir.FieldGet(found, value, node.attr)
+    named = named_fields(t) if node.attr == "_fields" else None
+    if named is not None:
+        return ctx.expr(field_names_of(named, node.span))
     method = ctx.world.find_method(t, node.attr)
     if method is not None and method[0].kind == "property":
         if isinstance(node.value, tree.Name) and ctx.scope.get(node.value.id) is ctx.self_local:

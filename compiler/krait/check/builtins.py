@@ -21,7 +21,7 @@ from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key
 from krait.check.operators import binary
-from krait.check.tuples import is_tuple, is_vector
+from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
     F32,
@@ -534,7 +534,7 @@ def gather(
         and node.func.id not in ctx.scope
     ):
         return _collected(ctx, plan(ctx, node), span), True
-    value = ctx.expr(node, expected)
+    value = plain_tuple(ctx.expr(node, expected))
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
@@ -595,6 +595,10 @@ def tuple_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     value, is_new = gather(ctx, args[0], node.span, item, vectors=True)
     t = prune(value.type)
     assert isinstance(t, ClassType)
+    if is_tuple(t.decl) and ctx.world.subclasses(t):  # a `NamedTuple` becomes a plain tuple
+        held, kept = ctx.hold(value)
+        plain = make_tuple(ctx, [hir.FieldGet(item, kept, field_name(at)) for at, item in enumerate(t.args)], node.span)
+        return hir.Let(plain.type, held, plain)
     if is_tuple(t.decl) or is_vector(t.decl):
         return value
     items = value if is_new else invoke(ctx, value, "copy", [], node.span)
@@ -614,9 +618,11 @@ def convert(ctx: Context, decl: ClassDecl, node: tree.Call, expected: Type | Non
 
 @conversion("str")
 def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    args = _plain_args(ctx, node, 0, 1)
+    args = _plain_args(ctx, node, 0, 3)
     if not args:
         return hir.Text(ctx.world.str_type, "")
+    if len(args) > 1:
+        return ctx.expr(tree.Call(tree.Attribute(args[0], "decode", tree.LOAD, node.span), args[1:], (), node.span))
     return text_of(ctx, ctx.expr(args[0]), "__str__", args[0].span)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from krait.check import hir
 from krait.check.annotations import Annotations
-from krait.check.attributes import no_attribute
+from krait.check.attributes import no_attribute, read_attribute
 from krait.check.builtins import BUILTINS, convert, list_of_items, sort_list
+from krait.check.byteslike import fitted_bytes
 from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce, to_float
 from krait.check.context import Context, expression
@@ -21,6 +22,7 @@ from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method, dict_of_items, is_dict
 from krait.check.names import did_you_mean
+from krait.check.records import record_method
 from krait.check.scopes import (
     find,
     find_in_module,
@@ -57,12 +59,15 @@ from krait.check.types import (
     Symbol,
     Type,
     TypeParam,
+    Union,
     ancestor,
     base_of,
     prune,
     substitute,
     unify,
+    wanted_class,
 )
+from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
@@ -103,6 +108,8 @@ def _call_local(ctx: Context, local: Local, func: tree.Name, node: tree.Call, ex
 
 def _call_what(ctx: Context, value: hir.Expr, node: tree.Call, expected: Type | None) -> hir.Expr:
     """Call a value: a function, or an object whose class says what that means."""
+    if isinstance(prune(value.type), Union):
+        return by_member(ctx, value, lambda part: _call_what(ctx, part, node, expected))
     found = ctx.world.find_method(value.type, "__call__")
     if found is None:
         return call_value(ctx, value, node)
@@ -160,11 +167,20 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
             pass
     if not (isinstance(func.value, tree.Name) and ctx.scope.get(func.value.id) is ctx.self_local):
         ctx.attribute_base = func.value  # None raises CPython's AttributeError
-    receiver = present(ctx, ctx.expr(func.value), func.attr, func.span)
+    return _call_of(ctx, present(ctx, ctx.expr(func.value), func.attr, func.span), func, node, expected)
+
+
+def _call_of(
+    ctx: Context, receiver: hir.Expr, func: tree.Attribute, node: tree.Call, expected: Type | None
+) -> hir.Expr:
+    """``receiver.attr(…)`` of a checked receiver that is not None."""
     t = prune(receiver.type)
     if isinstance(t, Infer):
         raise ctx.unknown(func.value.span, "this value")
+    if isinstance(t, Union):
+        return by_member(ctx, receiver, lambda part: _call_of(ctx, part, func, node, expected))
     made = dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
+    made = made or record_method(ctx, receiver, node, func)
     if made is not None:
         return made
     if func.attr == "sort" and isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
@@ -179,7 +195,7 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
         and not ctx.module.library
     ):
         if isinstance(t, ClassType) and func.attr in declared_fields(ctx.world, t):
-            return _call_what(ctx, ctx.expr(func), node, expected)
+            return _call_what(ctx, read_attribute(ctx, receiver, func), node, expected)
         raise no_attribute(ctx, t, func)
     decl, owner_args = found
     if decl.kind == "property":
@@ -300,8 +316,8 @@ def construct(
         )
     args = types or tuple(Infer() for _ in decl.type_params)
     t = ClassType(decl, args)
-    wanted = prune(expected) if expected is not None else None
-    if isinstance(wanted, ClassType) and wanted.decl is decl:
+    wanted = wanted_class(expected, decl)
+    if wanted is not None:
         unify(t, wanted)
     if decl.missing_methods():
         return _refuse_abstract(ctx, decl, node, t)
@@ -480,7 +496,7 @@ def _argument(ctx: Context, decl: FunctionDecl, item: _Given, wanted: Type) -> h
         return list_of_items(ctx, item.node, item.node.span, wanted)
     if is_dict(ctx, t):
         return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
-    value = ctx.expr(item.node, wanted)
+    value = fitted_bytes(ctx, decl, ctx.expr(item.node, wanted), wanted, item.node.span)
     return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
 
 

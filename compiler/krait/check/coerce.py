@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.tuples import field_name, is_tuple, is_vector, tuple_type
+from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
     FIXED,
@@ -20,17 +20,23 @@ from krait.check.types import (
     NEVER,
     NONE,
     U32,
+    ClassDecl,
     ClassType,
+    FunctionType,
     Infer,
     Instance,
     Optional,
     Primitive,
     Type,
+    Union,
     ancestor,
-    base_of,
+    common_base,
+    is_known,
+    members_of_union,
     optional,
     prune,
     unify,
+    union,
 )
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
@@ -56,19 +62,23 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         target = prune(target)
     if isinstance(target, Optional):
         return _to_optional(ctx, value, source, target)
+    if isinstance(target, Union):
+        return _to_union(ctx, value, source, target)
     if unify(source, target):
         return value
-    if isinstance(source, ClassType) and isinstance(target, ClassType):
-        if is_tuple(source.decl) and is_vector(target.decl):
-            return _to_vector(ctx, value, source, target)
-        if is_subtype(source, target):
-            return hir.Cast(target, value)
-    return None
+    if isinstance(target, ClassType) and is_vector(target.decl):
+        plain = plain_tuple(value)
+        source = prune(plain.type)
+        if isinstance(source, ClassType) and is_tuple(source.decl):
+            return _to_vector(ctx, plain, source, target)
+    return hir.Cast(target, value) if is_subtype(source, target) else None
 
 
 def is_subtype(source: Type, target: Type) -> bool:
     """Return whether objects of the class ``source`` are objects of ``target``, determining inference variables."""
     source, target = prune(source), prune(target)
+    if isinstance(source, Union) and isinstance(target, ClassType):
+        return all(is_subtype(member, target) for member in source.members)
     if not isinstance(source, ClassType) or not isinstance(target, ClassType):
         return False
     up = ancestor(source, target.decl)
@@ -101,38 +111,118 @@ def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) 
     if isinstance(source, Optional):
         if unify(source.inner, target.inner):
             return value
-        return hir.Cast(target, value) if is_subtype(source.inner, target.inner) else None
+        wanted = prune(target.inner)
+        fits = takes(wanted, source.inner) if isinstance(wanted, Union) else is_subtype(source.inner, wanted)
+        return hir.Cast(target, value) if fits else None
     inside = adapt(ctx, value, target.inner)
     return None if inside is None else wrap(ctx, inside, target)
 
 
-def wrap(ctx: Context, value: hir.Expr, target: Optional) -> hir.Expr:
-    """Return a value that is not None as an optional: an object stays itself, a number gets a box."""
+def _to_union(ctx: Context, value: hir.Expr, source: Type, target: Union) -> hir.Expr | None:
+    if isinstance(source, Infer):
+        unify(source, target)
+        return value
+    if isinstance(source, Optional) or source == target:
+        return None if isinstance(source, Optional) else value
+    if takes(target, source):
+        return wrap(ctx, value, target)
+    for member in target.members if not isinstance(source, Union) else ():
+        fitted = adapt(ctx, value, member)
+        if fitted is not None:
+            return wrap(ctx, fitted, target)
+    return None
+
+
+def takes(target: Union, source: Type) -> bool:
+    """Return whether each value of a type, or of the types of a union, is one of those of a union as it stands."""
+    members = [prune(member) for member in target.members]
+    return all(
+        prune(part) in members or any(isinstance(member, ClassType) and _derives(part, member) for member in members)
+        for part in members_of_union(source)
+    )
+
+
+def _derives(t: Type, base: ClassType) -> bool:
+    """Return whether a class derives from another, nothing being inferred from it."""
+    t = prune(t)
+    return isinstance(t, ClassType) and ancestor(t, base.decl) == base
+
+
+def wrap(ctx: Context, value: hir.Expr, target: Optional | Union) -> hir.Expr:
+    """Return a value as an optional, not None, or as a union: an object stays itself, a number gets a box."""
     if not isinstance(prune(value.type), Primitive):
         return hir.Cast(target, value)
-    box_type = _box_type(ctx, value.type)
+    made = box_type(ctx, value.type)
     held, item = ctx.hold(value)
-    box = ctx.temp(box_type)
+    box = ctx.temp(made)
     body = [
         *held,
-        hir.Assign(ctx.line, box, hir.New(box_type, None, ctx.line)),
-        hir.FieldSet(ctx.line, hir.LocalGet(box_type, box), field_name(0), item),
+        hir.Assign(ctx.line, box, hir.New(made, None, ctx.line)),
+        hir.FieldSet(ctx.line, hir.LocalGet(made, box), "value", item),
     ]
-    return hir.Let(target, body, hir.Cast(target, hir.LocalGet(box_type, box)))
+    return hir.Let(target, body, hir.Cast(target, hir.LocalGet(made, box)))
 
 
 def unwrap(ctx: Context, value: hir.Expr) -> hir.Expr:
     """Return the value of an optional that is known not to be None."""
     source = prune(value.type)
     assert isinstance(source, Optional)
-    inner = prune(source.inner)
-    if isinstance(inner, Primitive):
-        return hir.FieldGet(inner, hir.Cast(_box_type(ctx, inner), value), field_name(0))
-    return hir.Cast(inner, value)
+    return as_known(ctx, value, source.inner)
 
 
-def _box_type(ctx: Context, inner: Type) -> ClassType:
-    return tuple_type(ctx.world, (inner,))
+def as_known(ctx: Context, value: hir.Expr, known: Type) -> hir.Expr:
+    """Return a value as the type, among those that it may have, that it is known to have."""
+    source, known = prune(value.type), prune(known)
+    if isinstance(known, Primitive) and not isinstance(source, Primitive):
+        return hir.FieldGet(known, hir.Cast(box_type(ctx, known), value), "value")
+    return value if source == known else hir.Cast(known, value)
+
+
+def is_of(ctx: Context, value: hir.Expr, member: Type) -> hir.Expr:
+    """Return the test whether a value that may have several types, and is not None, has this one."""
+    member = prune(member)
+    if isinstance(member, Union):
+        first, *others = member.members
+        result = is_of(ctx, value, first)
+        for other in others:
+            result = hir.Conditional(BOOL, result, hir.Const(BOOL, True), is_of(ctx, value, other))
+        return result
+    if isinstance(member, Primitive):
+        cls = box_type(ctx, member)
+    elif isinstance(member, FunctionType):
+        base = ctx.world.library_symbol("krait.function", "function")
+        assert isinstance(base, ClassDecl)
+        cls = ClassType(base)
+    else:
+        assert isinstance(member, ClassType)
+        cls = member
+    return hir.IsInstance(BOOL, value, cls)
+
+
+def checked_as(ctx: Context, value: hir.Expr, known: Type, name: str, span: Span) -> hir.Expr:
+    """Return a value as the type that a test has shown; asked again, for a call may have changed it since."""
+    source, known = prune(value.type), prune(known)
+    if source == known:
+        return value
+    message = f"'{name}' is None"
+    if isinstance(source, Optional):
+        if prune(source.inner) == known:
+            return require(ctx, value, "TypeError", message, span)
+        if not isinstance(known, Optional):
+            value = require(ctx, value, "TypeError", message, span)
+    held, kept = ctx.hold(value)
+    test = is_of(ctx, kept, known.inner if isinstance(known, Optional) else known)
+    if isinstance(known, Optional):
+        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, True), test)
+    changed = ctx.raising("TypeError", f"'{name}' is no longer a {known}", span)
+    return hir.Let(known, [*held, hir.If(ctx.line, test, [], changed)], as_known(ctx, kept, known))
+
+
+def box_type(ctx: Context, inner: Type) -> ClassType:
+    """Return the type of the object that holds a number where it may be None, or of another type."""
+    decl = ctx.world.library_symbol("krait.object", "Box")
+    assert isinstance(decl, ClassDecl)
+    return ClassType(decl, (inner,))
 
 
 def is_none(value: hir.Expr) -> hir.Expr:
@@ -196,11 +286,11 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
         if unify(result, inner):
             first = first or (inner, span)
             continue
-        merged = _common_base(prune(result), prune(inner))
-        if merged is None:
+        merged = common_base(prune(result), prune(inner))
+        if merged is None and not (is_known(result) and is_known(inner)):
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
-        result = merged
+        result = merged or union((result, inner))
     return optional(result) if has_none else prune(result)
 
 
@@ -212,16 +302,12 @@ def _would_fit(source: Type, wanted: Type) -> bool:
             or source == prune(wanted.inner)
             or _would_fit(source, prune(wanted.inner))
         )
+    if isinstance(wanted, Union):
+        parts = (source,) if not isinstance(source, Union) else source.members
+        return all(any(_would_fit(prune(part), prune(member)) for member in wanted.members) for part in parts)
+    if source == wanted:
+        return True
     return is_subtype(source, wanted)
-
-
-def _common_base(a: Type, b: Type) -> Type | None:
-    if not isinstance(a, ClassType) or not isinstance(b, ClassType):
-        return None
-    up: ClassType | None = a
-    while up is not None and ancestor(b, up.decl) != up:
-        up = base_of(up)
-    return up
 
 
 def _no_common_type(ctx: Context, what: str, first: tuple[Type, Span], other: tuple[Type, Span]) -> Refusal:

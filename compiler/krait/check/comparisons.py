@@ -15,7 +15,7 @@ from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.operators import member_value, operands
 from krait.check.setlike import set_operation
-from krait.check.tuples import field_name, is_tuple, is_vector
+from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
     F32,
@@ -30,8 +30,12 @@ from krait.check.types import (
     Infer,
     Optional,
     Type,
+    Union,
+    members_of_union,
     prune,
 )
+from krait.check.unions import each_pair
+from krait.check.unlike import are_unlike
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -109,7 +113,11 @@ def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span
         found = _in_literal(ctx, left, right, span)
         if found is not None:
             return found if isinstance(op, tree.In) else negate(found)
-    a, b = operands(ctx, left, right, None)
+    if isinstance(right, tree.List | tree.Dict | tree.Set | tree.Tuple) and isinstance(op, tree.Eq | tree.NotEq):
+        a = ctx.expr(left)
+        b = ctx.expr(right, a.type)
+    else:
+        a, b = operands(ctx, left, right, None)
     return compare(ctx, type(op), a, b, (left.span, right.span, span))
 
 
@@ -181,6 +189,9 @@ def compare(
         same = _identical(ctx, left, right, spans)
         return same if kind is tree.Is else negate(same)
     left, right = member_value(left), member_value(right)
+    if isinstance(prune(left.type), Union) or isinstance(prune(right.type), Union):
+        if kind not in (tree.Eq, tree.NotEq):
+            return each_pair(ctx, left, right, lambda a, b: compare(ctx, kind, a, b, spans))
     numeric = _numeric(ctx, kind, left, right, spans)
     if numeric is not None:
         return numeric
@@ -263,8 +274,10 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
     for t, span in ((a, spans[0]), (b, spans[1])):
         if isinstance(t, Infer):
             raise ctx.unknown(span, "this value")
-    if isinstance(a, Optional) or isinstance(b, Optional):
+    if isinstance(a, Optional) or isinstance(b, Optional) or NONE in (a, b):
         return _equal_optional(ctx, left, right, spans)
+    if isinstance(a, Union) or isinstance(b, Union):
+        return each_pair(ctx, left, right, lambda x, y: equal_members(ctx, x, y, spans))
     if isinstance(a, ClassType) and isinstance(b, ClassType) and is_tuple(a.decl) and is_vector(b.decl):
         left = adapt(ctx, left, b) or left
     made = set_operation(ctx, "__eq__", left, right, spans[2], compares=True) or try_invoke(
@@ -276,6 +289,14 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
         if a.decl.is_subclass(b.decl) or b.decl.is_subclass(a.decl):
             return hir.Op(BOOL, "i32.eq", [left, right])
     raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))
+
+
+def equal_members(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    """Equality of values of two types of unions: values of unlike types are never equal."""
+    left, right = member_value(left), member_value(right)
+    if are_unlike(ctx, left.type, right.type):
+        return hir.Const(BOOL, False)
+    return equal(ctx, left, right, spans)
 
 
 def _equal_optional(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
@@ -342,9 +363,8 @@ def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span,
     a, b = prune(left.type), prune(right.type)
     if a is BOOL and b is BOOL:
         return hir.Op(BOOL, "i32.eq", [left, right])
-    inner = [prune(t.inner) if isinstance(t, Optional) else t for t in (a, b)]
     text = ctx.world.str_type
-    if all(isinstance(t, ClassType) and t != text for t in inner):
+    if all(isinstance(t, ClassType) and t != text for part in (a, b) for t in map(prune, members_of_union(part))):
         return hir.Op(BOOL, "i32.eq", [left, right])
     raise ctx.refuse(
         spans[2],
@@ -355,6 +375,7 @@ def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span,
 
 
 def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    right = plain_tuple(right)
     t = prune(right.type)
     if isinstance(t, Infer):
         raise ctx.unknown(spans[1], "this value")

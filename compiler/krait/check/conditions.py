@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from krait.check import hir
-from krait.check.coerce import adapt, common_type, is_none, is_subtype, negate, unwrap
+from krait.check.classes import class_named
+from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, negate, unwrap
 from krait.check.context import Context, expression
 from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
+from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
     FIXED,
@@ -28,8 +30,13 @@ from krait.check.types import (
     Optional,
     Primitive,
     Type,
+    Union,
+    members_of_union,
+    optional,
     prune,
+    union,
 )
+from krait.check.unions import by_member
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -60,6 +67,8 @@ def truth(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         raise ctx.unknown(span, "this value")
     if isinstance(t, Optional):
         return _optional_truth(ctx, value, t, span)
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: truth(ctx, part, span))
     asked = try_invoke(ctx, value, "__bool__", [], span)
     if asked is not None:
         return asked
@@ -151,64 +160,96 @@ def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -
 
 
 def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tree.expr) -> Condition:
-    """``isinstance``: known at compile time, or asked of the object; of several classes, one after the other."""
-    if isinstance(cls, tree.Tuple) or (isinstance(cls, tree.BinOp) and isinstance(cls.op, tree.BitOr)):
-        classes = cls.elts if isinstance(cls, tree.Tuple) else (cls.left, cls.right)
-        if not classes:
-            raise ctx.refuse(cls.span, "`isinstance` needs the name of a class here")
-        tests = [tree.Call(tree.Name("isinstance", tree.LOAD, node.span), (subject, item), (), node.span)
-                 for item in classes]  # fmt: skip
-        if access_path(ctx, subject) is None:
-            raise ctx.later(node.span, "`isinstance` of such a value with several classes", "put it into a variable")
-        return _junction(ctx, False, tuple(tests))
+    """``isinstance``: known at compile time, or asked of the object, for each type that the value may have."""
     value = ctx.expr(subject)
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(subject.span, "this value")
-    wanted = _class_wanted(ctx, cls)
+    wanted = _classes_wanted(ctx, cls)
     known = ctx.flow
-    inner = prune(t.inner) if isinstance(t, Optional) else t
-    answer = _known_instance(inner, wanted)
-    if answer is not None and (not isinstance(t, Optional) or not answer):
-        result = hir.Const(BOOL, answer)
-        pure = isinstance(subject, tree.Name | tree.Attribute) and access_path(ctx, subject) is not None
-        test: hir.Expr = result if pure else hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], result)
-        return Condition(test, known if answer else known.stop(), known.stop() if answer else known)
+    sure, narrower, rest = list[Type](), list[Type](), list[Type]()
+    for member in members_of_union(t):
+        answers = [_known_instance(member, one) for one in wanted]
+        if True in answers:
+            sure.append(member)
+            continue
+        rest.append(member)
+        pairs = zip(wanted, answers, strict=True)
+        narrower += [one for one, answer in pairs if answer is None and not isinstance(one, str)]
+    if not rest and not isinstance(t, Optional):
+        return _constant(ctx, value, subject, True)
+    if not sure and not narrower:
+        return _constant(ctx, value, subject, False)
     held, kept = ctx.hold(value)
-    assert isinstance(wanted, ClassType) or answer
-    narrower = inner if answer or not isinstance(wanted, ClassType) else wanted
-    if answer or not isinstance(wanted, ClassType):
-        test = negate(is_none(kept))
-    else:
-        test = hir.IsInstance(BOOL, hir.Cast(inner, kept), wanted)
+    if rest:
+        tests = [is_of(ctx, kept, one) for one in (*sure, *narrower)]
+        test = tests[0]
+        for other in tests[1:]:
+            test = hir.Conditional(BOOL, test, hir.Const(BOOL, True), other)
         if isinstance(t, Optional):
             test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
+    else:
+        test = negate(is_none(kept))
     path = access_path(ctx, subject)
-    if path is not None and not (len(path) == 1 and ctx.owns(path[0])):
-        path = None  # a call might put an object of another class there
-    true = known.narrow(path, narrower) if path is not None else known
-    return Condition(hir.Let(BOOL, held, test) if held else test, true, known)
+    true, false = known, known
+    if path is not None:
+        true = known.narrow(path, union([*sure, *narrower]))
+        if sure and rest:
+            false = known.narrow(path, optional(union(rest)) if isinstance(t, Optional) else union(rest))
+    return Condition(hir.Let(BOOL, held, test) if held else test, true, false)
 
 
-def _known_instance(t: Type, wanted: ClassType | Primitive) -> bool | None:
+def _constant(ctx: Context, value: hir.Expr, subject: tree.expr, answer: bool) -> Condition:
+    """A test whose answer is known; the other way is never gone."""
+    result, known = hir.Const(BOOL, answer), ctx.flow
+    pure = isinstance(subject, tree.Name | tree.Attribute) and access_path(ctx, subject) is not None
+    test: hir.Expr = result if pure else hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], result)
+    return Condition(test, known if answer else known.stop(), known.stop() if answer else known)
+
+
+SEQUENCE, MAPPING, TUPLE = "$sequence", "$mapping", "tuple"
+"""What patterns of sequences and mappings take, and all tuples: classes that are no one type, by name."""
+
+
+def _known_instance(t: Type, wanted: ClassType | Primitive | str) -> bool | None:
     """Return whether all values of the type are of the class, None if some are."""
+    t = prune(t)
+    if isinstance(wanted, str):
+        return isinstance(t, ClassType) and _is_of_kind(t.decl, wanted)
     if isinstance(wanted, Primitive) or not isinstance(t, ClassType):
-        return t is wanted or (t is BOOL and wanted is INT)
+        int_like = isinstance(t, ClassType) and t.decl.enum == "int"
+        return t is wanted or (wanted is INT and (t is BOOL or int_like))
     if t.decl.is_subclass(wanted.decl):
+        return True
+    if t.decl.enum == "str" and wanted.decl.module.name == "krait.str":
         return True
     return None if is_subtype(wanted, t) else False
 
 
-def _class_wanted(ctx: Context, node: tree.expr) -> ClassType | Primitive:
-    if isinstance(node, tree.Name) and node.id not in ctx.scope:
-        symbol = ctx.lookup(node.id)
-        if isinstance(symbol, Intrinsic) and symbol.name == "tuple":
-            raise ctx.later(node.span, "`isinstance` with `tuple`", "types say what a value is")
-        if isinstance(symbol, ClassDecl):
-            if symbol.primitive is not None:
-                return symbol.primitive
-            return ClassType(symbol, tuple(Infer() for _ in symbol.type_params))
-    raise ctx.refuse(node.span, "`isinstance` needs the name of a class here")
+def _is_of_kind(decl: ClassDecl, kind: str) -> bool:
+    if kind == MAPPING:
+        return decl.module.name == "krait.dict" and decl.name == "dict"
+    is_list = kind == SEQUENCE and decl.module.name == "krait.list" and decl.name == "list"
+    return any(is_tuple(base) for base in decl.mro()) or is_vector(decl) or is_list
+
+
+def _classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive | str]:
+    """Return the classes that the second argument of ``isinstance`` names."""
+    match node:
+        case tree.Tuple(elts=parts) if parts:
+            return [cls for part in parts for cls in _classes_wanted(ctx, part)]
+        case tree.BinOp(op=tree.BitOr(), left=left, right=right):
+            return [*_classes_wanted(ctx, left), *_classes_wanted(ctx, right)]
+        case tree.Name(id=name) if name not in ctx.scope:
+            symbol = ctx.lookup(name)
+            if name in (SEQUENCE, MAPPING) or (isinstance(symbol, Intrinsic) and symbol.name == TUPLE):
+                return [name]
+        case _:
+            pass
+    cls = class_named(ctx, node)
+    if cls is None:
+        raise ctx.refuse(node.span, "`isinstance` needs the name of a class here")
+    return [cls.decl.primitive or cls]
 
 
 def access_path(ctx: Context, node: tree.expr) -> Path | None:

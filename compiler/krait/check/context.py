@@ -254,7 +254,7 @@ class Context:
 
     def hold(self, value: hir.Expr) -> tuple[hir.Block, hir.Expr]:
         """Return statements that evaluate ``value`` once, and an expression that can be repeated for its result."""
-        if isinstance(value, hir.Const | hir.Text) or (
+        if isinstance(value, hir.Const | hir.Text | hir.Octets) or (
             isinstance(value, hir.LocalGet) and value.local.name.startswith("$")
         ):
             return [], value

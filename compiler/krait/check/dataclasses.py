@@ -72,9 +72,9 @@ class _Maker:
         self.decl.methods[node.name] = made
         return made
 
-    def init(self) -> None:
+    def init(self, lines: list[str] | None = None) -> None:
         """``__init__``: fields with a factory call it where no argument is given."""
-        lines = [f"    self.{f.name} = {f.name}" for f in self.fields if f.init]
+        lines = lines or [f"    self.{f.name} = {f.name}" for f in self.fields if f.init]
         lines += [f"    self.{f.name} = {f.name}__made" for f in self.fields if not f.init and f.has_default]
         if self.decl.find_method("__post_init__") is not None:
             lines.append("    self.__post_init__()")
@@ -115,7 +115,24 @@ class _Maker:
         self.decl.methods[name] = made
         return made
 
+    def named_tuple(self) -> None:
+        """What a ``NamedTuple`` has besides the methods of tuples."""
+        names = [f.name for f in self.fields]
+        self.init([f"    self.item{at} = {name}" for at, name in enumerate(names)])
+        for at, item in enumerate(self.fields):
+            (node,) = parse_library(f"def {item.name}(self) -> None:\n    return self.item{at}\n", "<tuple>").body
+            assert isinstance(node, tree.FunctionDef)
+            for part in tree.walk(node):
+                part.span = self.span  # type: ignore[misc]  # as above
+            made = tree.FunctionDef(item.name, node.args, node.body, (), item.annotation, (), self.span)
+            self.method(made).kind = "property"
+        parts = ", ".join(f"{name}={{self.{name}!r}}" for name in names)
+        self.add(f'def __repr__(self) -> str:\n    return f"{{type(self).__name__}}({parts})"\n')
+
     def run(self) -> None:
+        if self.options.named:
+            self.named_tuple()
+            return
         compared = [f.name for f in self.fields if f.compare]
         if self.options.init and "__init__" not in self.decl.methods:
             self.init()

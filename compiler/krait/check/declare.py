@@ -96,12 +96,27 @@ class _Declarer:
                 value is not None and _dotted_name(annotation).rpartition(".")[2] == "TypeAlias"
             ):
                 self.module.symbols[name] = Alias(name, self.module, value)
-            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Subscript() as value) if (
-                _root_name(value) in _ALIASED
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Subscript() | tree.BinOp() as value) if (
+                self.is_type(value)
             ):
                 self.module.symbols[name] = Alias(name, self.module, value)
             case _:
                 pass
+
+    def is_type(self, node: tree.expr) -> bool:
+        """Return whether the value of an assignment is a type by its form, so that its target is another name of it."""
+        match node:
+            case tree.BinOp(op=tree.BitOr(), left=left, right=right):
+                return self.is_type(left) and (self.is_type(right) or isinstance(right, tree.Constant))
+            case tree.Name(id=name):
+                return name in _TYPE_NAMES or name in self.class_names
+            case _:
+                return isinstance(node, tree.Subscript) and _root_name(node) in _ALIASED
+
+    @cached_property
+    def class_names(self) -> frozenset[str]:
+        """The classes that the module declares."""
+        return frozenset(node.name for node in self.module.tree.body if isinstance(node, tree.ClassDef))
 
     def statement(self, node: tree.stmt) -> None:
         match node:
@@ -245,6 +260,8 @@ class _Declarer:
         for keyword in node.keywords:
             if keyword.arg != "metaclass" or _dotted_name(keyword.value).rpartition(".")[2] != "ABCMeta":
                 self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
+        if any(_root_name(base) == "NamedTuple" for base in node.bases):
+            decl.data = DataOptions(named=True)
         for statement in node.body:
             self.member(decl, statement)
         if node.name in self.protocols:
@@ -265,7 +282,8 @@ class _Declarer:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
                 members[node.name] = method
             case tree.AnnAssign(target=tree.Name(id=name)) if decl.data is not None and not _is_class_var(node):
-                decl.field_nodes.append(node)
+                if not decl.data.named:
+                    decl.field_nodes.append(node)
                 decl.data.fields.append(self.data_field(name, node, decl.data.kw_only))
             case tree.AnnAssign(target=tree.Name(), value=None):
                 decl.field_nodes.append(node)
@@ -394,10 +412,13 @@ def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
 _ALIASED = frozenset(
     {
         *("list", "dict", "set", "tuple", "frozenset", "List", "Dict", "Set", "Tuple", "FrozenSet"),
-        *("Optional", "Union", "Callable", "Iterable", "Iterator", "Sequence"),
+        *("Optional", "Union", "Callable", "Iterable", "Iterator", "Sequence", "Literal"),
     }
 )
 """What the value of an assignment begins with if it is a type."""
+
+_TYPE_NAMES = frozenset(("int", "float", "bool", "str", "bytes", "bytearray"))
+"""Names of types that are parts of unions."""
 
 
 def _root_name(node: tree.expr) -> str:

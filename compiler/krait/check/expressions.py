@@ -18,7 +18,7 @@ from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.scopes import read_name
-from krait.check.tuples import MAX_LENGTH, field_name, is_tuple
+from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
     F32,
@@ -30,8 +30,12 @@ from krait.check.types import (
     Instance,
     Optional,
     Type,
+    Union,
+    members_of_union,
     prune,
+    wanted_class,
 )
+from krait.check.unions import by_member
 from krait.syntax import tree
 
 
@@ -49,8 +53,8 @@ def constant(ctx: Context, node: tree.Constant, expected: Type | None) -> hir.Ex
             return hir.Text(ctx.world.str_type, value)
         case None:
             return hir.Const(NONE, None)
-        case bytes():
-            raise ctx.later(node.span, "bytes", "use a `str`, or a `list[int]`")
+        case bytes(value):
+            return hir.Octets(ctx.world.library_class("bytes"), value)
         case complex():
             raise ctx.later(node.span, "complex numbers", "keep the two parts in two floats")
         case _:
@@ -79,12 +83,8 @@ def named_expr(ctx: Context, node: tree.NamedExpr, expected: Type | None) -> hir
 @expression(tree.List)
 def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Expr:
     """``[a, b, c]``."""
-    wanted = prune(expected) if expected is not None else None
-    if isinstance(wanted, Optional):
-        wanted = prune(wanted.inner)
-    item_wanted: Type | None = None
-    if isinstance(wanted, ClassType) and wanted.decl is ctx.world.list_type(INT).decl:
-        item_wanted = wanted.args[0]
+    wanted = wanted_class(expected, ctx.world.list_type(INT).decl)
+    item_wanted = wanted.args[0] if wanted is not None else None
     if any(isinstance(item, tree.Starred) for item in node.elts):
         return ctx.expr(_joined(node), expected)
     values = ctx.attempt((item, item_wanted) for item in node.elts)
@@ -122,12 +122,12 @@ def tuple_display(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.
     """``a, b``."""
     if len(node.elts) > MAX_LENGTH:
         raise ctx.refuse(node.span, f"a tuple has at most {MAX_LENGTH} items", "use a list")
-    wanted = prune(expected) if expected is not None else None
-    if isinstance(wanted, Optional):
-        wanted = prune(wanted.inner)
     parts: tuple[Type | None, ...] = (None,) * len(node.elts)
-    if isinstance(wanted, ClassType) and is_tuple(wanted.decl) and len(wanted.args) == len(node.elts):
-        parts = wanted.args
+    for wanted in map(prune, members_of_union(expected) if expected is not None else ()):
+        if isinstance(wanted, ClassType) and is_tuple(wanted.decl) and len(wanted.args) == len(node.elts):
+            parts = wanted.args
+        elif isinstance(wanted, ClassType) and is_vector(wanted.decl):
+            parts = wanted.args * len(node.elts)
     for item in node.elts:
         if isinstance(item, tree.Starred):
             raise ctx.later(item.span, "`*` in a tuple", "name the items")
@@ -143,9 +143,8 @@ def tuple_display(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.
 @expression(tree.ListComp)
 def list_comp(ctx: Context, node: tree.ListComp, expected: Type | None) -> hir.Expr:
     """``[elt for …]``: a list, a loop that appends to it, and targets that nobody else sees."""
-    wanted = prune(expected) if expected is not None else None
-    is_list = isinstance(wanted, ClassType) and wanted.decl is ctx.world.list_type(INT).decl
-    item: Type = wanted.args[0] if is_list and isinstance(wanted, ClassType) else Infer()
+    wanted = wanted_class(expected, ctx.world.list_type(INT).decl)
+    item: Type = wanted.args[0] if wanted is not None else Infer()
     t, made = new_list(ctx, item, 0, node.span)
     local = ctx.temp(t)
 
@@ -178,7 +177,15 @@ def subscript(ctx: Context, node: tree.Subscript, expected: Type | None) -> hir.
         raise ctx.unknown(node.value.span, "this value")
     if isinstance(t, Optional):
         value = require(ctx, value, "TypeError", "'NoneType' object is not subscriptable", node.span)
-        t = prune(value.type)
+    return _of_value(ctx, value, node)
+
+
+def _of_value(ctx: Context, value: hir.Expr, node: tree.Subscript) -> hir.Expr:
+    """``value[…]`` of a checked value that is not None."""
+    value = plain_tuple(value)
+    t = prune(value.type)
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: _of_value(ctx, part, node))
     if isinstance(node.slice, tree.Slice):
         if isinstance(t, ClassType) and is_tuple(t.decl):
             known = _tuple_slice(ctx, value, t, node.slice)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeAlias
 
-from krait.check.types import GlobalVar, Local, Type
+from krait.check.types import GlobalVar, Local, Type, common_base, union
 
 Variable: TypeAlias = Local | GlobalVar
 Path: TypeAlias = tuple[Variable, *tuple[str, ...]]
@@ -68,5 +69,14 @@ def join(*flows: Flow) -> Flow:
         return flows[0].stop()
     first, *others = live
     bound = first.bound.intersection(*(flow.bound for flow in others))
-    narrowed = {path: t for path, t in first.narrowed.items() if all(flow.narrowed.get(path) == t for flow in others)}
+    narrowed: dict[Path, Type] = {}
+    for path, t in first.narrowed.items():
+        found = [flow.narrowed[path] for flow in others if path in flow.narrowed]
+        if len(found) == len(others):
+            narrowed[path] = reduce(_either, found, t)
     return Flow(True, bound, narrowed)
+
+
+def _either(t: Type, other: Type) -> Type:
+    """Return what a value is that two paths have shown to be of one type or the other."""
+    return common_base(t, other) or union((t, other))

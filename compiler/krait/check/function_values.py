@@ -25,6 +25,7 @@ from krait.check.types import (
     Optional,
     Symbol,
     Type,
+    members_of_union,
     prune,
     unify,
 )
@@ -36,10 +37,10 @@ RECEIVER = "$receiver"
 
 def wanted_function(expected: Type | None) -> FunctionType | None:
     """Return the type of function that the context would like, if it would."""
-    t = prune(expected) if expected is not None else None
-    if isinstance(t, Optional):
-        t = prune(t.inner)
-    return t if isinstance(t, FunctionType) else None
+    for t in map(prune, members_of_union(expected) if expected is not None else ()):
+        if isinstance(t, FunctionType):
+            return t
+    return None
 
 
 def value_of_symbol(ctx: Context, symbol: Symbol, node: tree.expr, expected: Type | None) -> hir.Expr:

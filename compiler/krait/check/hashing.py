@@ -12,7 +12,8 @@ from krait.check.comparisons import equal
 from krait.check.context import Context
 from krait.check.invoke import find_method, try_invoke
 from krait.check.signatures import declared_fields, field_type
-from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, prune
+from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, prune
+from krait.check.unions import by_member
 from krait.diagnostics import Span
 
 _HASH_OF_NONE = 0xFCA86420
@@ -30,6 +31,8 @@ def hash_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         held, kept = ctx.hold(value)
         inner = hash_of(ctx, unwrap(ctx, kept), span)
         return hir.Let(INT, held, hir.Conditional(INT, is_none(kept), hir.Const(INT, _HASH_OF_NONE), inner))
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: hash_of(ctx, part, span))
     made = try_invoke(ctx, value, "__hash__", [], span)
     if made is not None and prune(made.type) is INT:
         return made
@@ -62,6 +65,8 @@ def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
     t = prune(t)
     if isinstance(t, Optional):
         return _has_random_hash(ctx, t.inner, seen)
+    if isinstance(t, Union):
+        return any(_has_random_hash(ctx, member, seen) for member in t.members)
     if not isinstance(t, ClassType) or t in seen:
         return False
     seen.add(t)
@@ -86,7 +91,7 @@ def key_bits(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         held, kept = ctx.hold(value)
         inner = key_bits(ctx, unwrap(ctx, kept), span)
         return hir.Let(U64, held, hir.Conditional(U64, is_none(kept), hir.Const(U64, 1), inner))
-    if find_method(ctx, t, "_key_bits") is not None:
+    if isinstance(t, ClassType) and find_method(ctx, t, "_key_bits") is not None:
         made = try_invoke(ctx, value, "_key_bits", [], span)
         if made is not None:
             return made

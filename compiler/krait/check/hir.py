@@ -43,6 +43,13 @@ class Text(Expr):
 
 
 @dataclass(slots=True, eq=False)
+class Octets(Expr):
+    """A literal of ``bytes``: static data."""
+
+    value: bytes
+
+
+@dataclass(slots=True, eq=False)
 class Data(Expr):
     """The address of static bytes, its own for each occurrence."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
+from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import adapt, coerce, is_none, require, unwrap
 from krait.check.context import Context
 from krait.check.signatures import signature
@@ -23,10 +24,13 @@ from krait.check.types import (
     Optional,
     Type,
     TypeParam,
+    Union,
     ancestor,
     prune,
     substitute,
 )
+from krait.check.unions import by_member
+from krait.check.world import Refusal
 from krait.diagnostics import Span
 
 Argument = tuple[hir.Expr, Span]
@@ -40,20 +44,26 @@ def fresh_instance(decl: FunctionDecl, owner_args: Sequence[Type]) -> tuple[Inst
 
 
 def find_method(ctx: Context, t: Type, name: str) -> tuple[FunctionDecl, tuple[Type, ...]] | None:
-    """Return a method of values of the type, None if there is none."""
+    """Return a method of values of the type, None if there is none; of a union, that of its first type."""
+    t = prune(t)
+    if isinstance(t, Union):
+        methods = [find_method(ctx, member, name) for member in t.members]
+        return methods[0] if all(methods) else None
     found = ctx.world.find_method(t, name)
     return found if found is not None and found[0].kind in ("method", "property") else None
 
 
 def invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span) -> hir.Expr:
     """Return the call of a method that exists; arguments that do not fit are refused where they stand."""
+    if isinstance(prune(receiver.type), Union):
+        return by_member(ctx, receiver, lambda part: invoke(ctx, part, name, args, span))
     found = find_method(ctx, receiver.type, name)
     assert found is not None, f"{receiver.type} has no {name}"
     decl, owner_args = found
     instance, env = fresh_instance(decl, owner_args)
     sig = signature(ctx.world, decl)
     given = [
-        coerce(ctx, value, substitute(param.type, env), where)
+        coerce(ctx, fitted_bytes(ctx, decl, value, param.type, where), substitute(param.type, env), where)
         for param, (value, where) in zip(sig.params, args, strict=True)
     ]
     arguments = [receiver_for(ctx, decl, receiver), *given]
@@ -65,19 +75,46 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
     found = find_method(ctx, receiver.type, name)
     if found is None:
         return None
+    t = prune(receiver.type)
+    if isinstance(t, Union):
+        return _try_members(ctx, receiver, name, args, span)
     decl, owner_args = found
     instance, env = fresh_instance(decl, owner_args)
     sig = signature(ctx.world, decl)
     if len(sig.params) != len(args):
         return None
     given = []
-    for param, (value, _) in zip(sig.params, args, strict=True):
-        adapted = adapt(ctx, value, substitute(param.type, env))
+    for param, (value, where) in zip(sig.params, args, strict=True):
+        adapted = adapt(ctx, fitted_bytes(ctx, decl, value, param.type, where), substitute(param.type, env))
         if adapted is None:
             return None
         given.append(adapted)
     arguments = [receiver_for(ctx, decl, receiver), *given]
     return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
+
+
+def _try_members(
+    ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span
+) -> hir.Expr | None:
+    """Return the call of a method that all types of a union have, None if one of them takes no such arguments."""
+    held: hir.Block = []
+    kept: list[Argument] = []
+    for value, where in args:
+        block, again = ctx.hold(value)
+        held += block
+        kept.append((again, where))
+
+    def act(part: hir.Expr) -> hir.Expr:
+        made = try_invoke(ctx, part, name, kept, span)
+        if made is None:
+            raise Refusal(name)
+        return made
+
+    try:
+        result = by_member(ctx, receiver, act)
+    except Refusal:
+        return None
+    return hir.Let(result.type, held, result) if held else result
 
 
 def receiver_for(ctx: Context, decl: FunctionDecl, receiver: hir.Expr) -> hir.Expr:
@@ -105,6 +142,8 @@ def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
     """Return ``str`` or ``repr`` of a value; ``how`` is ``__str__`` or ``__repr__``."""
     world = ctx.world
     t = prune(value.type)
+    if isinstance(t, Union):
+        return by_member(ctx, value, lambda part: text_of(ctx, part, how, span))
     if isinstance(value, hir.Text) and how == "__str__":
         return value
     if isinstance(t, Infer):

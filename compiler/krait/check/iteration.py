@@ -31,7 +31,7 @@ from krait.check.nested import share_targets
 from krait.check.scopes import touch_declaration
 from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
-from krait.check.tuples import field_name, is_tuple
+from krait.check.tuples import field_name, is_tuple, plain_tuple
 from krait.check.types import (
     BOOL,
     INT,
@@ -331,6 +331,8 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
     if isinstance(t, Optional):
         value = require(ctx, value, "TypeError", "'NoneType' object is not iterable", span)
         t = prune(value.type)
+    value = plain_tuple(value)
+    t = prune(value.type)
     if isinstance(t, ClassType) and is_tuple(t.decl):
         return _tuple_plan(ctx, value, t, span)
     if isinstance(t, ClassType) and find_method(ctx, t, "_at") is not None:

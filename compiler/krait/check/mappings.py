@@ -12,7 +12,7 @@ from krait.check.context import Context, expression
 from krait.check.invoke import invoke
 from krait.check.iteration import comprehension_loops
 from krait.check.tuples import tuple_type
-from krait.check.types import INT, NONE, U32, ClassType, Infer, Optional, Type, is_known, prune, unify
+from krait.check.types import INT, NONE, U32, ClassType, Infer, Type, is_known, prune, unify, wanted_class
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -25,12 +25,8 @@ def is_dict(ctx: Context, t: Type) -> bool:
 
 def wanted_parts(ctx: Context, expected: Type | None) -> tuple[Type | None, Type | None]:
     """Return the types of keys and values of the dict that a context would like, None where it does not say."""
-    wanted = prune(expected) if expected is not None else None
-    if isinstance(wanted, Optional):
-        wanted = prune(wanted.inner)
-    if isinstance(wanted, ClassType) and is_dict(ctx, wanted):
-        return wanted.args[0], wanted.args[1]
-    return None, None
+    wanted = wanted_class(expected, ctx.world.dict_type(INT, INT).decl)
+    return (None, None) if wanted is None else (wanted.args[0], wanted.args[1])
 
 
 def new_dict(ctx: Context, key: Type, value: Type, room: int, span: Span) -> tuple[ClassType, hir.Expr]:

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.classes import class_named
-from krait.check.conditions import condition
-from krait.check.context import Context, statement
+from krait.check.conditions import MAPPING, SEQUENCE, condition
+from krait.check.context import Context, expression, statement
 from krait.check.flow import Flow, join
 from krait.check.names import scan
 from krait.check.tuples import is_tuple
-from krait.check.types import BOOL, ClassDecl, ClassType, Local, Optional, Type, prune
+from krait.check.types import BOOL, ClassDecl, ClassType, Local, Optional, Type, Union, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
+from krait.syntax.base import node as syntax
 
 
 @statement(tree.Match)
@@ -141,8 +142,7 @@ class _Pattern:
         for index, pattern in enumerate(patterns):
             inner = _Pattern(self.ctx)
             inner.add(pattern, again if index else first, again)
-            if inner.captures:
-                raise self.ctx.later(pattern.span, "names that are bound within `|`", "write a case for each")
+            inner.tests += [_Bound(name, part, pattern.span) for name, part in inner.captures]
             if not inner.tests:
                 return
             found.append(_all(inner.tests, pattern.span))
@@ -172,7 +172,8 @@ class _Pattern:
 
     def sequence(self, patterns: Sequence[tree.pattern], first: tree.expr, again: tree.expr, span: Span) -> None:
         stars = [index for index, part in enumerate(patterns) if isinstance(part, tree.MatchStar)]
-        length = tree.Call(tree.Name("len", tree.LOAD, span), (first,), (), span)
+        self.tests.append(_is_a(SEQUENCE, first, span))
+        length = tree.Call(tree.Name("len", tree.LOAD, span), (again,), (), span)
         count = tree.Constant(len(patterns) - len(stars), span)
         self.tests.append(tree.Compare(length, (tree.GTE if stars else tree.EQ,), (count,), span))
         for index, pattern in enumerate(patterns):
@@ -189,11 +190,44 @@ class _Pattern:
 
     def mapping(self, pattern: tree.MatchMapping, first: tree.expr, again: tree.expr) -> None:
         span = pattern.span
-        if pattern.rest is not None:
-            raise self.ctx.later(span, "`**` in the pattern of a mapping", "copy the dict, and delete the keys")
-        for index, (key, inner) in enumerate(zip(pattern.keys, pattern.patterns, strict=True)):
-            self.tests.append(tree.Compare(key, (tree.IN,), (again if index else first,), key.span))
+        self.tests.append(_is_a(MAPPING, first, span))
+        for key, inner in zip(pattern.keys, pattern.patterns, strict=True):
+            self.tests.append(tree.Compare(key, (tree.IN,), (again,), key.span))
             self.part(inner, tree.Subscript(again, key, tree.LOAD, inner.span))
+        if pattern.rest is not None:
+            self.captures.append((pattern.rest, _without(again, pattern.keys, span)))
+
+
+@syntax
+class _Bound(tree.expr):
+    """A name that an alternative of a pattern binds, as a test that always holds."""
+
+    name: str
+    value: tree.expr
+    span: Span
+
+
+@expression(_Bound)
+def bound(ctx: Context, given: _Bound, expected: Type | None) -> hir.Expr:
+    """Bind the name."""
+    with ctx.collect() as body:
+        ctx.statement(tree.Assign((tree.Name(given.name, tree.STORE, given.span),), given.value, given.span))
+    return hir.Let(BOOL, body, hir.Const(BOOL, True))
+
+
+def _is_a(kind: str, value: tree.expr, span: Span) -> tree.expr:
+    """The test whether a value is a sequence, or a mapping."""
+    return tree.Call(tree.Name("isinstance", tree.LOAD, span), (value, tree.Name(kind, tree.LOAD, span)), (), span)
+
+
+def _without(mapping: tree.expr, keys: Sequence[tree.expr], span: Span) -> tree.expr:
+    """A copy of a dict without some keys."""
+    names = ("$key", "$value")
+    target = tree.Tuple(tuple(tree.Name(name, tree.STORE, span) for name in names), tree.STORE, span)
+    key, value = (tree.Name(name, tree.LOAD, span) for name in names)
+    tests = tuple(tree.Compare(key, (tree.NOT_EQ,), (other,), span) for other in keys)
+    items = tree.Call(tree.Attribute(mapping, "items", tree.LOAD, span), (), (), span)
+    return tree.DictComp(key, value, (tree.comprehension(target, items, tests, span),), span)
 
 
 def _number(value: int, span: Span) -> tree.expr:
@@ -246,6 +280,11 @@ def _is_exhausted(ctx: Context, t: Type, covered: set[object]) -> bool:
     """Return whether the cases take all values of a type."""
     if isinstance(t, Optional):
         return None in covered and _is_exhausted(ctx, prune(t.inner), covered)
+    if isinstance(t, Union):
+        return all(_is_exhausted(ctx, prune(member), covered) for member in t.members)
+    base = ctx.world.class_of(t)
+    if base is not None and base[0] in covered:
+        return True
     if t is BOOL:
         return {True, False} <= {item for item in covered if isinstance(item, bool)}
     if isinstance(t, ClassType) and is_tuple(t.decl):

@@ -92,6 +92,8 @@ def _visit(node: tree.AST, names: Names) -> None:
                 names.add(alias.asname or alias.name.partition(".")[0], alias.span)
         case tree.ExceptHandler(name=str(name)) | tree.MatchAs(name=str(name)) | tree.MatchStar(name=str(name)):
             names.add(name, node.span)
+        case tree.MatchMapping(rest=str(name)):
+            names.add(name, node.span)
         case tree.Global():
             names.global_names.update(dict.fromkeys(node.names, node.span))
         case tree.Nonlocal():

@@ -30,8 +30,10 @@ from krait.check.types import (
     Infer,
     Optional,
     Type,
+    Union,
     prune,
 )
+from krait.check.unions import by_member, each_pair
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -140,6 +142,8 @@ def binary(
     """Return ``left op right`` for checked operands."""
     left, right = member_value(left), member_value(right)
     a, b = prune(left.type), prune(right.type)
+    if isinstance(a, Union) or isinstance(b, Union):
+        return each_pair(ctx, left, right, lambda x, y: binary(ctx, op, x, y, node))
     if a in _NUMBERS and b in _NUMBERS:
         return _numeric(ctx, op, left, right, node)
     if a in FIXED or b in FIXED or F32 in (a, b):
@@ -436,6 +440,8 @@ def unary_op(ctx: Context, node: tree.UnaryOp, expected: Type | None) -> hir.Exp
 def unary(ctx: Context, node: tree.UnaryOp, operand: hir.Expr) -> hir.Expr:
     """Return ``op operand`` for a checked operand."""
     t = prune(operand.type)
+    if isinstance(t, Union):
+        return by_member(ctx, operand, lambda part: unary(ctx, node, part))
     value = to_int(operand) if t is BOOL else operand
     match node.op:
         case tree.USub() if t is FLOAT:

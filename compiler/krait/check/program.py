@@ -22,6 +22,7 @@ from krait.check import (  # noqa: F401
     iterators,
     managers,
     matching,
+    octets,
     operators,
     statements,
 )

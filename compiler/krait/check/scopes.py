@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from krait.check import hir
 from krait.check.cells import read_local
-from krait.check.coerce import require, unwrap
+from krait.check.coerce import as_known, checked_as
 from krait.check.context import Context
 from krait.check.function_values import value_of_local, value_of_symbol
 from krait.check.globals import prepare_global
@@ -99,11 +99,13 @@ def _read_local(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
         check_complete(ctx, node)
     value = read_local(ctx, local, node.span.start_line)
     known = ctx.flow.narrowed.get((local,))
-    if known is None or node is ctx.attribute_base:
-        return value if known is None or not ctx.owns(local) else _as_known(ctx, value, known)
+    if known is None:
+        return value
     if ctx.owns(local):
-        return _as_known(ctx, value, known)
-    return require(ctx, value, "TypeError", f"'{local.name}' is None", node.span)
+        return as_known(ctx, value, known)
+    if node is ctx.attribute_base and _is_present(value.type, known):
+        return value
+    return checked_as(ctx, value, known, local.name, node.span)
 
 
 def check_complete(ctx: Context, node: tree.Name) -> None:
@@ -119,11 +121,10 @@ def check_complete(ctx: Context, node: tree.Name) -> None:
         )
 
 
-def _as_known(ctx: Context, value: hir.Expr, known: Type) -> hir.Expr:
-    """Return a variable as the narrower type that tests have shown."""
-    if isinstance(prune(value.type), Optional):
-        value = unwrap(ctx, value)
-    return hir.Cast(known, value) if prune(value.type) != known else value
+def _is_present(declared: Type, known: Type) -> bool:
+    """Return whether all that is known of a value is that it is not None."""
+    declared = prune(declared)
+    return isinstance(declared, Optional) and prune(declared.inner) == prune(known)
 
 
 def read_global(ctx: Context, var: GlobalVar, node: tree.expr) -> hir.Expr:
@@ -139,12 +140,13 @@ def read_global(ctx: Context, var: GlobalVar, node: tree.expr) -> hir.Expr:
     var.needs_flag = var.needs_flag or checked
     value = hir.GlobalGet(var.type, var, checked, node.span.start_line)
     known = ctx.flow.narrowed.get((var,))
-    if known is not None and ctx.owns(var):
-        return _as_known(ctx, value, known)
-    if known is None or node is ctx.attribute_base:
+    if known is None:
         return value
-    # A call may have changed the variable since the test, so it is asked again.
-    return require(ctx, value, "TypeError", f"'{var.name}' is None", node.span)
+    if ctx.owns(var):
+        return as_known(ctx, value, known)
+    if node is ctx.attribute_base and _is_present(value.type, known):
+        return value
+    return checked_as(ctx, value, known, var.name, node.span)
 
 
 def is_global_bound(ctx: Context, var: GlobalVar) -> bool:

@@ -14,7 +14,7 @@ from krait.check.invoke import invoke
 from krait.check.iteration import allow_any_order, comprehension_loops
 from krait.check.mappings import is_dict
 from krait.check.setlike import as_set, frozen, set_kind
-from krait.check.types import NONE, ClassType, Infer, Optional, Type, is_known, prune
+from krait.check.types import NONE, ClassType, Infer, Type, is_known, members_of_union, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -23,10 +23,10 @@ _FOLDED = 3
 
 
 def _wanted_item(expected: Type | None) -> Type | None:
-    wanted = prune(expected) if expected is not None else None
-    if isinstance(wanted, Optional):
-        wanted = prune(wanted.inner)
-    return wanted.args[0] if isinstance(wanted, ClassType) and set_kind(wanted) in ("set", "frozenset") else None
+    for wanted in map(prune, members_of_union(expected) if expected is not None else ()):
+        if isinstance(wanted, ClassType) and set_kind(wanted) in ("set", "frozenset"):
+            return wanted.args[0]
+    return None
 
 
 def _empty(ctx: Context, item: Type, span: Span) -> tuple[ClassType, hir.Expr]:

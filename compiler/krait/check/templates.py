@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.tuples import field_name, is_tuple
+from krait.check.tuples import field_name, is_tuple, plain_tuple
 from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -26,7 +26,7 @@ def percent(ctx: Context, template: str, node: tree.BinOp) -> hir.Expr:
     if isinstance(right, tree.Tuple):
         values = ctx.attempt((item, None) for item in right.elts)
     else:
-        value = ctx.expr(right)
+        value = plain_tuple(ctx.expr(right))
         t = prune(value.type)
         if isinstance(t, ClassType) and is_tuple(t.decl):
             held, kept = ctx.hold(value)

@@ -10,7 +10,7 @@ from krait.check.coerce import adapt
 from krait.check.context import Context
 from krait.check.displays import make_tuple
 from krait.check.invoke import try_invoke
-from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector
+from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import INT, ClassType, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -20,6 +20,7 @@ def tuple_operation(
     ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr, span: Span
 ) -> hir.Expr | None:
     """Return ``left + right``, ``left * right`` if they are made of a tuple of known length, else None."""
+    left, right = plain_tuple(left), plain_tuple(right)
     a, b = prune(left.type), prune(right.type)
     if isinstance(op, tree.Mult) and prune(left.type) is INT and _length(right) is not None:
         left, right, a, b = right, left, b, a

@@ -6,9 +6,14 @@ tuples need nothing of their own in the compiler.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from krait.check import hir
 from krait.check.loader import parse_library
-from krait.check.types import ClassDecl, ClassType, ModuleDecl, Type
+from krait.check.types import ClassDecl, ClassType, DataField, ModuleDecl, Type, base_of, prune
 from krait.check.world import World
+from krait.diagnostics import Span
+from krait.syntax import tree
 
 MAX_LENGTH = 64
 """Items of a tuple."""
@@ -32,6 +37,28 @@ def is_tuple(decl: ClassDecl) -> bool:
 def is_vector(decl: ClassDecl) -> bool:
     """Return whether a class is that of tuples of any length."""
     return decl.name == "tuple" and decl.module.name == "krait.tuple"
+
+
+def plain_tuple(value: hir.Expr) -> hir.Expr:
+    """Return an object of a ``NamedTuple`` as the tuple that it is, any other value as itself."""
+    t = prune(value.type)
+    if not isinstance(t, ClassType) or t.decl.data is None or not t.decl.data.named:
+        return value
+    base = base_of(t)
+    assert base is not None
+    return hir.Cast(base, value)
+
+
+def named_fields(t: Type) -> tuple[DataField, ...] | None:
+    """Return the fields of a ``NamedTuple``, None for any other type."""
+    t = prune(t)
+    data = t.decl.data if isinstance(t, ClassType) else None
+    return tuple(data.fields) if data is not None and data.named else None
+
+
+def field_names_of(fields: Sequence[DataField], span: Span) -> tree.expr:
+    """``_fields``: the names of the fields."""
+    return tree.Tuple(tuple(tree.Constant(item.name, span) for item in fields), tree.LOAD, span)
 
 
 def field_name(index: int) -> str:

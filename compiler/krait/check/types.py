@@ -75,6 +75,26 @@ class Optional(Type):
     __str__ = Type.__str__
 
 
+@dataclass(slots=True, eq=False)
+class Union(Type):
+    """``A | B``: at least two types, of which none is None, optional or a union; make it by `union`.
+
+    alias: the name of a type that contains itself. It is equal to itself alone, and has its members later.
+    """
+
+    members: tuple[Type, ...]
+    alias: str = ""
+    __str__ = Type.__str__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Union) or self.alias or other.alias:
+            return self is other
+        return frozenset(self.members) == frozenset(other.members)
+
+    def __hash__(self) -> int:
+        return id(self) if self.alias else hash(frozenset(self.members))
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionType(Type):
     """``Callable[[params], result]``: an object of the heap whose first field says which function to call."""
@@ -121,6 +141,9 @@ def resolve(t: Type) -> Type:
     if isinstance(t, FunctionType):
         parts = (*map(resolve, t.params), resolve(t.result))
         return t if _are(parts, (*t.params, t.result)) else FunctionType(parts[:-1], parts[-1])
+    if isinstance(t, Union) and not t.alias:
+        members = tuple(map(resolve, t.members))
+        return t if _are(members, t.members) else union(members)
     return t
 
 
@@ -138,6 +161,8 @@ def is_known(t: Type) -> bool:
         return is_known(t.inner)
     if isinstance(t, FunctionType):
         return all(map(is_known, (*t.params, t.result)))
+    if isinstance(t, Union) and not t.alias:
+        return all(map(is_known, t.members))
     return not isinstance(t, Infer)
 
 
@@ -149,6 +174,8 @@ def _occurs(variable: Infer, t: Type) -> bool:
         return any(_occurs(variable, arg) for arg in t.args)
     if isinstance(t, FunctionType):
         return any(_occurs(variable, part) for part in (*t.params, t.result))
+    if isinstance(t, Union) and not t.alias:
+        return any(_occurs(variable, part) for part in t.members)
     return isinstance(t, Optional) and _occurs(variable, t.inner)
 
 
@@ -170,7 +197,31 @@ def unify(a: Type, b: Type) -> bool:
         return unify(a.inner, b.inner)
     if isinstance(a, FunctionType) and isinstance(b, FunctionType) and len(a.params) == len(b.params):
         return all(unify(x, y) for x, y in zip((*a.params, a.result), (*b.params, b.result), strict=True))
+    if isinstance(a, Union) and isinstance(b, Union):
+        return _unify_unions(a, b)
     return False
+
+
+def _unify_unions(a: Union, b: Union) -> bool:
+    """Make two unions the same: what they have in common is left alone, the others are made alike in turn."""
+    if a == b:
+        return True
+    if a.alias or b.alias or len(a.members) != len(b.members):
+        return False
+    left, right = [prune(t) for t in a.members], [prune(t) for t in b.members]
+    rest = [t for t in right if t not in left]
+    for t in left:
+        if t in right:
+            continue
+        alike = [other for other in rest if not isinstance(t, ClassType) or _may_be(other, t.decl)]
+        if not alike or not unify(t, alike[0]):
+            return False
+        rest.remove(alike[0])
+    return True
+
+
+def _may_be(t: Type, decl: ClassDecl) -> bool:
+    return t.decl is decl if isinstance(t, ClassType) else isinstance(t, Infer)
 
 
 def is_larger(t: Type, limit: int) -> bool:
@@ -187,6 +238,8 @@ def is_larger(t: Type, limit: int) -> bool:
             pending.append(part.inner)
         elif isinstance(part, FunctionType):
             pending.extend((*part.params, part.result))
+        elif isinstance(part, Union) and not part.alias:
+            pending.extend(part.members)
     return False
 
 
@@ -201,6 +254,8 @@ def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
         return optional(substitute(t.inner, env))
     if isinstance(t, FunctionType):
         return FunctionType(tuple(substitute(part, env) for part in t.params), substitute(t.result, env))
+    if isinstance(t, Union) and not t.alias:
+        return union(substitute(part, env) for part in t.members)
     return t
 
 
@@ -208,6 +263,44 @@ def optional(t: Type) -> Type:
     """Return ``t | None``."""
     t = prune(t)
     return t if isinstance(t, Optional) or t is NONE else Optional(t)
+
+
+def union(parts: Iterable[Type]) -> Type:
+    """Return ``A | B | …`` in its simplest form: one type is itself, and None makes the whole optional."""
+    members: list[Type] = []
+    is_optional = False
+    pending = [*parts][::-1]
+    while pending:
+        part = prune(pending.pop())
+        if isinstance(part, Optional):
+            is_optional = True
+            pending.append(part.inner)
+        elif part is NONE:
+            is_optional = True
+        elif isinstance(part, Union):
+            pending.extend(reversed(part.members))
+        elif part is not NEVER and part not in members:
+            members.append(part)
+    if not members:
+        return NONE if is_optional else NEVER
+    made = members[0] if len(members) == 1 else Union(tuple(members))
+    return Optional(made) if is_optional else made
+
+
+def members_of_union(t: Type) -> tuple[Type, ...]:
+    """Return the types of a union, None left out; of any other type, itself."""
+    t = prune(t)
+    if isinstance(t, Optional):
+        t = prune(t.inner)
+    return t.members if isinstance(t, Union) else (t,)
+
+
+def wanted_class(expected: Type | None, decl: ClassDecl) -> ClassType | None:
+    """Return the type of that class which a context would like, as one of several perhaps; None if it would not."""
+    for t in map(prune, members_of_union(expected) if expected is not None else ()):
+        if isinstance(t, ClassType) and t.decl is decl:
+            return t
+    return None
 
 
 def base_of(cls: ClassType) -> ClassType | None:
@@ -227,6 +320,16 @@ def ancestor(cls: ClassType, decl: ClassDecl) -> ClassType | None:
     return found
 
 
+def common_base(a: Type, b: Type) -> ClassType | None:
+    """Return the nearest class that two classes are, or derive from; None if there is none."""
+    if not isinstance(a, ClassType) or not isinstance(b, ClassType):
+        return None
+    up: ClassType | None = a
+    while up is not None and ancestor(b, up.decl) != up:
+        up = base_of(up)
+    return up
+
+
 def display(t: Type) -> str:
     """Return the text of a type as a program would write it; ``?`` where it is not yet known."""
     t = prune(t)
@@ -239,6 +342,8 @@ def display(t: Type) -> str:
         return f"{display(t.inner)} | None"
     if isinstance(t, FunctionType):
         return f"Callable[[{', '.join(map(display, t.params))}], {display(t.result)}]"
+    if isinstance(t, Union):
+        return t.alias or " | ".join(map(display, t.members))
     return "?"
 
 
@@ -385,7 +490,10 @@ class DataField:
 
 @dataclass(slots=True)
 class DataOptions:
-    """What ``@dataclass(…)`` says. ``fields``: the class's own ones, then with those of its bases in front."""
+    """What ``@dataclass(…)`` says. ``fields``: the class's own ones, then with those of its bases in front.
+
+    named: the class is a ``NamedTuple``, so its fields are the items of a tuple.
+    """
 
     init: bool = True
     repr: bool = True
@@ -394,6 +502,7 @@ class DataOptions:
     unsafe_hash: bool = False
     frozen: bool = False
     kw_only: bool = False
+    named: bool = False
     fields: list[DataField] = field(default_factory=list)
 
 
@@ -503,11 +612,17 @@ class NamedType:
 
 @dataclass(slots=True, eq=False)
 class Alias:
-    """Another name for a type: ``type Row = list[int]``, or the same by an assignment."""
+    """Another name for a type: ``type Row = list[int]``, or the same by an assignment.
+
+    type: what it stands for, once that is known.  open: while it is being worked out, what it stands for within itself.
+    """
 
     name: str
     module: ModuleDecl
     node: tree.expr
+    type: Type | None = None
+    open: Union | None = None
+    is_recursive: bool = False
 
 
 @dataclass(slots=True, eq=False)

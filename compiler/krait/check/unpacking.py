@@ -14,7 +14,7 @@ from krait.check.constants import INT_MAX
 from krait.check.context import Context
 from krait.check.displays import list_of
 from krait.check.invoke import find_method, invoke
-from krait.check.tuples import field_name, is_tuple, is_vector
+from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import BOOL, INT, U32, ClassType, Infer, Local, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -27,6 +27,7 @@ def unpacked(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: 
     """Return the value for each target; for one with a star, the list that it takes."""
     if any(find_method(ctx, value.type, name) is not None for name in _GATHERED):
         value = _gathered(ctx, value, span)
+    value = plain_tuple(value)
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(span, "this value")

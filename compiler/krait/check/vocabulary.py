@@ -141,12 +141,15 @@ _TYPING: dict[str, Type | str] = {
         "final",
         "TypeAlias",
         "TYPE_CHECKING",
+        "Literal",
+        "Annotated",
+        "NamedTuple",
     )
 }
 
 PROVIDED = {
     ("sys", "exit"): "sys.exit",
-    **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace")},
+    **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }
 """Members of library modules that the compiler itself maps to calls, by module and name."""
 
@@ -162,8 +165,6 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""
 
 TYPES_LATER = {
-    "bytes": "use `list[int]` or `str`",
-    "bytearray": "use `list[int]`",
     "complex": "keep the two parts in two floats",
     "object": "name the type",
     "Sequence": "write `list[T]`; a parameter can have this type",
@@ -190,11 +191,9 @@ REFUSED_BUILTINS = {
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
     "slice": "write `xs[a:b]`",
-    "bytes": TYPES_LATER["bytes"],
-    "bytearray": TYPES_LATER["bytearray"],
     "complex": TYPES_LATER["complex"],
     "ascii": "use `repr`",
-    "memoryview": "use `list[int]`",
+    "memoryview": "use a `bytearray`, or slices of `bytes`",
     "object": "declare a class",
 }
 """Built-in functions that Krait does not have, or not yet, each with what to write instead."""

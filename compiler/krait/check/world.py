@@ -23,6 +23,7 @@ from krait.check.types import (
     INT,
     ClassDecl,
     ClassType,
+    DataOptions,
     FunctionDecl,
     Import,
     Infer,
@@ -49,7 +50,9 @@ MAX_INSTANCES = 20_000
 """Instances of functions in one program; generics that call themselves with ever larger types end here."""
 
 
-_MARKS = frozenset({"abc.ABC", "typing.Generic", "typing.Protocol", "enum.Enum", "enum.IntEnum", "enum.StrEnum"})
+_MARKS = frozenset(
+    {"abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple", "enum.Enum", "enum.IntEnum", "enum.StrEnum"}
+)
 """Bases that say something of a class and have nothing to inherit."""
 
 MAX_TYPE = 100
@@ -147,6 +150,10 @@ class World:
                 with suppress(Refusal):
                     self._find_base(symbol)
         for symbol in list(module.symbols.values()):
+            if isinstance(symbol, ClassDecl) and symbol.data is not None and symbol.data.named:
+                with suppress(Refusal):
+                    self._be_a_tuple(symbol, symbol.data)
+        for symbol in list(module.symbols.values()):
             if isinstance(symbol, ClassDecl):
                 self._make_data_class(symbol)
 
@@ -158,6 +165,21 @@ class World:
         if decl.base is not None:
             self._make_data_class(decl.base)
         make_methods(decl, lambda span, text, hint: self.refuse(decl.module, span, text, hints=(hint,)))
+
+    def _be_a_tuple(self, decl: ClassDecl, data: DataOptions) -> None:
+        """Let a ``NamedTuple`` derive from the tuple of its fields."""
+        if decl.base is not None:
+            raise self.refuse(decl.module, decl.node.span, "not part of Krait: a `NamedTuple` with another base")
+        assert self.annotate is not None
+        params = {param.name: param for param in decl.type_params}
+        span = decl.node.span
+        items = tree.Tuple(tuple(item.annotation for item in data.fields), tree.LOAD, span)
+        base = self.annotate(
+            decl.module, params, tree.Subscript(tree.Name("tuple", tree.LOAD, span), items, tree.LOAD, span)
+        )
+        assert isinstance(base, ClassType)
+        decl.base, decl.base_args = base.decl, base.args
+        self.derived.setdefault(base.decl, []).append(decl)
 
     def _find_base(self, decl: ClassDecl) -> None:
         """Find the class that a class derives from; ``ABC`` beside it is only a mark."""

@@ -298,8 +298,8 @@ def _objects(program: hir.Program) -> tuple[list[ClassType], list[ItemLayout]]:
     items: list[ItemLayout] = []
     for function in program.functions.values():
         for node in hir.walk(function.body):
-            if isinstance(node, hir.New | hir.IsInstance | hir.ClassId):
-                cls = resolve(node.type if isinstance(node, hir.New) else node.cls)
+            if isinstance(node, hir.New | hir.Octets | hir.IsInstance | hir.ClassId):
+                cls = resolve(node.type if isinstance(node, hir.New | hir.Octets) else node.cls)
                 assert isinstance(cls, ClassType)
                 found[cls] = None
             elif isinstance(node, hir.NewItems):

@@ -29,6 +29,7 @@ class Statics:
     def __init__(self, ids: TypeIds, text_class: ClassType, text_layout: ObjectLayout) -> None:
         self._bytes = bytearray()
         self._texts: dict[str, int] = {}
+        self._octets: dict[bytes, int] = {}
         self._ids = ids
         self._text_id = ids.of(text_class)
         self._text_layout = text_layout
@@ -47,6 +48,17 @@ class Statics:
         found = self._texts.get(value)
         if found is None:
             found = self._texts[value] = self.data(self._text_object(value))
+        return found
+
+    def octets(self, value: bytes, type_id: int, layout: ObjectLayout) -> int:
+        """Return the address of the object of a literal of bytes; equal literals share one."""
+        found = self._octets.get(value)
+        if found is None:
+            head = bytearray(layout.size)
+            struct.pack_into("<II", head, 0, type_id, _STATIC_MARK)
+            struct.pack_into("<I", head, layout.offsets["length"], len(value))
+            struct.pack_into("<I", head, layout.offsets["kind"], 1)
+            found = self._octets[value] = self.data(bytes(head) + value)
         return found
 
     def _text_object(self, value: str) -> bytes:

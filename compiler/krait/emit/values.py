@@ -37,6 +37,14 @@ def text(out: BodyEmitter, node: hir.Text) -> None:
     out.code("i32.const", out.shared.statics.text(node.value))
 
 
+@emits(hir.Octets)
+def octets(out: BodyEmitter, node: hir.Octets) -> None:
+    """Push the address of a literal of bytes."""
+    cls = resolve(node.type)
+    assert isinstance(cls, ClassType)
+    out.code("i32.const", out.shared.statics.octets(node.value, out.shared.ids.of(cls), out.shared.layout(cls)))
+
+
 @emits(hir.Data)
 def data(out: BodyEmitter, node: hir.Data) -> None:
     """Push the address of static bytes."""
@@ -134,7 +142,7 @@ def is_stable(out: BodyEmitter, value: hir.Expr, others: Sequence[hir.Expr | hir
         value = out.given.get(value.local, value)
     if isinstance(value, hir.LocalGet):
         return not value.checked and not any(value.local in out.shared.facts.of(other).sets for other in others)
-    return isinstance(value, hir.Const | hir.Text)
+    return isinstance(value, hir.Const | hir.Text | hir.Octets)
 
 
 @emits(hir.Op)

@@ -1,0 +1,141 @@
+"""What dataclasses and named tuples offer besides their methods: `replace`, `asdict`, `astuple`, `_replace`, `_fields`.
+
+In: syntax, and an object whose fields are known. Out: the display or constructor that a program could have written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from krait.check import hir
+from krait.check.builtins import builtin
+from krait.check.context import Context
+from krait.check.signatures import field_type
+from krait.check.tuples import named_fields
+from krait.check.types import BOOL, FLOAT, INT, ClassType, DataField, Local, Optional, Type, Union, prune
+from krait.diagnostics import Span
+from krait.syntax import tree
+
+_RECORD, _CLASS = "$record", "$class"
+
+
+def record_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attribute) -> hir.Expr | None:
+    """Return a call of a method that all named tuples have; None for other calls."""
+    fields = named_fields(receiver.type)
+    if fields is None or node.args or func.attr not in ("_replace", "_asdict"):
+        return None
+    if func.attr == "_asdict":
+        return _with_record(ctx, receiver, lambda: ctx.expr(_as_dict(fields, node.span)))
+    return _replaced(ctx, receiver, fields, node)
+
+
+@builtin("dataclasses.replace")
+def replace(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``replace(object, field=value, …)``."""
+    value, fields = _data(ctx, node)
+    return _replaced(ctx, value, fields, node)
+
+
+@builtin("dataclasses.asdict")
+def asdict(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``asdict(object)`` where no field holds what CPython would copy."""
+    value, fields = _data(ctx, node)
+    _check_plain(ctx, value, fields, node.span)
+    return _with_record(ctx, value, lambda: ctx.expr(_as_dict(fields, node.span), expected))
+
+
+@builtin("dataclasses.astuple")
+def astuple(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``astuple(object)`` where no field holds what CPython would copy."""
+    value, fields = _data(ctx, node)
+    _check_plain(ctx, value, fields, node.span)
+    items = tuple(_read(item.name, node.span) for item in fields)
+    return _with_record(ctx, value, lambda: ctx.expr(tree.Tuple(items, tree.LOAD, node.span), expected))
+
+
+def _data(ctx: Context, node: tree.Call) -> tuple[hir.Expr, tuple[DataField, ...]]:
+    """Return the object that a function of `dataclasses` is given, and its fields."""
+    if len(node.args) != 1:
+        raise ctx.refuse(node.span, "this takes one object")
+    value = ctx.expr(node.args[0])
+    t = prune(value.type)
+    data = t.decl.data if isinstance(t, ClassType) else None
+    if data is None or data.named:
+        raise ctx.mismatch(node.args[0].span, "an object of a dataclass", t)
+    return value, tuple(data.fields)
+
+
+def _check_plain(ctx: Context, value: hir.Expr, fields: Sequence[DataField], span: Span) -> None:
+    """Refuse fields that CPython would go into, and copy."""
+    t = prune(value.type)
+    assert isinstance(t, ClassType)
+    for item in fields:
+        own = field_type(ctx.world, t, item.name)
+        if own is not None and not _is_plain(ctx, own):
+            hint = "write the dict or tuple out"
+            raise ctx.later(span, f"`asdict` and `astuple` with a field `{item.name}` of the type `{own}`", hint)
+
+
+def _is_plain(ctx: Context, t: Type) -> bool:
+    t = prune(t)
+    if isinstance(t, Optional):
+        return _is_plain(ctx, t.inner)
+    if isinstance(t, Union):
+        return all(_is_plain(ctx, member) for member in t.members)
+    is_enum = isinstance(t, ClassType) and bool(t.decl.enum)
+    return t in (INT, FLOAT, BOOL) or t == ctx.world.str_type or is_enum
+
+
+def _replaced(ctx: Context, value: hir.Expr, fields: Sequence[DataField], node: tree.Call) -> hir.Expr:
+    """Return a new object with some fields given, the others as they are."""
+    t = prune(value.type)
+    assert isinstance(t, ClassType)
+    if ctx.world.subclasses(t):
+        raise ctx.later(node.span, f"a copy of a `{t}`, from which other classes derive", "call the class")
+    given = {keyword.arg for keyword in node.keywords}
+    rest = [item for item in fields if item.init and item.name not in given]
+    keywords = (*node.keywords, *(tree.keyword(item.name, _read(item.name, node.span), node.span) for item in rest))
+    made = tree.Call(tree.Name(_CLASS, tree.LOAD, node.span), (), keywords, node.span)
+    hidden = ctx.classes.get(_CLASS)
+    ctx.classes[_CLASS] = t
+    try:
+        return _with_record(ctx, value, lambda: ctx.expr(made))
+    finally:
+        del ctx.classes[_CLASS]
+        if hidden is not None:
+            ctx.classes[_CLASS] = hidden
+
+
+def _as_dict(fields: Sequence[DataField], span: Span) -> tree.expr:
+    keys = tuple(tree.Constant(item.name, span) for item in fields)
+    return tree.Dict(keys, tuple(_read(item.name, span) for item in fields), span)
+
+
+def _read(name: str, span: Span) -> tree.expr:
+    return tree.Attribute(tree.Name(_RECORD, tree.LOAD, span), name, tree.LOAD, span)
+
+
+def _with_record(ctx: Context, value: hir.Expr, act: Callable[[], hir.Expr]) -> hir.Expr:
+    """Return what ``act`` makes while the object is in a variable of its own."""
+    local = Local(_RECORD, value.type, stable=True)
+    ctx.function.locals.append(local)
+    with _in_scope(ctx, local):
+        made = act()
+    return hir.Let(made.type, [hir.Assign(ctx.line, local, value)], made)
+
+
+@contextmanager
+def _in_scope(ctx: Context, local: Local) -> Iterator[None]:
+    hidden = ctx.scope.get(local.name)
+    ctx.scope[local.name] = local
+    ctx.flow = ctx.flow.bind(local)
+    try:
+        yield
+    finally:
+        del ctx.scope[local.name]
+        if hidden is not None:
+            ctx.scope[local.name] = hidden
+
+
+__all__ = ["record_method"]
