@@ -28,11 +28,12 @@ _MARK = "\ufeff"
 
 @record
 class Source:
-    """A module's source. ``filename`` is what diagnostics and line tables call it."""
+    """A module's source. ``filename`` is what diagnostics and line tables call it; a ``package`` has modules in it."""
 
     filename: str
     data: bytes
     library: bool
+    package: bool = False
 
 
 class Sources:
@@ -50,18 +51,20 @@ class Sources:
 
         Raises OSError where there is one that cannot be read.
         """
-        relative = "/".join(name.split(".")) + ".kr"
+        base = "/".join(name.split("."))
+        relative = f"{base}.kr"
         in_library = os.path.join(library_folder(), relative)
         if os.path.isfile(in_library):
             return Source(LIBRARY_PREFIX + relative, _contents(in_library) or b"", True)
         if name.startswith("krait."):
             return None
         for folder in self.folders:
-            path = os.path.join(folder, relative)
-            data = _contents(path)
-            self.seen[path] = None if data is None else digest(data)
-            if data is not None:
-                return Source(path, data, False)
+            for file in (f"{base}/__init__.kr", relative):
+                path = os.path.join(folder, file)
+                data = _contents(path)
+                self.seen[path] = None if data is None else digest(data)
+                if data is not None:
+                    return Source(path, data, False, file != relative)
         return None
 
 

@@ -379,22 +379,31 @@ def import_links(
     def error(message: str, span: Span, hint: str) -> None:
         sink.error(message, span, hints=[hint], filename=module.filename)
 
-    if isinstance(node, tree.ImportFrom) and (node.level or node.module is None):
-        error("not yet part of Krait: relative imports", node.span, "write the module's whole name")
-        return
-    source = node.module if isinstance(node, tree.ImportFrom) else None
+    source = _absolute(node, module) if isinstance(node, tree.ImportFrom) else None
     if source == "__future__":
+        return
+    if source == "":
+        error("a relative import leads out of the packages of the program", node.span, "write the module's whole name")
         return
     for alias in node.names:
         if source is not None and alias.name == "*":
             error("not part of Krait: `import *`", node.span, "name what you import")
         elif source is not None:
             yield alias.asname or alias.name, Import(source, alias.name, alias.span)
-        elif "." in alias.name and alias.asname is None:
-            short = alias.name.rpartition(".")[2]
-            error("not yet part of Krait: `import a.b`", alias.span, f"write `import {alias.name} as {short}`")
+        elif alias.asname is None:
+            root = alias.name.partition(".")[0]
+            yield root, Import(root, None, alias.span)
         else:
-            yield alias.asname or alias.name, Import(alias.name, None, alias.span)
+            yield alias.asname, Import(alias.name, None, alias.span)
+
+
+def _absolute(node: tree.ImportFrom, module: ModuleDecl) -> str:
+    """Return the whole name of the module that ``from … import`` names; nothing if it leads out of all packages."""
+    if not node.level:
+        return node.module or ""
+    parts = [] if module.is_main else module.name.split(".")
+    kept = len(parts) - node.level + (1 if module.is_package else 0)
+    return ".".join([*parts[:kept], *([node.module] if node.module else [])]) if kept > 0 else ""
 
 
 def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:

@@ -27,8 +27,9 @@ def prepare_global(world: World, var: GlobalVar) -> None:
         var.annotated = True
     if node is not None and node.value is not None:
         _find_value(world, var, node.value)
-    if var.type is None and var.module.init is None and world.check_function is not None:
-        world.check_function(Instance(init_function(var.module)))
+    code = Instance(init_function(var.module))
+    if var.type is None and code not in world.functions and world.check_function is not None:
+        world.check_function(code)
 
 
 def is_static(module: ModuleDecl) -> bool:

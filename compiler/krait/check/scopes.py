@@ -178,6 +178,14 @@ def module_named(ctx: Context, node: tree.expr) -> ModuleDecl | None:
         if isinstance(ctx.imports.get(node.id) or ctx.module.symbols.get(node.id), Import):
             found = ctx.lookup(node.id)
             return found if isinstance(found, ModuleDecl) else None
+    if isinstance(node, tree.Attribute):
+        package = module_named(ctx, node.value)
+        if package is not None and node.attr not in package.symbols:
+            return ctx.world.modules.get(f"{package.name}.{node.attr}")
+        inner = package.symbols[node.attr] if package is not None else None
+        if isinstance(inner, Import) and package is not None:
+            found = ctx.world.follow(package, inner)
+            return found if isinstance(found, ModuleDecl) else None
     return None
 
 

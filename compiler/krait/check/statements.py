@@ -303,13 +303,14 @@ def import_(ctx: Context, node: tree.Import | tree.ImportFrom) -> None:
         return
     failed: Refusal | None = None
     for alias in node.names:
-        name = alias.asname or alias.name
+        name = alias.asname or alias.name.partition(".")[0]
         if not ctx.is_module_code and name not in ctx.imports:
             raise ctx.later(node.span, "imports that may not run", "move the import to the beginning of the function")
         link = ctx.imports.get(name) or ctx.module.symbols.get(name)
         if isinstance(link, Import):
+            whole = isinstance(node, tree.Import) and alias.asname is None
             try:
-                _import(ctx, link)
+                _import(ctx, Import(alias.name, None, alias.span) if whole else link)
             except Refusal as refusal:
                 failed = failed or refusal
     if failed is not None:
@@ -317,16 +318,22 @@ def import_(ctx: Context, node: tree.Import | tree.ImportFrom) -> None:
 
 
 def _import(ctx: Context, link: Import) -> None:
+    """Run the modules that an import names: packages before what is in them."""
     if link.module in COMPILER_MODULES:
         ctx.world.compiler_symbol(ctx.module, link)
         return
     if (link.module, link.member or "") in PROVIDED:
         return
-    ctx.world.follow(ctx.module, link)
-    module = ctx.world.module(link.module)
-    if module is not None and not is_static(module) and has_code(ctx, module):
-        called = ctx.call(Instance(init_function(module)), [], NONE, link.span)
-        ctx.emit(hir.Evaluate(ctx.line, called))
+    found = ctx.world.follow(ctx.module, link)
+    parts = link.module.split(".")
+    names = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    if isinstance(found, ModuleDecl) and found.name not in names:
+        names.append(found.name)
+    for name in names:
+        module = ctx.world.module(name)
+        if module is not None and module is not ctx.module and not is_static(module) and has_code(ctx, module):
+            called = ctx.call(Instance(init_function(module)), [], NONE, link.span)
+            ctx.emit(hir.Evaluate(ctx.line, called))
 
 
 def has_code(ctx: Context, module: ModuleDecl) -> bool:

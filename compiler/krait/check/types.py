@@ -657,6 +657,7 @@ class ModuleDecl:
     init: FunctionDecl | None = None
     unsafe: bool = False
     is_main: bool = False
+    is_package: bool = False
 
 
 Symbol: TypeAlias = Alias | GlobalVar | FunctionDecl | ClassDecl | ModuleDecl | Intrinsic | NamedType | Import

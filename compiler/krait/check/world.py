@@ -285,7 +285,7 @@ class World:
         if found is None:
             self.broken_modules.add(name)
             raise Refusal(name)
-        module = ModuleDecl(name, source.filename, text, found, source.library)
+        module = ModuleDecl(name, source.filename, text, found, source.library, is_package=source.package)
         self.add_module(module)
         return module
 
@@ -335,6 +335,8 @@ class World:
         if (link.module, link.member) in PROVIDED:
             return Intrinsic(PROVIDED[link.module, link.member])
         symbol = target.symbols.get(link.member)
+        if isinstance(symbol, Import) and (symbol.module, symbol.member) == (link.module, link.member):
+            symbol = None  # `from . import part` in a package: the name means the module
         if isinstance(symbol, Import):
             return self.follow(target, symbol)
         if symbol is None or (target.library and not module.library and link.member.startswith("_")):

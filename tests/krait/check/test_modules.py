@@ -143,3 +143,34 @@ def test_fields_of_built_in_classes_are_hidden() -> None:
 def test_no_more_than_one_error_for_one_mistake() -> None:
     source = "xs = undefined\nfor x in xs:\n    print(x + 1)\ny = xs[0]\nprint(y.z)\n"
     assert errors(source) == ["the name `undefined` is not defined"]
+
+
+PACKAGE = {
+    "shop/__init__.kr": "print('shop')\nfrom .store import total\nfrom . import store\nVERSION = '1'\n",
+    "shop/store.kr": "print(__name__)\nlimit = 10\n\n\ndef total(xs: list[int]) -> int:\n    return sum(xs)\n",
+    "shop/parts/__init__.kr": "print('parts')\nfrom ..store import limit\n\n\n"
+    "def count() -> int:\n    return limit + 1\n",
+    "shop/parts/nut.kr": "print('nut')\nNAME = 'nut'\n\n\nclass Nut:\n    def __init__(self, width: int) -> None:\n"
+    "        self.width = width\n",
+    "shop/parts/bolt.kr": "from . import nut\nfrom .nut import Nut\nfrom .. import VERSION\n"
+    "from ..store import total as sum_up\nprint('bolt', VERSION)\n\n\ndef size(x: int) -> int:\n"
+    "    return Nut(x).width + len(nut.NAME) + sum_up([x])\n",
+}
+
+
+def test_packages_and_relative_imports(tmp_path: Path) -> None:
+    for name, source in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    main = (
+        "import shop.parts.bolt\nimport shop.parts as pp\nimport shop.store as st\nfrom shop import store, VERSION\n"
+        "from shop.parts import bolt as b, nut\nfrom shop.parts.nut import Nut as N\n\n\n"
+        "def late() -> int:\n    import shop.store\n    return shop.store.total([4])\n\n\n"
+        "print(shop.parts.bolt.size(3), pp.count(), st.total([1, 2]), store.total([]), VERSION, b.size(1), nut.NAME)\n"
+        "print(shop.VERSION, shop.store.limit, N(5).width, late(), __name__)\n"
+    )
+    assert run(tmp_path, main) == "shop\nshop.store\nparts\nnut\nbolt 1\n9 11 3 0 1 5 nut\n1 10 5 4 __main__\n"
+
+
+def test_a_relative_import_stays_within_the_packages_of_the_program() -> None:
+    assert errors("from . import x\n") == ["a relative import leads out of the packages of the program"]
