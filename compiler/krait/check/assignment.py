@@ -149,8 +149,10 @@ def _narrow_by_value(path: tuple[Variable, *tuple[str, ...]], ctx: Context, decl
     fitting = [member for member in members if prune(member) == given] if len(members) > 1 else []
     if isinstance(given, Union) and given != declared:
         fitting = [given]
-    if isinstance(declared, Optional) or fitting:
-        ctx.flow = ctx.flow.narrow(path, fitting[0] if fitting else prune(declared.inner))  # type: ignore[union-attr]
+    if isinstance(declared, Optional):
+        fitting.append(prune(declared.inner))
+    if fitting:
+        ctx.flow = ctx.flow.narrow(path, fitting[0])
 
 
 # --- targets -------------------------------------------------------------------------------------------------------

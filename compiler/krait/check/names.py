@@ -105,7 +105,8 @@ def _visit(node: tree.AST, names: Names) -> None:
 _TELLING = frozenset(
     {
         *(tree.Name, tree.Attribute, tree.NamedExpr, tree.Yield, tree.YieldFrom, tree.FunctionDef, tree.ClassDef),
-        *(tree.Import, tree.ImportFrom, tree.ExceptHandler, tree.MatchAs, tree.MatchStar, tree.Global, tree.Nonlocal),
+        *(tree.Import, tree.ImportFrom, tree.ExceptHandler, tree.MatchAs, tree.MatchStar, tree.MatchMapping),
+        *(tree.Global, tree.Nonlocal),
     }
 )
 """The nodes that `_visit` looks into."""
