@@ -11,6 +11,7 @@ from svm.files import parse_model, read_model
 from svm.limits import Limits
 from svm.module import Capability, Export, Import, ValidModule, encode, validate
 from svm.module import Module as Model
+from svm.module.interface import Interface
 from svm.runtime import HostFunction
 from svm.snapshot import Guest, Store
 
@@ -45,6 +46,14 @@ class Module:
     def exports(self) -> tuple[Export, ...]:
         """What hosts can reach."""
         return self.model.exports
+
+    @property
+    def interface(self) -> Interface:
+        """What its functions take and give in terms of Python's types: `str` of it is Python's own notation.
+
+        Raises MalformedError where the module's interface is damaged.
+        """
+        return self.valid.interface
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -92,11 +101,15 @@ class Module:
         return f"<Module {self.name or '?'}: {len(self.exports)} exports>"
 
 
-def compile(source: str | bytes, filename: str = "<string>") -> Module:
-    """Compile Krait.  Raises `krait.CompileError`, an `Error`, with all that is wrong with the source."""
+def compile(source: str | bytes, filename: str = "<string>", *, stubs: Mapping[str, str] | None = None) -> Module:
+    """Compile Krait.
+
+    stubs: the text of `.pyi` files by module name, which declare what the host gives: `{"host": "def f(…): ..."}`.
+    Raises `krait.CompileError`, an `Error`, with all that is wrong with the source.
+    """
     from krait import compile_source
 
-    return Module(compile_source(source, filename))
+    return Module(compile_source(source, filename, stubs=stubs))
 
 
 def load(source: str | PathLike[str] | bytes, *, eager: bool | None = None) -> Module:

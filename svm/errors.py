@@ -17,6 +17,7 @@ __all__ = [
     "ExhaustionError",
     "ExitError",
     "GuestError",
+    "InterfaceError",
     "InvalidError",
     "LimitError",
     "LinkError",
@@ -216,11 +217,18 @@ class LimitError(GuestError):
         super().__init__(message, traceback, fuel_used)
 
 
+class InterfaceError(GuestError):
+    """What a guest handed out is no value of the type that its module's interface promises: only a module that was not
+    made by the compiler does so.  The guest is as it was before the call, but for what the call did.
+    """
+
+
 class UncaughtError(GuestError):
     """A guest exception that no handler caught.
 
     tag: the exception's tag, by export name where it has one.  values: its arguments.  description: what the guest's
     language says of it (for Krait, CPython's last line of a traceback), None where it says nothing.
+    exception: the name of its class, detail: its text, both taken from the description.
     """
 
     def __init__(
@@ -235,6 +243,7 @@ class UncaughtError(GuestError):
         self.tag = tag
         self.values = values
         self.description = description
+        self.exception, _, self.detail = (description or "").partition(": ")
         super().__init__(message, traceback, fuel_used)
 
 

@@ -13,6 +13,7 @@ from svm.record import record
 
 __all__ = [
     "DEFAULT_STACK",
+    "DEFAULT_VALUES",
     "MAX_BODY_BYTES",
     "MAX_CALL_PARAMS",
     "MAX_CALL_RESULTS",
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_FUNCTIONS",
     "MAX_GLOBALS",
     "MAX_IMPORTS",
+    "MAX_INTERFACE_BYTES",
     "MAX_LOCALS",
     "MAX_MEMORIES",
     "MAX_MODULE_BYTES",
@@ -41,6 +43,8 @@ __all__ = [
     "MAX_TABLE_INITIAL",
     "MAX_TAGS",
     "MAX_TYPES",
+    "MAX_TYPE_DEPTH",
+    "MAX_VALUE_DEPTH",
     "PAGE",
     "Limits",
     "parse_size",
@@ -85,6 +89,14 @@ MAX_SOURCE_ELIFS = 200
 MAX_CONSTANT_CHARGE = 1 << 20
 """Fuel that one charge may take at most (DESIGN §7), so that a few charges can never wrap a 64-bit counter."""
 
+MAX_INTERFACE_BYTES = 1 << 20
+MAX_TYPE_DEPTH = 32
+"""An interface's text, and how deep the types in it are nested."""
+
+MAX_VALUE_DEPTH = 100
+"""Objects within one another in a value that crosses the border: both sides go through it recursively."""
+
+DEFAULT_VALUES = 256 << 20
 DEFAULT_STACK = 1 << 20
 MAX_STACK = 1 << 30
 """Bytes of a guest's stack of frames."""
@@ -116,6 +128,7 @@ class Limits:
     fuel: units of fuel over the guest's life; more can be added.
     seconds: wall time that one call may run.
     stack: bytes of the guest's stack of frames.
+    values: bytes of host memory, about, that the arguments or the result of one call may take (docs/embedding.md).
     """
 
     memory: int | str | None = None
@@ -123,11 +136,13 @@ class Limits:
     fuel: int | None = None
     seconds: float | None = None
     stack: int | str = DEFAULT_STACK
+    values: int | str = DEFAULT_VALUES
 
     def __post_init__(self) -> None:
         if self.memory is not None:
             object.__setattr__(self, "memory", parse_size(self.memory))
         object.__setattr__(self, "stack", parse_size(self.stack))
+        object.__setattr__(self, "values", parse_size(self.values))
         if not 0 < int(self.stack) <= MAX_STACK:
             raise UsageError(f"a stack has 1 to {MAX_STACK} bytes, not {self.stack}")
         if self.fuel is not None and (not isinstance(self.fuel, int) or not 0 <= self.fuel < 1 << 62):
@@ -141,6 +156,11 @@ class Limits:
     def memory_bytes(self) -> int | None:
         """The memory limit in bytes."""
         return None if self.memory is None else int(self.memory)
+
+    @property
+    def value_bytes(self) -> int:
+        """The limit of values in bytes."""
+        return int(self.values)
 
     @property
     def stack_bytes(self) -> int:

@@ -28,6 +28,7 @@ SVM_LAYERS = (
     ("svm.module",),
     ("svm.wasm",),
     ("svm.lower",),
+    ("svm.border",),
     ("svm.runtime",),
     ("svm.engines",),
     ("svm.devices",),

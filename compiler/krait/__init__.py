@@ -6,7 +6,8 @@ tree), `check` (tree to typed tree), `emit` (typed tree to module); `compiler` r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from svm.lazy import lazily
 
@@ -19,4 +20,11 @@ else:
         "krait.diagnostics": ("CompileError", "Diagnostic", "Note", "Span", "render"),
     })  # fmt: skip
 
-__all__ = ["CompileError", "Diagnostic", "Note", "Span", "compile_file", "compile_source", "render"]
+__all__ = ["CompileError", "Diagnostic", "Note", "Span", "compile_file", "compile_source", "export", "render"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def export(function: _F) -> _F:
+    """Mark a function of a Krait program that a host can call; where CPython runs the program, this does nothing."""
+    return function

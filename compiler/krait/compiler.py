@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from krait.kept import KeptProgram
@@ -28,14 +28,19 @@ def compile_file(path: str | os.PathLike[str]) -> Module:
 
 
 def compile_source(
-    source: str | bytes, filename: str = "<string>", search_path: Iterable[str | os.PathLike[str]] = ()
+    source: str | bytes,
+    filename: str = "<string>",
+    search_path: Iterable[str | os.PathLike[str]] = (),
+    *,
+    stubs: Mapping[str, str] | None = None,
 ) -> Module:
     """Compile a program and return its module, which is valid.
 
     filename: what diagnostics and tracebacks call the source.  search_path: folders in which its imports are looked
-    for. Raises CompileError with all that is wrong.
+    for.  stubs: texts of `.pyi` files by module name, which declare functions that the host gives. Raises CompileError
+    with all that is wrong.
     """
-    sources = Sources([os.fspath(folder) for folder in search_path])
+    sources = Sources([os.fspath(folder) for folder in search_path], stubs or {})
     kept = KeptProgram(source, filename, sources)
     data = kept.load()
     if data is None:

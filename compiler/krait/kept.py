@@ -32,7 +32,8 @@ class KeptProgram:
 
     def __init__(self, source: str | bytes, filename: str, sources: Sources) -> None:
         text = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-        names = [type(source).__name__, filename, *sources.folders]
+        stubs = [part for item in sorted(sources.stubs.items()) for part in item]
+        names = [type(source).__name__, filename, str(len(stubs)), *stubs, *sources.folders]
         parts = (_compiler(), *(name.encode("utf-8", "surrogatepass") for name in names), text)
         self._name = digest(*(len(part).to_bytes(8, "little") + part for part in parts)).hex()
         self._seen = sources.seen

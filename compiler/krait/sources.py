@@ -11,7 +11,7 @@ below imports what compiles.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from svm.digest import digest
@@ -24,6 +24,8 @@ LIBRARY_PREFIX = "<krait>/"
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _MARK = "\ufeff"
+STUB = ".pyi"
+"""The suffix of files that declare functions of the host."""
 
 
 @record
@@ -35,36 +37,44 @@ class Source:
     library: bool
     package: bool = False
 
+    @property
+    def stub(self) -> bool:
+        """Whether it declares what the host gives."""
+        return self.filename.endswith(STUB)
+
 
 class Sources:
-    """The folders in which a program's imports are looked for.
+    """The folders in which a program's imports are looked for, and texts of stubs by the names of their modules.
 
     seen: for each path that was looked at, the digest of the file's contents, None where there is no file.
     """
 
-    def __init__(self, folders: Sequence[str]) -> None:
+    def __init__(self, folders: Sequence[str], stubs: Mapping[str, str]) -> None:
         self.folders = folders
+        self.stubs = stubs
         self.seen: dict[str, bytes | None] = {}
 
     def find(self, name: str) -> Source | None:
-        """Return the source of the module ``name``: the library's, else the first in the folders, or None.
+        """Return the source of the module ``name``: the library's, else a stub that was given, else the first in the
+        folders, where a module goes before a stub; or None.
 
         Raises OSError where there is one that cannot be read.
         """
         base = "/".join(name.split("."))
-        relative = f"{base}.kr"
-        in_library = os.path.join(library_folder(), relative)
+        in_library = os.path.join(library_folder(), f"{base}.kr")
         if os.path.isfile(in_library):
-            return Source(LIBRARY_PREFIX + relative, _contents(in_library) or b"", True)
+            return Source(f"{LIBRARY_PREFIX}{base}.kr", _contents(in_library) or b"", True)
         if name.startswith("krait."):
             return None
+        if name in self.stubs:
+            return Source(name + STUB, self.stubs[name].encode("utf-8", "surrogatepass"), False)
         for folder in self.folders:
-            for file in (f"{base}/__init__.kr", relative):
+            for file in (f"{base}/__init__.kr", f"{base}.kr", base + STUB):
                 path = os.path.join(folder, file)
                 data = _contents(path)
                 self.seen[path] = None if data is None else digest(data)
                 if data is not None:
-                    return Source(path, data, False, file != relative)
+                    return Source(path, data, False, file.startswith(f"{base}/"))
         return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
+from typing import Any
 
 from svm import limits
 from svm.digest import digest
@@ -16,6 +17,7 @@ from svm.isa.constants import REF_FUNC
 from svm.module.binary import encode
 from svm.module.checked import Context, ValidFunction
 from svm.module.constants import check_constant, read_constant
+from svm.module.interface import INTERFACE_SECTION, Interface
 from svm.module.model import (
     ExternKind,
     Function,
@@ -41,6 +43,8 @@ class ValidModule:
     def __init__(self, module: Module, context: Context) -> None:
         self.module = module
         self.context = context
+        self.border: Any = None
+        """What `svm.runtime.rich` makes of the interface, once for all guests."""
         self._bodies: dict[int, ValidFunction] = {}
 
     def __repr__(self) -> str:
@@ -50,6 +54,23 @@ class ValidModule:
     def imported_functions(self) -> int:
         """How many functions are imported: the index of the first of the module's own."""
         return len(self.module.imported(ExternKind.FUNC))
+
+    @cached_property
+    def interface(self) -> Interface:
+        """What its functions take and give in terms of Python's types.  Raises MalformedError where it is damaged."""
+        from svm.module.interface_text import interface_of
+
+        return interface_of(self.module)
+
+    @cached_property
+    def has_interface(self) -> bool:
+        """Whether it says that."""
+        return any(item.name == INTERFACE_SECTION for item in self.module.customs)
+
+    @cached_property
+    def has_hosts(self) -> bool:
+        """Whether it says so of functions that the host gives: then linking needs the interface."""
+        return any(item.name == INTERFACE_SECTION and b"@host(" in item.data for item in self.module.customs)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,7 +15,7 @@ from svm.errors import LimitError, LinkError, UsageError
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
-from svm.record import record
+from svm.record import field, record
 from svm.runtime.mapping import Image, address_of, grown_mapping, new_mapping
 
 __all__ = [
@@ -176,11 +176,13 @@ class HostFunction:
     function: called with the arguments as Python values (see `svm.runtime.values`); returns None, one value, or a
     tuple.  caller: whether it first gets the calling `Instance`, to reach the guest's memory.
     type: the only type that modules may import it as; None takes whatever they say.
+    call: how values pass, where the interface of the module that imports it says so; linking finds it out.
     """
 
     function: Callable[..., Any]
     caller: bool = False
     type: FuncType | None = None
+    call: Any = field(default=None, repr=False, compare=False)
 
 
 @record(frozen=False, eq=False)
@@ -278,6 +280,8 @@ class Arenas:
         self.memory_used = 0
         self.elements_used = 0
         self.memory_refused = False
+        self.call_aside: Any = None
+        """The store's `call_aside`, for what must be asked of a guest in the middle of a call."""
         self._externs: list[Any] = [None]
         self._handles: dict[int, int] = {}
 
@@ -360,6 +364,7 @@ class Arenas:
         """Give up everything at once, though somebody may still have an instance: all refer to each other."""
         for instance in self.instances:
             instance.close()
+        self.call_aside = None
         self.instances.clear()
         self.functions.clear()
         self._externs.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svm.errors import ExitError, LimitError, UsageError
 from svm.isa import FuncType
@@ -15,7 +15,10 @@ from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
 from svm.runtime.engine import DECLINED, Engine, GuestStack, Tiers
 from svm.runtime.link import Imports, instantiate
 from svm.runtime.store import Store, Task
-from svm.runtime.values import from_slot, to_slot
+from svm.runtime.values import Signature, from_slot, signature_of, to_slot
+
+if TYPE_CHECKING:
+    from svm.border import GuestTypes
 
 __all__ = ["Guest"]
 
@@ -52,14 +55,17 @@ class Guest:
 
     # Calls
 
-    def call(self, name: str, *args: Any) -> Any:
-        """Call an exported function and return its result: None, one value, or a tuple of values.
+    def call(self, name: str, /, *args: Any, **named: Any) -> Any:
+        """Call an exported function and return its result.
 
-        Raises GuestError where the call does not return, LimitError among them: then `task` is the paused call.
+        Where the module's interface has the function, arguments and the result are values of its types, and arguments
+        may be given by name.  Else they are numbers, and several results come as a tuple.
+        Raises UsageError for a wrong name or argument, and GuestError where the call does not return, LimitError among
+        them: then `task` is the paused call.
         """
         prepared = self._prepared.get(name)
-        if prepared is None:
-            return self._call(name, args)
+        if prepared is None or named:
+            return self._call(name, args, named)
         try:
             value = prepared(*args)
             if value is not DECLINED:
@@ -70,11 +76,11 @@ class Guest:
                 raise
         else:
             task = self.store.go_on(None)
-        return self._call(name, args) if task is None else self._finish(task)
+        return self._call(name, args, named) if task is None else self._finish(task)
 
-    def _call(self, name: str, args: tuple[Any, ...]) -> Any:
+    def _call(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
         """Call a function by a task.  One that is called again is prepared, where the engine can do that."""
-        value = self._run(self.start(name, *args))
+        value = self._run(self.start(name, *args, **named))
         stack, known = self.store.stack, self._prepared
         if stack is not self._prepared_for:
             self._prepared_for = stack
@@ -84,18 +90,55 @@ class Guest:
         elif known[name] is None:
             function = self.exports[name]
             assert isinstance(function, FunctionInstance)
-            known[name] = stack.prepared(function)
+            if signature_of(function).direct:
+                known[name] = stack.prepared(function)
         return value
 
-    def start(self, name: str, *args: Any) -> Task:
+    def start(self, name: str, /, *args: Any, **named: Any) -> Task:
         """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or
         argument.
         """
+        found = self._function(name)
+        return Task(self.store, found, _ordered(found, args, named) if named else args, self.instance)
+
+    def function(self, name: str, *, arrays: bool = False) -> Callable[..., Any]:
+        """An exported function as a Python function, which calls it.
+
+        arrays: lists of int and float in its result come as `array.array`, without a Python object for each number.
+        Raises UsageError for a wrong name.
+        """
+        found = self._function(name)
+        signature: Any = None
+        if arrays:
+            from svm.runtime.rich import export_signature
+
+            signature = export_signature(found, arrays=True)
+
+        def call(*args: Any, **named: Any) -> Any:
+            if signature is None:
+                return self.call(name, *args, **named)
+            self._check_open()
+            given = _ordered(found, args, named) if named else args
+            return self._run(Task(self.store, found, given, self.instance, signature=signature))
+
+        call.__name__ = call.__qualname__ = name
+        return call
+
+    def _function(self, name: str) -> FunctionInstance:
         found = self.exports.get(name)
         if not isinstance(found, FunctionInstance):
-            names = sorted(key for key, item in self.exports.items() if isinstance(item, FunctionInstance))
-            raise UsageError(f"the module exports no function {name!r}; it has {', '.join(names) or 'none'}")
-        return Task(self.store, found, args, self.instance)
+            functions = sorted(key for key, item in self.exports.items() if isinstance(item, FunctionInstance))
+            names = [name for name in functions if ":" not in name]
+            hint = " (`@export` marks those that a host can call)" if len(names) < len(functions) else ""
+            raise UsageError(f"the module exports no function {name!r}; it has {', '.join(names) or 'none'}{hint}")
+        return found
+
+    @property
+    def types(self) -> GuestTypes:
+        """The dataclasses and enums of the module's interface, as Python's: `guest.types.Point`."""
+        from svm.runtime.rich import border_of
+
+        return border_of(self.instance.module).types
 
     def run(self) -> int:
         """Run the module as a program (its export `_start`); its exit status.  Raises GuestError where it does not
@@ -233,3 +276,11 @@ class Guest:
         name = self.instance.module.module.names.module or "?"
         state = "closed" if self._closed or self.store.closed else "paused" if self.task else "ready"
         return f"<Guest {name} on {self.engine.name}, {state}, fuel used {self.fuel_used}>"
+
+
+def _ordered(function: FunctionInstance, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    """Arguments by position and by name in the order of the parameters.  Raises UsageError."""
+    signature: Any = signature_of(function)
+    if isinstance(signature, Signature):
+        raise UsageError(f"{function.name!r} takes no arguments by name: the module has no interface that names them")
+    return signature.order(args, named)

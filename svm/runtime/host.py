@@ -1,7 +1,8 @@
 """Calls from a guest to its host.
 
-The arguments lie on the guest's stack, the results are put in their place.  Whatever the host function raises goes
-through to the host that runs the guest: a guest cannot catch it.
+The arguments lie on the guest's stack, the results are put in their place.  What the host function raises goes
+through to the host that runs the guest, unless the function is one of the module's interface, and the exception one
+that the guest can catch.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInst
     stack.in_host += 1
     try:
         result = host.function(caller, *values) if host.caller else host.function(*values)
+    except Exception as error:
+        caught = signature.caught(arenas, error)
+        if caught is None:
+            raise
+        slots = caught
+    else:
+        slots = encode_result(arenas, signature, result)
     finally:
         stack.in_host -= 1
-    stack.push(encode_result(arenas, signature, result))
+    stack.push(slots)
 
 
 def encode_result(arenas: Arenas, signature: Signature, result: Any) -> bytes:

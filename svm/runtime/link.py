@@ -109,7 +109,12 @@ def _fitting(arenas: Arenas, module: ValidModule, item: Import, imports: Imports
     if item.kind in (ExternKind.FUNC, ExternKind.TAG):
         expected = module.module.types[expected]
     if item.kind is ExternKind.FUNC:
-        return _fitting_function(arenas, item, expected, value)
+        given = _fitting_function(arenas, item, expected, value)
+        if not module.has_hosts:
+            return given
+        from svm.runtime.rich import border_of  # here, for few modules have such an interface
+
+        return border_of(module).with_types(item.module, item.name, given)
     if not isinstance(value, _KINDS[item.kind]):
         raise _misfit(item, f"a {item.kind} is asked for, {type(value).__name__} given")
     if not _fits(expected, value):
@@ -156,7 +161,12 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
     arenas = instance.arenas
     if isinstance(value, HostFunction):
         type_ = instance.module.module.types[item.type]  # type: ignore[index]  # a function's is an index
+        call = value.call
         value = arenas.add_function(type_, item.name, host=value)
+        if call is not None:
+            from svm.runtime.rich import HostSignature
+
+            value.signature = HostSignature(instance, call)
     if isinstance(value, GlobalInstance) and value.arenas is None:
         value.join(arenas, value.value)
     instance.space(item.kind).append(value)

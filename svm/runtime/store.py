@@ -58,7 +58,7 @@ _OTHER_THREAD = "the guest is driven by another thread; a guest belongs to one t
 
 @record
 class Finished:
-    """The call returned: `value` is None, a scalar, or a tuple of them."""
+    """The call returned: `value` is None, a value, or for a function without an interface a tuple of several."""
 
     value: Any = None
     fuel_used: int = 0
@@ -122,6 +122,7 @@ class Store:
         """An empty store."""
         self.limits = limits
         self.arenas = Arenas(limits)
+        self.arenas.call_aside = self.call_aside
         self._engine = engine
         self.stack: GuestStack = engine.new_stack(self.arenas, limits.stack_bytes)
         self.meter = FuelMeter(self.stack, limits.fuel)
@@ -334,9 +335,10 @@ class Store:
         return tag.instance.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
 
     def call_aside(
-        self, instance: Instance, name: str, type_: FuncType, args: tuple[int, ...]
+        self, instance: Instance, name: str, type_: FuncType, args: tuple[int, ...], fuel: int = _ASIDE_FUEL
     ) -> Sequence[int] | None:
-        """Call an export that serves the host, above whatever is on the stack and beside the guests' fuel.
+        """Call an export that serves the host, above whatever is on the stack and beside the guests' fuel, with so
+        much of its own.
 
         None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends
         the guest in `describe`): that must not hide what it is called about.
@@ -345,9 +347,9 @@ class Store:
         if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
             return None
         stack = self.stack
-        height, position, fuel = stack.height, stack.position, stack.fuel
+        height, position, slice_fuel = stack.height, stack.position, stack.fuel
         stack.push(slots_of(len(args)).pack(*args))
-        stack.fuel = _ASIDE_FUEL
+        stack.fuel = fuel
         try:
             done = self.engine.call(stack, found) is Status.DONE
             return stack.take(slots_of(len(type_.results))) if done else None
@@ -357,7 +359,7 @@ class Store:
             return None
         finally:
             stack.cut(height)
-            stack.position, stack.fuel = position, fuel
+            stack.position, stack.fuel = position, slice_fuel
 
 
 class Task:
@@ -369,6 +371,7 @@ class Task:
     _seconds: float | None = None
     _deadline: float | None = None
     _position: Any = None
+    _signature: Any = None
 
     def __init__(
         self,
@@ -378,19 +381,23 @@ class Task:
         caller: Instance | None = None,
         *,
         slots: bool = False,
+        signature: Any = None,
     ) -> None:
         """Prepare a call.  caller: the instance by whose export a host function is called.  slots: the arguments are
         slots, as many as there are parameters, and the call's value is a tuple of slots: Python's floats cannot carry
-        the bits of every NaN.  Raises UsageError for arguments that do not fit.
+        the bits of every NaN.  signature: how values pass, where not by the function's own types.
+        Raises UsageError for arguments that do not fit.
         """
         self._store = store
         self._function = function
         self._caller = caller
         self._slots = slots
+        self._args: Any
         if slots:
             self._args = slots_of(len(args)).pack(*args)
         else:
-            self._args = signature_of(function).params.encode(store.arenas, args)
+            self._signature = signature
+            self._args = (signature or signature_of(function)).params.encode(store.arenas, args)
         self._next: Callable[[], Status] | None = self._first
         """What runs the next slice; None when the call has ended."""
 
@@ -521,12 +528,13 @@ class Task:
     def _start(self) -> None:
         store, stack = self._store, self._store.stack
         store.check_free()
+        args = self._args if isinstance(self._args, bytes) else self._args.deliver()
         self._nested = stack.in_host > 0
         self._started = True
         self._base = stack.height
         if self._nested:
             self._position, self._slice, self._used = stack.position, stack.fuel, store.meter.used
-        stack.push(self._args)
+        stack.push(args)
         store.tasks.append(self)
 
     def _set_deadline(self, seconds: float | None) -> None:
@@ -580,17 +588,16 @@ class Task:
 
     def _finish(self) -> Finished:
         store, function = self._store, self._function
-        value: Any
         if self._slots:
-            value = store.stack.take(slots_of(len(function.type.results)))
-        else:
-            results = signature_of(function).results
-            values: Sequence[Any] = store.stack.take(results.layout)
-            if results.refers:
-                values = results.decode(store.arenas, values)
-            value = values[0] if results.single else tuple(values) or None
+            slots = store.stack.take(slots_of(len(function.type.results)))
+            self._drop()
+            return Finished(slots, store.meter.used)
+        results = (self._signature or signature_of(function)).results
+        values: Sequence[Any] = store.stack.take(results.layout)
         self._drop()
-        return Finished(value, store.meter.used)
+        if results.refers:
+            values = results.decode(store.arenas, values)
+        return Finished(values[0] if results.single else tuple(values) or None, store.meter.used)
 
     def _pause(self, reason: str) -> Paused:
         if not self._nested:

@@ -65,22 +65,33 @@ class Values:
 
 
 class Signature:
-    """The values that pass in calls of one function."""
+    """The values that pass in calls of one function.  direct: whether native code may do so by itself."""
 
     __slots__ = ("params", "results")
+    direct = True
 
     def __init__(self, function: FunctionInstance) -> None:
         host = "" if function.host is None else "host function "
         self.params = Values(function.type.params, f"arguments of {function.name!r}")
         self.results = Values(function.type.results, f"result of {host}{function.name!r}")
 
+    def caught(self, arenas: Arenas, error: Exception) -> bytes | None:
+        """Slots that say what a host function raised; None, for it takes an interface to make it the guest's."""
+        return None
+
 
 def signature_of(function: FunctionInstance) -> Signature:
-    """A function's signature, made when it is first asked for."""
-    signature = function.signature
-    if signature is None:
-        signature = function.signature = Signature(function)
-    assert isinstance(signature, Signature)
+    """A function's signature, made when it is first asked for: by the interface of its module, if that has it
+    (`svm.runtime.rich`), else by its type.  Raises ModuleError for an interface that is damaged.
+    """
+    if function.signature is None:
+        found: Any = None
+        if function.instance is not None and function.instance.module.has_interface:
+            from svm.runtime.rich import export_signature  # here, for a module that runs as a program has no use for it
+
+            found = export_signature(function)
+        function.signature = found or Signature(function)
+    signature: Signature = function.signature
     return signature
 
 

@@ -528,6 +528,11 @@ def _in_order(
     ]
 
 
+def default_value(ctx: Context, param: Parameter) -> hir.Expr:
+    """Return the default of a parameter of a function of a module."""
+    return _default(ctx, None, param, {})
+
+
 def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
     """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
     assert param.default is not None

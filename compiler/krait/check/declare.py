@@ -36,7 +36,6 @@ _PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
 
 _DECORATORS_LATER = {
     "overload": "write one function for each case",
-    "export": "the host can call the functions of the module by name already",
     "cache": "keep results in a list of your own",
     "lru_cache": "keep results in a list of your own",
 }
@@ -215,10 +214,25 @@ class _Declarer:
             case _:
                 pass
         short = name.rpartition(".")[2]
+        if short == "export" and self.exports(decl, name, node.span):
+            return
         if decl.owner is not None and self.of_method(decl, short):
             return
         hint = _DECORATORS_LATER.get(short, "call the wrapping function where the result is used")
         self.error(f"not yet part of Krait: the decorator `@{name or 'expression'}`", node.span, "", hint)
+
+    def exports(self, decl: FunctionDecl, name: str, span: Span) -> bool:
+        """Mark a function that a host can call; return whether the decorator is that of ``krait``."""
+        link = self.module.symbols.get(name.partition(".")[0])
+        if name == "export" and link is None:
+            self.error("`export` is not defined", span, "", "write `from krait import export`")
+            return True
+        if not isinstance(link, Import) or link.module != "krait" or name.partition(".")[2] not in ("", "export"):
+            return False
+        if decl.owner is not None:
+            self.error("a method cannot be exported", span, "", "export a function that calls it")
+        decl.exported = span
+        return True
 
     def of_method(self, decl: FunctionDecl, decorator: str) -> bool:
         """Apply a decorator that methods have; return whether it is one."""

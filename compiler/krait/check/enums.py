@@ -22,7 +22,13 @@ KINDS = {"Enum": "enum", "IntEnum": "int", "StrEnum": "str"}
 LOOKUP = "<lookup>"
 BY_NAME = "<by name>"
 MEMBERS = "<members>"
-"""The names of the methods behind `Color(1)`, `Color["RED"]` and `for c in Color`; no program can write them."""
+INDEX = "<index>"
+AT = "<at>"
+"""The names of the methods behind `Color(1)`, `Color["RED"]` and `for c in Color`, and of those that turn members into
+places and back for the host; no program can write them.
+"""
+
+_STATIC = {"lookup": LOOKUP, "by_name": BY_NAME, "members": MEMBERS, "index": INDEX, "at": AT}
 
 _TYPES: dict[type, str] = {int: "int", str: "str", float: "float", bool: "bool"}
 
@@ -104,16 +110,21 @@ def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span) -> None:
     lines += [f'    raise ValueError(f"{{value!r}} is not a valid {name}")', f"def by_name(name: str) -> {name}:"]
     lines += [f"    if name == {member!r}:\n        return {name}.{member}" for member in decl.members]
     listed = ", ".join(f"{name}.{member}" for member in decl.members)
-    lines += ["    raise KeyError(name)", f"def members() -> list[{name}]:", f"    return [{listed}]"]
+    lines += ["    raise KeyError(name)", f"def index(member: {name}) -> int:"]
+    numbered = list(enumerate(decl.members))
+    lines += [f"    if member is {name}.{member}:\n        return {at}" for at, member in numbered]
+    lines += ["    raise ValueError('no member')", f"def at(place: int) -> {name}:"]
+    lines += [f"    if place == {at}:\n        return {name}.{member}" for at, member in numbered]
+    lines += ["    raise ValueError('no member')", f"def members() -> list[{name}]:", f"    return [{listed}]"]
     for node in parse_library("\n".join(lines) + "\n", "<enum>").body:
         assert isinstance(node, tree.FunctionDef)
         for part in tree.walk(node):
             part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
-        if node.name in decl.methods:
+        static = _STATIC.get(node.name)
+        if static is None and node.name in decl.methods:
             continue
-        static = {"lookup": LOOKUP, "by_name": BY_NAME, "members": MEMBERS}.get(node.name)
         method = FunctionDecl(node.name, decl.module, node, decl, "static" if static else "method")
         decl.methods[static or node.name] = method
 
 
-__all__ = ["BY_NAME", "KINDS", "LOOKUP", "MEMBERS", "make_enum"]
+__all__ = ["AT", "BY_NAME", "INDEX", "KINDS", "LOOKUP", "MEMBERS", "make_enum"]

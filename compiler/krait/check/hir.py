@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from krait.check.types import ClassType, GlobalVar, Instance, Local, ModuleDecl, Type
 from krait.diagnostics import Span
+from svm.module.interface import Interface
 
 # --- expressions ---------------------------------------------------------------------------------------------------
 
@@ -414,6 +415,14 @@ class Function:
     nested: list[Function] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A function that a host can call by a name: one of the program's, or what calls it with values from memory."""
+
+    name: str
+    function: Instance
+
+
 @dataclass(slots=True)
 class Support:
     """What the emitter itself refers to.
@@ -439,7 +448,8 @@ class Support:
 class Program:
     """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
 
-    exports: the main module's functions that a host can call, which count as reached.
+    exports: what a host can call, which counts as reached.
+    interface: what passes between the program and its host.  room: what makes a buffer for the host, if it needs one.
     overriders: the methods of derived classes that take the place of a method, with their classes, the most derived
     first.
     fields: the fields of a class instance, bases' first, with their types.
@@ -449,7 +459,9 @@ class Program:
     functions: dict[Instance, Function]
     overriders: Callable[[Instance], list[tuple[Instance, ClassType]]]
     initialisers: list[Function]
-    exports: list[Instance]
+    exports: list[Export]
+    interface: Interface
+    room: Instance | None
     support: Support
     fields: Callable[[ClassType], list[tuple[str, Type]]]
 

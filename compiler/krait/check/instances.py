@@ -15,6 +15,7 @@ from typing import TypeAlias
 from krait.check import hir
 from krait.check.context import Context
 from krait.check.declare import import_links
+from krait.check.exports import check_stub, is_stub
 from krait.check.flow import Flow
 from krait.check.generators import begin, finish
 from krait.check.globals import init_function, prepare_global
@@ -73,6 +74,10 @@ def check_function(world: World, instance: Instance) -> hir.Function:
     try:
         if decl.host is not None:
             _Check(world, instance, function, {}).heading()
+        elif is_stub(decl):
+            check = _Check(world, instance, function, {})
+            check.heading()
+            check_stub(check.ctx)
         else:
             _check_body(world, instance, function)
             _register(world, function)

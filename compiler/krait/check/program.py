@@ -27,14 +27,12 @@ from krait.check import (  # noqa: F401
     statements,
 )
 from krait.check.annotations import Annotations
+from krait.check.border import Interfaces
+from krait.check.exports import find_exports, needed_interface, room
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
 from krait.check.types import (
-    BOOL,
-    FLOAT,
-    INT,
-    NONE,
     ClassDecl,
     ClassType,
     FunctionDecl,
@@ -65,31 +63,22 @@ def check_program(
     support = _support(world)
     _check_own_modules(world)
     start = Instance(init_function(main))
-    exports = _exports(world, main)
-    roots = [start, *_support_instances(support), *exports]
-    _check_needed(world, [*(instance for instance in world.functions), *roots])
+    interfaces = Interfaces(world)
+    exports = find_exports(world, main, interfaces)
+    roots = [start, *_support_instances(support), *(item.function for item in exports)]
+    buffer = room(world)
+    _check_needed(world, [*(instance for instance in world.functions), *roots, buffer])
     sink.raise_if_errors()
     functions = _reachable(world, roots)
+    interface = needed_interface(world, functions, interfaces)
+    needed = None if all(item.plain for item in interface.functions) else buffer
+    if needed is not None:
+        functions = _reachable(world, [*roots, needed])
 
     def fields(cls: ClassType) -> list[tuple[str, Type]]:
         return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]
-    return hir.Program(main, functions, world.overriders, [functions[start]], exports, support, fields)
-
-
-def _exports(world: World, main: ModuleDecl) -> list[Instance]:
-    """Return the functions that a host can call: public ones of the main module, with scalars for parameters."""
-    found = []
-    for instance, function in world.functions.items():
-        decl = instance.decl
-        plain = decl.owner is None and decl.closure is None and decl.module is main and decl.host is None
-        plain = plain and not decl.all_type_params
-        if plain and decl is not main.init and not decl.name.startswith("_"):
-            if {resolve(t) for t in (function.result, *(param.type for param in function.params)) if t} <= _SCALARS:
-                found.append(instance)
-    return found
-
-
-_SCALARS = {INT, FLOAT, BOOL, NONE}
+    code = [functions[start]]
+    return hir.Program(main, functions, world.overriders, code, exports, interface, needed, support, fields)
 
 
 def _check_own_modules(world: World) -> None:

@@ -434,6 +434,7 @@ class FunctionDecl:
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     factories: what makes the defaults of parameters anew for each call.
     open_params: parameters declared as ``object`` or as a protocol, each with the type parameter that stands for it.
+    exported: where ``@export`` stands.
     """
 
     name: str
@@ -450,6 +451,7 @@ class FunctionDecl:
     closure: ClassDecl | None = None
     factories: dict[str, FunctionDecl] = field(default_factory=dict)
     open_params: dict[str, TypeParam] = field(default_factory=dict)
+    exported: Span | None = None
 
     @property
     def qualified_name(self) -> str:
@@ -638,6 +640,8 @@ class Import:
 class ModuleDecl:
     """A module. ``unsafe``: it imports ``krait.unsafe``. ``library``: it belongs to the standard library.
 
+    ``stub``: a `.pyi`, whose functions the host gives.
+
     reassigned: names that are assigned to more than once, or by functions.  shared: names that functions assign to.
     bound: the variables that have a value whenever a function of the module can run.
     finally_bound: those that have one when the module's code has run to its end.
@@ -658,6 +662,7 @@ class ModuleDecl:
     unsafe: bool = False
     is_main: bool = False
     is_package: bool = False
+    stub: bool = False
 
 
 Symbol: TypeAlias = Alias | GlobalVar | FunctionDecl | ClassDecl | ModuleDecl | Intrinsic | NamedType | Import

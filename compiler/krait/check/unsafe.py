@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from krait.check import hir
+from krait.check import border, hir
 from krait.check.coerce import coerce, to_int
 from krait.check.constants import literal_int
 from krait.check.context import Context
@@ -227,6 +227,22 @@ def _known_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.
     return hir.Const(NONE, None)
 
 
+def _encode(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return border.encode(ctx, ctx.expr(node.args[0]), node.span)
+
+
+def _encode_fields(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return border.encode_fields(ctx, ctx.expr(node.args[0]), node.span)
+
+
+def _decode(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return border.decode(ctx, _type_argument(ctx, node, types), ctx.expr(node.args[0]), node.span)
+
+
+def _decode_fields(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return border.decode_fields(ctx, _type_argument(ctx, node, types), ctx.expr(node.args[0]), node.span)
+
+
 _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] = {
     "size_of": _size_of,
     "address_of": _address_of,
@@ -244,6 +260,10 @@ _SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] 
     "key_bits": _key_bits,
     "same_key": _same_key,
     "known_order": _known_order,
+    "encode": _encode,
+    "encode_fields": _encode_fields,
+    "decode": _decode,
+    "decode_fields": _decode_fields,
 }
 
 

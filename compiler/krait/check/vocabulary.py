@@ -108,6 +108,10 @@ _UNSAFE: dict[str, Type | str] = {
             "key_bits",
             "same_key",
             "known_order",
+            "encode",
+            "encode_fields",
+            "decode",
+            "decode_fields",
             "host",
         )
     },
@@ -154,6 +158,7 @@ PROVIDED = {
 """Members of library modules that the compiler itself maps to calls, by module and name."""
 
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
+    "krait": {"export": "krait.export"},
     "krait.unsafe": _UNSAFE,
     "typing": _TYPING,
     "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},

@@ -285,7 +285,8 @@ class World:
         if found is None:
             self.broken_modules.add(name)
             raise Refusal(name)
-        module = ModuleDecl(name, source.filename, text, found, source.library, is_package=source.package)
+        library, package = source.library, source.package
+        module = ModuleDecl(name, source.filename, text, found, library, is_package=package, stub=source.stub)
         self.add_module(module)
         return module
 

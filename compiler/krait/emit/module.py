@@ -18,6 +18,7 @@ from svm.isa import FUNCREF
 from svm.module import (
     Capability,
     CodeBuilder,
+    Custom,
     DataSegment,
     ElementSegment,
     Export,
@@ -35,6 +36,7 @@ from svm.module import (
     Tag,
     constant,
 )
+from svm.module.interface import INTERFACE_SECTION
 
 _PAGE = 65536
 _HEAP_PAGES = 1
@@ -67,7 +69,7 @@ class _ModuleEmitter:
             else:
                 self.add_raiser(extra, index)
         start = self.add_start()
-        exports = {self.program.functions[instance].name: self.add_export(instance) for instance in program.exports}
+        exports = {item.name: self.add_export(item) for item in program.exports}
         describe = self.add_describe()
         shared.describe_types()
         data, heap_base = shared.statics.finish()
@@ -87,6 +89,7 @@ class _ModuleEmitter:
             data=(DataSegment(data, Mode.ACTIVE, 0, constant("i32.const", BASE)),),
             capabilities=_capabilities(imports),
             names=self.names(),
+            customs=_customs(program),
             lines=Lines(tuple(shared.files), tuple(self.function_lines)),
         )
 
@@ -132,12 +135,12 @@ class _ModuleEmitter:
         for function in self.program.initialisers:
             code("call", self.shared.function_index(function.instance))
 
-    def add_export(self, instance: Instance) -> int:
+    def add_export(self, item: hir.Export) -> int:
         """Make the function by which a host calls one of the program's: the modules' code runs before the first.
 
         It notes where the shadow stack ends, for `add_describe`.
         """
-        function = self.program.functions[instance]
+        function = self.program.functions[item.function]
         kind = tuple(self.shared.types)[self.signature(function)]
         code = CodeBuilder()
         code("global.get", self.shared.begun_index)
@@ -150,11 +153,11 @@ class _ModuleEmitter:
         code("local.set", outer)
         code("global.get", self.shared.stack_index)
         code("global.set", self.shared.entry_index)
-        self.pass_on(code, len(kind.params), instance)
+        self.pass_on(code, len(kind.params), item.function)
         code("call", self.shared.function_index(self.program.support.flush))
         code("local.get", outer)
         code("global.set", self.shared.entry_index)
-        return self.synthetic(kind.params, kind.results, code, f"{function.name} (export)", [isa.I32])
+        return self.synthetic(kind.params, kind.results, code, f"{item.name} (export)", [isa.I32])
 
     def add_describe(self) -> int:
         """Make the function that gives the host an exception's text as an address and a length in bytes.
@@ -264,8 +267,14 @@ class _ModuleEmitter:
             Export("krait:describe", ExternKind.FUNC, describe),
             Export("krait:flush", ExternKind.FUNC, self.shared.function_index(self.program.support.flush)),
             Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),
-            *(Export(name, ExternKind.FUNC, index) for name, index in functions.items() if name != "memory"),
+            *self.room(),
+            *(Export(name, ExternKind.FUNC, index) for name, index in functions.items()),
         )
+
+    def room(self) -> tuple[Export, ...]:
+        """Return what gives the host a buffer, where it needs one."""
+        room = self.program.room
+        return () if room is None else (Export("krait:room", ExternKind.FUNC, self.shared.function_index(room)),)
 
     def names(self) -> Names:
         hosts = [instance.decl.name for instance in self.shared.hosts]
@@ -284,6 +293,12 @@ def _runs(locals: Sequence[isa.ValueType]) -> tuple[tuple[int, isa.ValueType], .
         else:
             runs.append((1, t))
     return tuple(runs)
+
+
+def _customs(program: hir.Program) -> tuple[Custom, ...]:
+    """Return the section that holds the interface."""
+    interface = program.interface
+    return (Custom(INTERFACE_SECTION, str(interface).encode()),) if interface.functions else ()
 
 
 def _capabilities(imports: Sequence[Import]) -> tuple[Capability, ...]:

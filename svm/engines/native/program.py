@@ -247,10 +247,11 @@ class Program:
         if found is None:
             host = function.host
             assert host is not None
-            encode = partial(encode_result, self.arenas, signature_of(function))
+            signature = signature_of(function)
+            encode = partial(encode_result, self.arenas, signature)
             caller = (instance, instance.number) if host.caller else None
             record = None
-            if self.blob.python is not None:
+            if self.blob.python is not None and signature.direct:
                 record = host_record(function.type, function.number, host.function, encode, caller)
             place = 0
             if record is not None:

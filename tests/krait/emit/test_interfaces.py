@@ -1,0 +1,555 @@
+"""Functions that pass rich values: what a host calls by `@export`, what it gives by a stub."""
+
+from __future__ import annotations
+
+import dataclasses
+from array import array
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import svm
+from krait import CompileError
+
+SOURCE = '''
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+from krait import export
+
+
+class Color(Enum):
+    RED = 1
+    GREEN = 2
+
+
+class Level(IntEnum):
+    LOW = -1
+    HIGH = 7
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+    y: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.x != self.x:
+            raise ValueError("x is no number")
+
+
+@dataclass
+class Shape:
+    name: str
+    points: list[Point]
+    color: Color = Color.RED
+    inner: "Shape | None" = None
+    tags: dict[str, set[int]] = field(default_factory=dict)
+    count: int = field(default=3, init=False)
+
+
+@export
+def summarise(words: list[str], *, top: int = 3) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:top])
+
+
+@export
+def echo(
+    texts: list[str],
+    numbers: list[int],
+    floats: list[float],
+    flags: list[bool],
+    table: dict[str, list[tuple[int, str | None]]],
+    some: set[int],
+    more: frozenset[float],
+    row: tuple[int, ...],
+    maybe: int | None,
+) -> tuple[
+    list[str], list[int], list[float], list[bool], dict[str, list[tuple[int, str | None]]], set[int], frozenset[float],
+    tuple[int, ...], int | None
+]:
+    return (texts, numbers, floats, flags, table, some, more, row, maybe)
+
+
+@export
+def grow(shape: Shape | None, by: float = 2.0, level: Level = Level.HIGH) -> Shape:
+    if shape is None:
+        return Shape("none", [])
+    points = [Point(p.x * by, p.y * by) for p in shape.points]
+    inner = grow(shape.inner, by) if shape.inner is not None else None
+    grown = Shape(shape.name + "!", points, Color.GREEN, inner, {"level": {int(level)}})
+    grown.count = shape.count + 1
+    return grown
+
+
+@export
+def ring() -> Shape:
+    shape = Shape("ring", [])
+    shape.inner = shape
+    return shape
+
+
+made: list[int] = []
+
+
+@export
+def remember(number: int, into: list[int] = made) -> list[int]:
+    into.append(number)
+    return into
+
+
+@export
+def fail(text: str) -> None:
+    raise KeyError(text)
+
+
+def plain(a: int, b: float = -1.5, /, *, c: bool = False) -> float:
+    return a + b + (1.0 if c else 0.0)
+
+
+def not_marked(a: str) -> str:
+    return a
+
+
+@export
+def _hidden(a: int) -> int:
+    return a
+'''
+
+
+@cache
+def module() -> svm.Module:
+    return svm.compile(SOURCE, "plugin.kr")
+
+
+@pytest.fixture
+def guest(engine: str) -> svm.Guest:
+    return module().spawn(engine=engine)
+
+
+def test_lists_dicts_and_names_of_arguments(guest: svm.Guest) -> None:
+    assert guest.call("summarise", ["a", "b", "a"], top=1) == {"a": 2}
+    assert guest.call("summarise", words=["b", "ä", "€", "😀", "\ud83d\ude00", "b"]) == {"b": 2, "ä": 1, "€": 1}
+    assert list(guest.call("summarise", [])) == []
+    task = guest.start("summarise", ["x"] * 500, top=2)
+    outcome = task.run(fuel=100)
+    while isinstance(outcome, svm.Paused):
+        outcome = task.run(fuel=5_000)
+    assert isinstance(outcome, svm.Finished)
+    assert outcome.value == {"x": 500}
+
+
+def test_every_container_comes_back(guest: svm.Guest) -> None:
+    value = (
+        ["", "a", "é", "€", "😀", "\ud800", "\ud83d\ude00"],
+        [0, -(2**63), 2**63 - 1],
+        [0.0, -0.0, float("inf"), 1e-300],
+        [True, False],
+        {"": [], "k": [(1, None), (-2, "x")]},
+        {5, -7, 3},
+        frozenset({0.5, 2.0}),
+        (1, 2, 3),
+        None,
+    )
+    assert guest.call("echo", *value) == value
+    assert repr(guest.call("echo", *value)) == repr(value)
+    guest.set_global("krait:gc_stress", 1)
+    assert guest.call("echo", *value[:-1], 9) == (*value[:-1], 9)
+
+
+INTS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(), max_size=12)
+VALUES = st.tuples(
+    st.lists(TEXTS, max_size=8),
+    st.lists(INTS, max_size=8),
+    st.lists(st.floats(allow_nan=False), max_size=8),
+    st.lists(st.booleans(), max_size=8),
+    st.dictionaries(TEXTS, st.lists(st.tuples(INTS, st.none() | TEXTS), max_size=3), max_size=4),
+    st.sets(INTS, max_size=8),
+    st.frozensets(st.floats(allow_nan=False), max_size=8),
+    st.lists(INTS, max_size=5).map(tuple),
+    st.none() | INTS,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(value=VALUES, stress=st.booleans())
+def test_any_value_comes_back(value: tuple[Any, ...], stress: bool) -> None:
+    guest = echoing()
+    guest.set_global("krait:gc_stress", int(stress))
+    assert guest.call("echo", *value) == value
+
+
+@cache
+def echoing() -> svm.Guest:
+    return module().spawn(engine="interpreter")
+
+
+def test_dataclasses_and_enums(guest: svm.Guest) -> None:
+    types = guest.types
+    shape = types.Shape("a", [types.Point(1.0)], inner=types.Shape("b", [], types.Color.GREEN), tags={"t": {1}})
+    shape.count = 99  # what its constructor does not take stays at home
+    grown = guest.call("grow", shape, level=types.Level.LOW)
+    assert repr(grown) == (
+        "Shape(name='a!', points=[Point(x=2.0, y=1.0)], color=<Color.GREEN: 2>, "
+        "inner=Shape(name='b!', points=[], color=<Color.GREEN: 2>, inner=None, tags={'level': {7}}, count=4), "
+        "tags={'level': {-1}}, count=4)"
+    )
+    assert type(grown) is types.Shape
+    assert type(grown.points[0]) is types.Point
+    assert guest.call("grow", None).name == "none"
+    with pytest.raises(svm.UsageError, match="argument 'shape', field 'points', item 0, field 'x': float expected"):
+        guest.call("grow", types.Shape("a", [types.Point("1")]))
+    with pytest.raises(svm.UncaughtError, match="ValueError: x is no number"):
+        guest.call("grow", types.Shape("a", [types.Point(float("nan"))]))
+    assert guest.call("grow", grown).name == "a!!"
+
+
+def test_a_ring_of_objects_cannot_leave(guest: svm.Guest) -> None:
+    with pytest.raises(svm.UncaughtError, match="ValueError: objects that are nested deeper than 100"):
+        guest.call("ring")
+    assert guest.call("grow", None).name == "none"
+
+
+def test_defaults_are_the_guests(guest: svm.Guest) -> None:
+    assert guest.call("remember", 1) == [1]
+    assert guest.call("remember", 2) == [1, 2]
+    assert guest.call("remember", 3, []) == [3]
+    assert guest.call("remember", number=4, into=[9]) == [9, 4]
+    assert guest.call("plain", 1) == -0.5
+    assert guest.call("plain", 1, 2, c=True) == 4.0
+
+
+def test_an_uncaught_exception_says_its_class_and_text(guest: svm.Guest) -> None:
+    with pytest.raises(svm.UncaughtError) as caught:
+        guest.call("fail", "key")
+    assert (caught.value.exception, caught.value.detail) == ("KeyError", "'key'")
+    assert caught.value.traceback.frames[-1].name == "fail"
+
+
+@pytest.mark.parametrize(
+    ("args", "named", "message"),
+    [
+        ((), {}, r"summarise\(\) misses 1 argument\(s\): 'words'"),
+        (([], 1), {}, r"summarise\(\) takes 1 positional argument\(s\), 2 given"),
+        (([],), {"words": []}, r"summarise\(\) got multiple values for argument 'words'"),
+        (([],), {"topp": 1}, r"summarise\(\) got an unexpected keyword argument 'topp'"),
+        (([],), {"top": "1"}, r"summarise\(\): argument 'top': int expected, str given"),
+        ((["a", 5],), {}, r"argument 'words', item 1: str expected, int given"),
+    ],
+)
+def test_wrong_arguments_are_named(args: tuple[Any, ...], named: dict[str, Any], message: str) -> None:
+    with pytest.raises(svm.UsageError, match=message):
+        echoing().call("summarise", *args, **named)
+
+
+def test_wrong_scalars_are_named() -> None:
+    guest = echoing()
+    for args, named, message in [
+        (("1",), {}, "argument 'a': int expected, str given"),
+        ((2**63,), {}, "argument 'a': 9223372036854775808 does not fit int"),
+        ((1, None), {}, "argument 'b': float expected, NoneType given"),
+        ((1,), {"c": "x"}, "argument 'c': bool expected, str given"),
+        ((1,), {"b": 1.0}, "unexpected keyword argument 'b'"),
+        ((), {}, r"misses 1 argument\(s\): 'a'"),
+    ]:
+        with pytest.raises(svm.UsageError, match=message):
+            guest.call("plain", *args, **named)
+
+
+def test_what_is_exported() -> None:
+    names = [item.name for item in module().interface.exports]
+    assert names == ["summarise", "echo", "grow", "ring", "remember", "fail", "plain", "_hidden"]
+    with pytest.raises(svm.UsageError, match=r"no function 'not_marked'; it has .*\(`@export` marks those"):
+        echoing().call("not_marked", "a")
+    assert "def plain(a: int, b: float = -1.5, /, *, c: bool = False) -> float: ..." in str(module().interface)
+
+
+def test_functions_as_pythons(guest: svm.Guest) -> None:
+    echo = guest.function("remember", arrays=True)
+    assert echo(2, [1]) == array("q", [1, 2])
+    assert echo(number=2, into=array("q", [1])) == array("q", [1, 2])
+    assert guest.function("plain")(1) == -0.5
+
+
+def test_arguments_belong_to_the_call(guest: svm.Guest) -> None:
+    """Two calls that were prepared, the second before the first ran; and what changes after is not seen."""
+    numbers = array("q", [1])
+    first, second = guest.start("remember", 5, numbers), guest.start("remember", 6, [2])
+    numbers.append(7)
+    assert first.finish(first.run()) == [1, 5]
+    assert second.finish(second.run()) == [2, 6]
+
+
+def test_values_have_limits(engine: str) -> None:
+    guest = module().spawn(engine=engine, limits=svm.Limits(values="64 KiB"))
+    with pytest.raises(svm.LimitError, match="larger than the limit of 65536 bytes") as caught:
+        guest.call("remember", 1, [0] * 10_000)
+    assert caught.value.limit == "values"
+    assert guest.call("remember", 1, [0] * 10) == [0] * 10 + [1]
+    big = guest.function("remember", arrays=True)
+    assert len(big(1, [0] * 7_000)) == 7_001
+    with pytest.raises(svm.LimitError, match="larger than the limit"):  # as a list it takes more
+        guest.call("remember", 1, [0] * 7_000)
+    assert guest.call("plain", 1) == -0.5
+
+
+def test_a_guest_without_room(engine: str) -> None:
+    guest = module().spawn(engine=engine, limits=svm.Limits(memory="1 MiB"))
+    with pytest.raises(svm.LimitError, match=r"the guest has no room for a value of .* the limit of its memory is"):
+        guest.call("remember", 1, [0] * 1_000_000)
+    with pytest.raises(svm.UncaughtError, match="MemoryError"):
+        guest.call("remember", 1, [0] * 60_000)
+    assert guest.call("remember", 1, [2]) == [2, 1]
+
+
+# --- functions of the host -------------------------------------------------------------------------------------------
+
+STUB = '''
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    size: int
+
+
+def lookup(key: str, rows: list[Row] | None = None) -> Row | None:
+    """A row by its name."""
+
+
+def store(row: Row, *, times: int = 1) -> None: ...
+def call_back(n: int) -> list[int]: ...
+def numbers(xs: list[float]) -> list[float]: ...
+'''
+USER = '''
+from krait import export
+from host import Row, call_back, lookup, numbers, store
+
+
+@export
+def find(key: str) -> str:
+    row = lookup(key, [Row("own", 1)])
+    if row is None:
+        return "nothing"
+    store(row, times=2)
+    return f"{row.name} {row.size}"
+
+
+@export
+def attempt(key: str) -> str:
+    try:
+        lookup(key)
+    except KeyError as error:
+        return f"KeyError {error}"
+    except ArithmeticError as error:
+        return f"arithmetic {error}"
+    except RuntimeError as error:
+        return f"RuntimeError {error}"
+    return "fine"
+
+
+@export
+def deep(n: int) -> list[int]:
+    kept = [str(n)] * 3
+    found = call_back(n) if n > 0 else []
+    assert kept == [str(n)] * 3
+    found.append(n)
+    return found
+
+
+@export
+def halve(xs: list[float]) -> list[float]:
+    return numbers(xs)
+'''
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    size: int
+
+
+class Odd(Exception):
+    pass
+
+
+class TooSmall(ZeroDivisionError):
+    pass
+
+
+@cache
+def user() -> svm.Module:
+    return svm.compile(USER, "user.kr", stubs={"host": STUB})
+
+
+class Host:
+    def __init__(self) -> None:
+        self.guest: svm.Guest | None = None
+        self.rows = {"a": Row("a", 5)}
+        self.seen: list[object] = []
+        self.error: BaseException | None = None
+
+    def lookup(self, key: str, rows: list[Row] | None) -> Row | None:
+        if self.error is not None:
+            raise self.error
+        self.seen.append(rows)
+        return self.rows.get(key)
+
+    def store(self, row: Row, *, times: int) -> None:
+        self.seen.append((row, times))
+
+    def call_back(self, n: int) -> list[int]:
+        assert self.guest is not None
+        found: list[int] = self.guest.call("deep", n - 1)
+        return found
+
+    def functions(self) -> dict[str, Any]:
+        return {"lookup": self.lookup, "store": self.store, "call_back": self.call_back, "numbers": lambda xs: xs}
+
+
+def hosted(engine: str) -> tuple[svm.Guest, Host]:
+    host = Host()
+    host.guest = user().spawn(engine=engine, host=host.functions())
+    return host.guest, host
+
+
+def test_functions_of_the_host(engine: str) -> None:
+    guest, host = hosted(engine)
+    assert guest.call("find", "a") == "a 5"
+    assert host.seen == [[Row("own", 1)], (Row("a", 5), 2)]  # objects of the class that the annotations name
+    assert guest.call("find", "b") == "nothing"
+    assert guest.call("attempt", "b") == "fine"
+    assert host.seen[-1] is None
+    assert guest.call("halve", [1.0, 2.0]) == [1.0, 2.0]
+    assert guest.call("halve", array("d", [1.0])) == [1.0]
+
+
+def test_calls_nest(engine: str) -> None:
+    guest, _ = hosted(engine)
+    guest.set_global("krait:gc_stress", 1)
+    assert guest.call("deep", 5) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (KeyError("k"), "KeyError 'k'"),
+        (ZeroDivisionError("zero"), "arithmetic zero"),
+        (TooSmall("tiny"), "arithmetic TooSmall: tiny"),
+        (Odd("odd"), "RuntimeError Odd: odd"),
+        (Odd(), "RuntimeError Odd"),
+        (NotImplementedError(), "RuntimeError "),
+    ],
+)
+def test_exceptions_of_the_host_can_be_caught(engine: str, error: Exception, shown: str) -> None:
+    guest, host = hosted(engine)
+    host.error = error
+    assert guest.call("attempt", "a") == shown
+    host.error = None
+    assert guest.call("find", "a") == "a 5"
+
+
+def test_exceptions_of_the_host_that_nobody_catches(engine: str) -> None:
+    guest, host = hosted(engine)
+    host.error = Odd("odd")
+    with pytest.raises(svm.UncaughtError, match="RuntimeError: Odd: odd") as caught:
+        guest.call("find", "a")
+    assert caught.value.exception == "RuntimeError"
+    assert caught.value.traceback.frames[-1].name
+    for passing in (KeyboardInterrupt(), svm.UsageError("mine")):  # what is no guest's to catch
+        host.error = passing
+        with pytest.raises(type(passing)):
+            guest.call("attempt", "a")
+    host.error = None
+    assert guest.call("find", "a") == "a 5"
+
+
+def test_results_of_the_host_are_checked(engine: str) -> None:
+    guest, host = hosted(engine)
+    host.rows["a"] = Row("a", "5")  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(svm.UsageError, match="result of host function 'lookup', field 'size': int expected, str given"):
+        guest.call("find", "a")
+    host.rows["a"] = Row("a", 5)
+    assert guest.call("find", "a") == "a 5"
+
+
+def test_functions_that_do_not_fit_are_refused() -> None:
+    def one(key: str) -> Row | None: ...
+    def three(key: str, rows: object, more: int) -> Row | None: ...
+    def other(key: int, rows: Any) -> Row | None: ...
+    def strict(key: str, rows: list[Row]) -> Row | None: ...
+    def result(key: str, rows: Any) -> str: ...
+    def fields(key: str, rows: list[Odd] | None) -> Row | None: ...
+
+    good = Host().functions()
+    for function, message in [
+        (one, "it is called with 2 arguments: too many positional arguments"),
+        (three, "it is called with 2 arguments: missing a required argument: 'more'"),
+        (other, "argument 'key' is str, but it is annotated int"),
+        (strict, r"argument 'rows' is list\[Row\] \| None, but it is annotated list"),
+        (result, r"the result must be Row \| None, but it is annotated str"),
+        (fields, "argument 'rows' is"),
+        (5, "a Python function is asked for"),
+    ]:
+        with pytest.raises(svm.LinkError, match=f"'host' 'lookup' is lookup.*: {message}"):
+            user().spawn(engine="interpreter", host=good | {"lookup": function})
+    with pytest.raises(svm.LinkError, match="unknown import: import 'host' 'lookup'"):
+        user().spawn(engine="interpreter", host={key: good[key] for key in good if key != "lookup"})
+
+
+def test_functions_that_fit_in_other_ways() -> None:
+    def anything(*args: Any, **named: Any) -> Any:
+        return None
+
+    async def later(key: str, rows: Any) -> Row | None: ...
+
+    for function in (anything, lambda key, rows: None, later, svm.HostFunction(lambda caller, key, rows: None, True)):
+        user().spawn(engine="interpreter", host=Host().functions() | {"lookup": function})
+
+
+# --- what the compiler refuses ---------------------------------------------------------------------------------------
+
+IMPORT = "from krait import export\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (f"{IMPORT}@export\ndef f(g: Callable[[int], int]) -> int:\n    return g(1)\n", "cannot cross"),
+        (f"{IMPORT}class C:\n    x: int = 0\n@export\ndef f(c: C) -> int:\n    return 1\n", "`@dataclass`"),
+        (f"{IMPORT}@export\ndef f[T](x: list[T]) -> int:\n    return 1\n", "it is generic"),
+        (f"{IMPORT}@export\ndef f(*xs: int) -> int:\n    return 1\n", "it is generic"),
+        ("@export\ndef f(x: int) -> int:\n    return x\n", "from krait import export"),
+        (f"{IMPORT}class C:\n    @export\n    def f(self) -> None:\n        pass\n", "a method cannot"),
+        ("from krait import exports\n", "has no `exports`"),
+        ("from host import g\n", "has no `g`"),
+        ("from host import bad\nbad(1)\n", "a stub has no code"),
+        ("from host import unknown\nunknown()\n", "the default of `x` is not known"),
+        ("from host import wrong\nwrong()\n", "cannot be a function of the host"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(source: str, message: str) -> None:
+    stub = "def bad(x: int) -> int:\n    return x\n"
+    stub = {"unknown": "def unknown(x: int = ...) -> int: ...\n", "wrong": "def wrong() -> Iterator[int]: ...\n"}.get(
+        source.split()[3], stub
+    )
+    typing = "from typing import Callable, Iterator\n"
+    with pytest.raises(CompileError) as caught:
+        svm.compile(typing + source, stubs={"host": typing + stub})
+    assert message in str(caught.value)
+
+
+def test_a_stub_lies_beside_its_program(tmp_path: Any) -> None:
+    (tmp_path / "host.pyi").write_text("def twice(text: str) -> str: ...\n")
+    program = tmp_path / "program.kr"
+    program.write_text(f"import host\n{IMPORT}@export\ndef f(t: str) -> str:\n    return host.twice(t)\n")
+    guest = svm.load(program).spawn(engine="interpreter", host={"twice": lambda text: text * 2})
+    assert guest.call("f", "ab") == "abab"
