@@ -64,6 +64,12 @@ class _SizeOf:
 class _NewItems:
     def __getitem__(self, types: type[Any] | tuple[type[Any], ...], /) -> Callable[[u32], u32]: ...
 
+class _Decoder(Generic[_T]):
+    def __call__(self, source: Any, /) -> _T: ...
+
+class _Decoders:
+    def __getitem__(self, type: type[_T], /) -> _Decoder[_T]: ...
+
 class _KnownOrder:
     def __getitem__(self, type: type[Any], /) -> Callable[[], None]: ...
 
@@ -79,6 +85,13 @@ new_items: _NewItems
 """The address of so many new items of these types, zero, which an `owned` field is to hold: `new_items[int](count)`."""
 known_order: _KnownOrder
 """Refuses sets of the type whose order differs from run to run in CPython: `known_order[T]()`."""
+
+# Values that cross to the host, by their type; the functions of `krait.border` that it takes are the compiler's choice.
+def encode(value: object, /) -> None: ...
+def encode_fields(object: object, /) -> None: ...
+
+decode: _Decoders
+decode_fields: _Decoders
 
 def address_of(object: object, /) -> u32: ...
 def data(content: bytes, /) -> u32: ...

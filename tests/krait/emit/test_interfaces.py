@@ -497,9 +497,9 @@ def test_functions_that_do_not_fit_are_refused() -> None:
         (strict, r"argument 'rows' is list\[Row\] \| None, but it is annotated list"),
         (result, r"the result must be Row \| None, but it is annotated str"),
         (fields, "argument 'rows' is"),
-        (5, "a Python function is asked for"),
+        (5, "a function is asked for, int given"),
     ]:
-        with pytest.raises(svm.LinkError, match=f"'host' 'lookup' is lookup.*: {message}"):
+        with pytest.raises(svm.LinkError, match=f"'host' 'lookup'.*: {message}"):
             user().spawn(engine="interpreter", host=good | {"lookup": function})
     with pytest.raises(svm.LinkError, match="unknown import: import 'host' 'lookup'"):
         user().spawn(engine="interpreter", host={key: good[key] for key in good if key != "lookup"})
