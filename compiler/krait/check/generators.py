@@ -58,7 +58,7 @@ def finish(ctx: Context) -> None:
     result = iterator_type(world, ctx.yields)
     decl = function.instance.decl
     shape = tree.ClassDef("generator", (), (), (), (), (), decl.node.span)
-    cls = ClassType(ClassDecl("generator", decl.module, shape))
+    cls = ClassType(ClassDecl("generator", decl.module, shape, base=result.decl, base_args=result.args))
     assert isinstance(cls, ClassType)
     own = Local("$generator", cls)
     made: list[Local] = [own]

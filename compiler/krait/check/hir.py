@@ -465,6 +465,18 @@ class Program:
     support: Support
     fields: Callable[[ClassType], list[tuple[str, Type]]]
 
+    def callees(self, call: Call) -> list[Instance]:
+        """Return the functions that a call may mean, also those of classes that there are no objects of."""
+        callee = call.callee.resolved()
+        return [callee, *(other for other, _ in self.overriders(callee))] if call.virtual else [callee]
+
+    @property
+    def makers(self) -> list[Instance]:
+        """The functions that the emitter calls where it makes objects itself, or marks them."""
+        found = self.support
+        exceptions = [found.integer_overflow, found.unbound_local[1], found.name_error[1]]
+        return [found.allocate, found.allocate_items, found.refill, found.shade, *exceptions]
+
 
 def walk(nodes: Iterable[Expr | Stmt]) -> Iterator[Expr | Stmt]:
     """All expressions and statements of a tree, parents before their children."""

@@ -60,6 +60,8 @@ def place(
     text = (hir.Text(ctx.world.str_type, message), span)
     if isinstance(index, hir.Const) and isinstance(index.value, int) and -_FARTHEST <= index.value < 0:
         return invoke(ctx, owner, "_place_back", [(hir.Const(U32, -index.value), where), text], span)
+    if isinstance(index, hir.Const) and isinstance(index.value, int) and 0 <= index.value <= _FARTHEST:
+        return invoke(ctx, owner, "_place_front", [(hir.Const(U32, index.value), where), text], span)
     return invoke(ctx, owner, "_place", [(index, where), text], span)
 
 
@@ -98,7 +100,7 @@ def leaves_lists(ctx: Context, value: hir.Expr) -> bool:
     return True
 
 
-_LOOKING = frozenset(("_place", "_place_back", "__getitem__", "__len__"))
+_LOOKING = frozenset(("_place", "_place_back", "_place_front", "__getitem__", "__len__"))
 
 
 def _is_value(ctx: Context, t: Type) -> bool:

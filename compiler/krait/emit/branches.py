@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from krait.check import hir
 from krait.check.types import BOOL, resolve
 from krait.emit.emitter import BodyEmitter, emits
+from krait.emit.kept import forget, keep_for
 from krait.emit.layout import value_type
 
 _SMALL_TEST = 40
@@ -116,6 +117,7 @@ def while_(out: BodyEmitter, node: hir.While) -> None:
     """A loop; the test that begins the next round stands at its end."""
     leave = out.open("block")
     exhausted = out.open("block") if node.orelse else leave
+    kept = keep_for(out, node)
     small = node.test is not None and sum(1 for _ in hir.walk([node.test])) <= _SMALL_TEST
     if node.test is not None and small:
         jump(out, node.test, exhausted, False)
@@ -129,6 +131,7 @@ def while_(out: BodyEmitter, node: hir.While) -> None:
     else:
         out.branch("br", again)
     out.close()
+    forget(out, kept)
     finish_loop(out, node.orelse)
 
 

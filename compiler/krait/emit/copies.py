@@ -47,6 +47,10 @@ class Copies:
             elif isinstance(node, hir.ForRange) and (variable := _variable(node)) is not None:
                 self._loops.setdefault(variable, []).append(node)
 
+    def is_own(self, local: Local) -> bool:
+        """Return whether a local is a temporary of the compiler with one value only."""
+        return local.name.startswith("$") and self._writes[local] == 1 and not local.needs_flag
+
     # --- counters ----------------------------------------------------------------------------------------------------
 
     def counts_only(self, loop: hir.ForRange) -> Local | None:
@@ -87,7 +91,7 @@ class Copies:
         for at, statement in enumerate(statements):
             if id(statement) in skipped:
                 continue
-            if isinstance(statement, hir.Assign) and self._is_own(statement.local):
+            if isinstance(statement, hir.Assign) and self.is_own(statement.local):
                 source = statement.value
                 if isinstance(source, hir.LocalGet):
                     original = given.get(source.local, source)
@@ -102,10 +106,6 @@ class Copies:
                     skipped.add(id(target))
                     statement = hir.Assign(statement.line, target.local, source)
             yield statement
-
-    def _is_own(self, local: Local) -> bool:
-        """Whether a local is a temporary of the compiler with one value only."""
-        return local.name.startswith("$") and self._writes[local] == 1 and not local.needs_flag
 
     def _is_alias(self, local: Local, original: hir.Expr, following: Sequence[hir.Stmt | hir.Expr]) -> bool:
         """Whether nothing changes the original as long as the copy is read, which `following` alone does."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from krait.check import hir
 from krait.emit.branches import finish_loop, run_round
 from krait.emit.emitter import BodyEmitter, emits
+from krait.emit.kept import forget, keep_for
 from krait.emit.values import is_stable
 from svm import isa
 
@@ -34,6 +35,7 @@ def for_range(out: BodyEmitter, node: hir.ForRange) -> None:
     stop = _kept(out, node.stop, [node.step, *node.body])
     step = _kept(out, node.step, node.body)
     end = _end(out, node, counter, stop, step, exhausted)
+    kept = keep_for(out, node)
     again = out.open("loop")
     run_round(out, node.label, leave, body)
     out.mark(node.line)
@@ -45,6 +47,7 @@ def for_range(out: BodyEmitter, node: hir.ForRange) -> None:
     out.code("i64.ne")
     out.branch("br_if", again)
     out.close()
+    forget(out, kept)
     finish_loop(out, node.orelse)
 
 

@@ -17,6 +17,7 @@ from krait.check.types import Local, Type
 from krait.emit.copies import Copies
 from krait.emit.layout import value_type
 from krait.emit.liveness import Liveness
+from krait.emit.paths import Path, path_of
 from krait.emit.roots import Collects
 from krait.emit.shared import Shared
 from svm import isa
@@ -56,19 +57,22 @@ class Inlined:
 class BodyEmitter:
     """The state of the emission of one function's body.
 
-    given: what stands for a local that needs no place of its own: a constant, or another local.
+    given: what stands for a local that needs no place of its own: a constant, another local, or what is kept.
+    kept: the locals that hold what is at the end of a path, while a loop runs that does not change it.
     labels: where `break` and `continue` of a loop go.  inlined: the inlined calls around the node at hand.
     pending: the locals with references that wait to be operands.
     """
 
     def __init__(self, shared: Shared, function: hir.Function) -> None:
         self.shared = shared
+        self.function = function
         self.code = CodeBuilder()
         self.copies = Copies(function)
         self.file = shared.file_index(function.module.filename)
         self.line_now = 0
         self.indices: dict[Local, int] = {}
         self.given: dict[Local, hir.Expr] = {}
+        self.kept: dict[Path, int] = {}
         self.flags: dict[Local, int] = {}
         self.types: list[isa.ValueType] = []
         self.names: list[str] = []
@@ -119,6 +123,13 @@ class BodyEmitter:
             index = self.indices[local] = self.take(t) if self.inlined else self.new_local(t, local.name)
         return index
 
+    def kept_local(self, node: hir.Expr) -> int | None:
+        """Return the local that holds what a field or a module's variable is throughout the loop, None if none does."""
+        if not self.kept or not isinstance(node, hir.FieldGet | hir.GlobalGet | hir.Cast):
+            return None
+        path = path_of(node, self.given)
+        return None if path is None else self.kept.get(path)
+
     def flag(self, local: Local) -> int:
         """Return the index of the local that says whether a variable is bound."""
         index = self.flags.get(local)
@@ -162,6 +173,8 @@ class BodyEmitter:
             self.pending.append(index)
         elif isinstance(value, hir.LocalGet):
             self.pending += self._references([value.local])
+        elif (kept := self.kept_local(value)) is not None:
+            self.pending.append(kept)
 
     def _references(self, locals: Iterable[Local]) -> list[int]:
         """Return the indices of variables, or of what stands for them; constants need none."""
@@ -174,6 +187,8 @@ class BodyEmitter:
                     found.append(self.local(local))
             elif isinstance(value, hir.LocalGet):
                 found += self._references([value.local])
+            elif (kept := self.kept_local(value)) is not None:
+                found.append(kept)
         return found
 
     # --- blocks ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from krait.check import hir
 from krait.check.types import Instance
 from krait.emit.liveness import MAKERS, RETURNS, Liveness
 
-_OWN_HOST = "wasi_snapshot_preview1"
+OWN_HOST = "wasi_snapshot_preview1"
 """Functions of these imports never call back."""
 
 
@@ -64,7 +64,7 @@ class Roots:
         pending: list[Instance] = []
         for instance, function in functions.items():
             if instance.decl.host is not None:
-                if instance.decl.host[0] != _OWN_HOST:
+                if instance.decl.host[0] != OWN_HOST:
                     self._answers[instance] = Collects.RETURNING
                     pending.append(instance)
                 continue

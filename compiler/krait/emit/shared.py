@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Instance, Primitive, resolve
+from krait.emit.effects import Effects
 from krait.emit.facts import Facts
 from krait.emit.inline import Inliner
 from krait.emit.layout import ItemLayout, ObjectLayout, TypeIds, is_reference, object_layout, value_type
@@ -44,6 +45,7 @@ class Shared:
         self.inliner = Inliner(program.functions, self.is_open)
         self.roots = Roots(program.functions, self.callees)
         self.facts = Facts(self.inliner, self.roots)
+        self.effects = Effects(program.functions, self.callees, program.makers)
         self.globals: list[Global] = []
         self.global_names: list[str] = []
         self._global_indices: dict[GlobalVar, int] = {}

@@ -70,7 +70,10 @@ def global_get(out: BodyEmitter, node: hir.GlobalGet) -> None:
     if node.checked:
         out.code("global.get", out.shared.flag_index(node.var))
         _unless(out, "NameError", node, f"name '{node.var.name}' is not defined")
-    if value_type(node.type) is not None:
+    kept = out.kept_local(node)
+    if kept is not None:
+        out.code("local.get", kept)
+    elif value_type(node.type) is not None:
         out.code("global.get", out.shared.global_index(node.var))
 
 
@@ -142,7 +145,7 @@ def is_stable(out: BodyEmitter, value: hir.Expr, others: Sequence[hir.Expr | hir
         value = out.given.get(value.local, value)
     if isinstance(value, hir.LocalGet):
         return not value.checked and not any(value.local in out.shared.facts.of(other).sets for other in others)
-    return isinstance(value, hir.Const | hir.Text | hir.Octets)
+    return isinstance(value, hir.Const | hir.Text | hir.Octets) or out.kept_local(value) is not None
 
 
 @emits(hir.Op)
@@ -212,6 +215,8 @@ _FOLDED: dict[str, Callable[..., int]] = {
 
 def _load_extended(out: BodyEmitter, value: hir.Expr) -> bool:
     """Emit the load of a u32 as an i64 in one instruction, if a load is what is to be extended; return whether."""
+    if out.kept_local(value) is not None:
+        return False
     if isinstance(value, hir.FieldGet) and resolve(value.type) is U32:
         offset, _ = field(out, value.object, value.name)
         out.expr(value.object)
@@ -292,6 +297,10 @@ def field(out: BodyEmitter, owner: hir.Expr, name: str) -> tuple[int, Type]:
 @emits(hir.FieldGet)
 def field_get(out: BodyEmitter, node: hir.FieldGet) -> None:
     """Push a field."""
+    kept = out.kept_local(node)
+    if kept is not None:
+        out.code("local.get", kept)
+        return
     offset, t = field(out, node.object, node.name)
     out.expr(node.object)
     name, align = load_instruction(t)
