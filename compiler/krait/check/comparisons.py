@@ -13,6 +13,7 @@ from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
+from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.operators import member_value, operands
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
@@ -278,6 +279,12 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
         return _equal_optional(ctx, left, right, spans)
     if isinstance(a, Union) or isinstance(b, Union):
         return each_pair(ctx, left, right, lambda x, y: equal_members(ctx, x, y, spans))
+    if a == b == ctx.world.str_type and isinstance(left, hir.Text) is not isinstance(right, hir.Text):
+        text, literal = (right, left) if isinstance(left, hir.Text) else (left, right)
+        assert isinstance(literal, hir.Text)
+        tested = is_literal(ctx, text, literal.value, spans[2])
+        if tested is not None:
+            return tested
     if isinstance(a, ClassType) and isinstance(b, ClassType) and is_tuple(a.decl) and is_vector(b.decl):
         left = adapt(ctx, left, b) or left
     made = set_operation(ctx, "__eq__", left, right, spans[2], compares=True) or try_invoke(
@@ -323,6 +330,9 @@ def _ordered(
     for value, span in ((left, spans[0]), (right, spans[1])):
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this value")
+    tested = _ordered_literal(ctx, kind, left, right, spans[2])
+    if tested is not None:
+        return tested
     method = f"__{_INSTRUCTION[kind]}__"
     made = set_operation(ctx, method, left, right, spans[2], compares=True) or try_invoke(
         ctx, left, method, [(right, spans[1])], spans[2]
@@ -335,6 +345,19 @@ def _ordered(
         held_right, second = ctx.hold(right)
         return hir.Let(BOOL, [*held_left, *held_right], invoke(ctx, second, mirrored, [(first, spans[0])], spans[2]))
     raise _incomparable(ctx, kind, left, right, spans)
+
+
+def _ordered_literal(
+    ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, span: Span
+) -> hir.Expr | None:
+    """Return the comparison of a text with a literal of one character; None for others."""
+    if isinstance(left, hir.Text):
+        left, right, kind = right, left, _MIRRORED[kind]
+    if not isinstance(right, hir.Text) or isinstance(left, hir.Text) or prune(left.type) != ctx.world.str_type:
+        return None
+    up_to = kind in (tree.LtE, tree.Gt)
+    made = is_before_literal(ctx, left, right.value, span, or_equal=up_to)
+    return negate(made) if made is not None and kind in (tree.Gt, tree.GtE) else made
 
 
 def _incomparable(
@@ -387,6 +410,10 @@ def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, 
             test = equal(ctx, item, hir.FieldGet(t.args[index], kept, field_name(index)), spans)
             result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
         return hir.Let(BOOL, [*held_left, *held_right], result)
+    if isinstance(right, hir.Text) and not isinstance(left, hir.Text) and prune(left.type) == t:
+        tested = is_in_literal(ctx, left, right, spans[2])
+        if tested is not None:
+            return tested
     if find_method(ctx, t, "__contains__") is None:
         raise ctx.refuse(spans[2], f"`in` does not search a `{t}`")
     held, item = ctx.hold(left)

@@ -28,6 +28,7 @@ from krait.check.types import (
     U64,
     ClassType,
     Infer,
+    Instance,
     Optional,
     Type,
     Union,
@@ -378,6 +379,9 @@ def _by_method(
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this operand")
     name = METHODS[type(op)]
+    if type(op) is tree.Add and prune(left.type) == ctx.world.str_type:
+        for helper in ("_extended", "_settled"):  # what the emitter may make of the sum
+            ctx.need(Instance(ctx.world.str_type.decl.methods[helper]), node.span)
     joined = tuple_operation(ctx, op, left, right, node.span)
     if joined is not None:
         return joined

@@ -12,6 +12,7 @@ from krait.check import check_program, hir
 from krait.check.types import INT, ClassType, Local, Optional, Type, resolve
 from krait.diagnostics import DiagnosticSink
 from krait.emit.effects import Effects
+from krait.sources import Sources
 from krait.syntax.parser import parse
 from svm.module import to_text
 
@@ -121,7 +122,7 @@ def test_casts_stay_within_a_hierarchy(name: str) -> None:
     sink = DiagnosticSink("t.kr", source)
     parsed = parse(source, "t.kr", sink)
     assert parsed is not None
-    program = check_program(parsed, source, "t.kr", sink, [])
+    program = check_program(parsed, source, "t.kr", sink, Sources([]))
     effects = Effects(program.functions, program.callees, program.makers)
     casts = 0
     for function in program.functions.values():

@@ -17,15 +17,15 @@ from svm.module import to_text
 SETUP = "def work(n: int) -> int:\n    xs = [3] * 8\n    text = 'abcd'\n    total = 0\n{body}    return total\n"
 
 
-def cost_of_a_round(source: str) -> float:
-    """Fuel that `work(n)` takes for each of n."""
+def cost_of_a_round(source: str, least: int = 1000) -> float:
+    """Fuel that `work(n)` takes for each of n, from the least on."""
     with Module(krait.compile_source(source, "t.kr")).spawn(engine="interpreter", devices=[Console()]) as guest:
         used = []
-        for count in (1, 1000, 2000):
+        for count in (1, least, 2 * least):
             before = guest.fuel_used
             guest.call("work", count)
             used.append(guest.fuel_used - before)
-    return (used[2] - used[1]) / 1000
+    return (used[2] - used[1]) / least
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,25 @@ def cost_of_a_round(source: str) -> float:
         ("total = i if i > 3 and i < 9 or i == 100 else total", 30),
         ("xs.append(i)", 60),
         ("for v in (1, 2): total += v", 55),
-        ("if text[i & 3] == 'b': total += 1", 140),
+        ("if text[i & 3] == 'b': total += 1", 120),
+        ("if text == 'abcd' or text in 'abc' or 'a' <= text <= 'b': total += 1", 100),
     ],
 )
 def test_a_round_costs_no_more_than(statement: str, most: int) -> None:
     source = SETUP.format(body=f"    for i in range(n):\n        {statement}\n")
     cost = cost_of_a_round(source)
     assert cost <= most, f"{statement}: {cost}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["text += 'x'", "text = text + 'xy'", "box.text += 'x'", "whole += 'x'"],
+)
+def test_appending_costs_the_same_however_long_the_text_is(statement: str) -> None:
+    heading = "class Box:\n    def __init__(self) -> None:\n        self.text = ''\n\n\nbox = Box()\nwhole = ''\n\n\n"
+    body = f"    global whole\n    for _ in range(n):\n        {statement}\n        total += len(text) - len(whole)\n"
+    cost = cost_of_a_round(heading + SETUP.format(body=body), 40_000)  # a copy of so much is 600 and more
+    assert cost <= 450, cost
 
 
 def body_of(source: str, name: str) -> str:
