@@ -77,7 +77,10 @@ def intrinsic(ctx: Context, name: str, node: tree.Call, types: tuple[Type, ...],
         op, params, result = _INSTRUCTIONS[name]
         return hir.Op(result, op, _operands(ctx, node, params))
     if name in _SPECIAL:
-        return _SPECIAL[name](ctx, node, types)
+        count, make = _SPECIAL[name]
+        if len(node.args) != count and not (name == "new_object" and len(node.args) == 1):
+            raise ctx.refuse(node.span, f"this takes {count} arguments, not {len(node.args)}")
+        return make(ctx, node, types)
     raise ctx.refuse(node.span, f"`{name}` cannot be called here")
 
 
@@ -243,28 +246,29 @@ def _decode_fields(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hi
     return border.decode_fields(ctx, _type_argument(ctx, node, types), ctx.expr(node.args[0]), node.span)
 
 
-_SPECIAL: dict[str, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]] = {
-    "size_of": _size_of,
-    "address_of": _address_of,
-    "object_at": _object_at,
-    "new_items": _new_items,
-    "new_object": _new_object,
-    "memory_compare": _memory_compare,
-    "memory_find": _memory_find,
-    "data": _data,
-    **{name: _place(name) for name in ("heap_base", "size_classes", "stack_end", "stack_start", "type_table")},
-    "mark_globals": _mark_globals,
-    "trap": _trap,
-    "type_name": _type_name,
-    "resume": _resume,
-    "key_bits": _key_bits,
-    "same_key": _same_key,
-    "known_order": _known_order,
-    "encode": _encode,
-    "encode_fields": _encode_fields,
-    "decode": _decode,
-    "decode_fields": _decode_fields,
+_SPECIAL: dict[str, tuple[int, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]]] = {
+    "size_of": (0, _size_of),
+    "address_of": (1, _address_of),
+    "object_at": (1, _object_at),
+    "new_items": (1, _new_items),
+    "new_object": (0, _new_object),
+    "memory_compare": (3, _memory_compare),
+    "memory_find": (3, _memory_find),
+    "data": (1, _data),
+    **{name: (0, _place(name)) for name in ("heap_base", "size_classes", "stack_end", "stack_start", "type_table")},
+    "mark_globals": (0, _mark_globals),
+    "trap": (0, _trap),
+    "type_name": (1, _type_name),
+    "resume": (1, _resume),
+    "key_bits": (1, _key_bits),
+    "same_key": (2, _same_key),
+    "known_order": (0, _known_order),
+    "encode": (1, _encode),
+    "encode_fields": (1, _encode_fields),
+    "decode": (1, _decode),
+    "decode_fields": (1, _decode_fields),
 }
+"""Other intrinsics: how many arguments each takes (`new_object` one more, if need be), and what it stands for."""
 
 
 # --- conversions ---------------------------------------------------------------------------------------------------
@@ -280,7 +284,7 @@ def convert_fixed(ctx: Context, target: Primitive, node: tree.Call) -> hir.Expr:
     value = ctx.expr(node.args[0])
     made = _converted(value, target)
     if made is None:
-        raise ctx.mismatch(node.args[0].span, "an integer", value.type)
+        raise ctx.mismatch(node.args[0].span, "a float" if target is F32 else "an integer", value.type)
     return made
 
 
