@@ -93,7 +93,7 @@ def exported(x: int) -> list[int]:
 
 @host("env", "twice")
 def twice(x: int) -> int:
-    raise NotImplementedError
+    raise RuntimeError
 
 
 def f(n: int, f: float, s: str, xs: list[int], a: u32, x8: u8, x16: u16, x64: u64, ok: bool, y: i32, z: f32) -> None:
