@@ -24,6 +24,7 @@ __all__ = [
     "MalformedError",
     "ModuleError",
     "Place",
+    "SnapshotError",
     "Traceback",
     "TracebackFrame",
     "TrapError",
@@ -159,6 +160,10 @@ class MalformedError(ModuleError):
 
 class InvalidError(ModuleError):
     """A well-formed module that breaks a rule of validation."""
+
+
+class SnapshotError(ModuleError):
+    """A file is no snapshot, is damaged, has another key, or what it says does not fit together."""
 
 
 class LinkError(Error):

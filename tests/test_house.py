@@ -50,7 +50,10 @@ KRAIT_LAYERS = (
 )
 KRAIT_SEES = ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
 # The only importers of each dependency, so that a run pays for no more than it uses.
-IMPORTERS = {"llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli"}
+IMPORTERS = {
+    "llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli",
+    "zstandard": "svm.snapshot.file",
+}  # fmt: skip
 DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module", "svm.wasm")
 
 MAX_LINES = 700

@@ -13,12 +13,14 @@ from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, Charges, FrameLayout, Head
 if TYPE_CHECKING:
     from svm.lower.charges import BULK_CHUNK, CHARGES_VERSION, bulk_charge, charges_of
     from svm.lower.liveness import clear_dead, live_locals
+    from svm.lower.safepoints import Safepoint, safepoints_of
     from svm.lower.slots import SlotCode, SlotOp, operand_counts, slot_code
     from svm.lower.tries import Handlers, TryRange, tries_of
 else:
     __getattr__ = lazily(__name__, {
         "svm.lower.charges": ("BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"),
         "svm.lower.liveness": ("clear_dead", "live_locals"),
+        "svm.lower.safepoints": ("Safepoint", "safepoints_of"),
         "svm.lower.slots": ("SlotCode", "SlotOp", "operand_counts", "slot_code"),
         "svm.lower.tries": ("Handlers", "TryRange", "tries_of"),
     })  # fmt: skip
@@ -33,6 +35,7 @@ __all__ = [
     "Handlers",
     "Header",
     "LoopCharge",
+    "Safepoint",
     "SlotCode",
     "SlotOp",
     "TryRange",
@@ -42,6 +45,7 @@ __all__ = [
     "layout_of",
     "live_locals",
     "operand_counts",
+    "safepoints_of",
     "slot_code",
     "tries_of",
 ]

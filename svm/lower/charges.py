@@ -27,7 +27,7 @@ from svm.lower.frame import Charges, LoopCharge
 from svm.lower.trips import trip_counts
 from svm.module import FUNCTION, ValidFunction
 
-__all__ = ["BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"]
+__all__ = ["BULK_CHUNK", "CALLS", "CHARGES_VERSION", "CHUNKED", "GROWING", "bulk_charge", "charges_of"]
 
 CHARGES_VERSION = 1
 """Version of these rules: a guest's fuel can be compared, and a paused guest resumed, under one version only."""
@@ -41,7 +41,11 @@ UNTESTED_COST = 100_000
 SHORT_LEAF = 100
 """Cost up to which a function that calls nothing is entered without a test."""
 
-_CALLS = frozenset(("call", "call_indirect"))
+CALLS = frozenset(("call", "call_indirect"))
+CHUNKED = frozenset(("memory.init", "table.init", "table.copy", "table.fill"))
+"""Instructions that work in chunks, besides those whose form is `Form.BULK`."""
+
+GROWING = frozenset(("memory.grow", "table.grow"))
 
 
 def bulk_charge(op: Op, length: int) -> int:
@@ -62,7 +66,7 @@ def charges_of(function: ValidFunction) -> Charges:
             region.append(at)
             costs[at] = 0
         costs[region[-1]] += op.cost
-        if op.name in _CALLS or op.form is Form.BULK or op.name in _LENGTHY:
+        if op.name in CALLS or op.form is Form.BULK or op.name in CHUNKED | GROWING:
             calls.add(region[-1])
         if at in ends:
             region.pop()
@@ -77,12 +81,9 @@ def charges_of(function: ValidFunction) -> Charges:
         if key != FUNCTION
     }
     entry = costs[FUNCTION] + (len(function.locals) - len(function.type.params) >> 3)
-    leaf = not any(op.name in _CALLS for op, _, _ in function.code)
+    leaf = not any(op.name in CALLS for op, _, _ in function.code)
     short = entry + sum(loop.cost for loop in loops.values()) + extra <= SHORT_LEAF
     return Charges(min(entry, MAX_CONSTANT_CHARGE), not (leaf and short), loops)
-
-
-_LENGTHY = frozenset(("memory.init", "table.init", "table.copy", "table.fill", "table.grow", "memory.grow"))
 
 
 def _total_costs(

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from svm.isa import I32, I64, Form, FuncType, Op, ValueType
+from svm.lower.charges import CHUNKED
 from svm.lower.frame import HEADER_SLOTS, Charges, FrameLayout
 from svm.module import FUNCTION, Block, Context, Instruction, ValidFunction
 from svm.record import field, record
@@ -405,7 +406,7 @@ class _Lowering:
         self.flush_all()
         operands, results = operand_counts(op)
         height = len(self.stack) - operands
-        kind = "bulk" if op.form is Form.BULK or op.name in _CHUNKED else "state"
+        kind = "bulk" if op.form is Form.BULK or op.name in CHUNKED else "state"
         self.emit(kind, (), None, op, args, self.place(height))
         self.barrier = len(self.ops)
         self.drop_to(height)
@@ -413,7 +414,6 @@ class _Lowering:
         return at + 1
 
 
-_CHUNKED = frozenset(("memory.init", "table.init", "table.copy", "table.fill"))
 _POLYMORPHIC = {"table.get": (1, 1), "table.set": (2, 0), "table.grow": (2, 1), "table.fill": (3, 0)}
 
 

@@ -8,7 +8,7 @@ each branch means, how high the operand stack stands), so that nobody works it o
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, NoReturn
 
@@ -29,10 +29,10 @@ from svm.module.code import (
 )
 from svm.module.leb import read_u32
 from svm.module.model import Function
-from svm.module.rules import RULES, Checker, check_tag
+from svm.module.rules import BARRIER, RULES, Checker, check_tag
 from svm.record import record
 
-__all__ = ["check_body", "examine_body", "refuse_constant"]
+__all__ = ["check_body", "examine_body", "operand_types", "refuse_constant"]
 
 
 # How the pass treats a row.  Most instructions of compiled code have few operands of fixed types, and are looked at in
@@ -135,6 +135,8 @@ class _Pass(Checker):
                     if height > most:
                         most = height
                     if keep:
+                        if start in self.watched:
+                            self.watched[start] = tuple(kind for kind in operands if kind is not BARRIER)
                         heights.append(-1 if controls[-1].unreachable else height)
                         if reading and reading != OTHER:
                             args = (arg, second) if reading == PAIR else _ONE.get(arg) or (arg,)
@@ -256,6 +258,18 @@ def examine_body(context: Context, index: int, name: str | None, function: Funct
     return ValidFunction(
         index, check.type, check.locals, tuple(code), check.blocks, check.targets, tuple(heights), most
     )
+
+
+def operand_types(
+    context: Context, index: int, name: str | None, function: Function, offsets: Iterable[int]
+) -> dict[int, tuple[ValueType, ...]]:
+    """Types of the operands before the instructions at some byte offsets, to which control comes.  Raises as
+    `check_body`.
+    """
+    check = _Pass(context, index, name, function, keep=True)
+    check.watched = dict.fromkeys(offsets, ())
+    check.run()
+    return check.watched
 
 
 _EXTENDED_CONSTANTS = frozenset(f"{kind}.{name}" for kind in ("i32", "i64") for name in ("add", "sub", "mul"))

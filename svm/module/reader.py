@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from svm import limits
-from svm.errors import MalformedError, Place
+from svm.errors import MalformedError, ModuleError, Place
 from svm.isa import RESERVED_TYPES, FuncType, ValueType
 from svm.module.leb import read_u32
 from svm.module.model import (
@@ -57,7 +57,7 @@ class Reader:
         self.section = section
         self.item: int | None = None
 
-    def fail(self, message: str, offset: int | None = None) -> MalformedError:
+    def fail(self, message: str, offset: int | None = None) -> ModuleError:
         """An error to raise, with its place."""
         return MalformedError(
             message, Place(section=self.section, item=self.item, offset=self.at if offset is None else offset)

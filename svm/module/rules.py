@@ -76,7 +76,7 @@ class Checker:
 
     keep: whether what is learned is kept for engines.  operands: their types, with a `BARRIER` where each block begins.
     controls: the blocks that are open.  at: index of the instruction, if they are kept.  blocks, targets: as in
-    `ValidFunction`.
+    `ValidFunction`.  watched: types of the operands before instructions that somebody asks about, by byte offset.
     """
 
     def __init__(self, context: Context, index: int, name: str | None, function: Function, keep: bool) -> None:
@@ -91,6 +91,7 @@ class Checker:
         self.controls: list[_Control] = []
         self.blocks: dict[int, Block] = {}
         self.targets: dict[int, tuple[int, ...]] = {}
+        self.watched: dict[int, tuple[ValueType, ...]] = {}
         self.at = 0
 
     def fail(self, message: str) -> NoReturn:

@@ -6,13 +6,14 @@ Each rule stands here (for what is outside of bodies), in `svm.module.body` or i
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from svm import limits
 from svm.digest import digest
 from svm.errors import InvalidError, Place
-from svm.isa import I32, FuncType
+from svm.isa import I32, FuncType, ValueType
 from svm.isa.constants import REF_FUNC
 from svm.module.binary import encode
 from svm.module.checked import Context, ValidFunction
@@ -98,6 +99,13 @@ class ValidModule:
         return module.origin.lines()
 
     @cached_property
+    def encoded(self) -> bytes:
+        """The module as a `.svmb`, the lines of its debug information among it."""
+        from dataclasses import replace  # here, for it takes milliseconds
+
+        return encode(replace(self.module, lines=self._line_table))
+
+    @cached_property
     def _lines(self) -> dict[int, tuple[tuple[int, int, int], ...]]:
         return {item.function: item.entries for item in self._line_table.functions}
 
@@ -122,6 +130,12 @@ class ValidModule:
             found = examine_body(self.context, index, self.function_names.get(index), self._function(index))
             self._bodies[index] = found
         return found
+
+    def operand_types(self, index: int, offsets: Iterable[int]) -> dict[int, tuple[ValueType, ...]]:
+        """Types of a function's operands before the instructions at some byte offsets, to which control comes."""
+        from svm.module.body import operand_types
+
+        return operand_types(self.context, index, self.function_names.get(index), self._function(index), offsets)
 
     def release(self, index: int) -> None:
         """Forget what was made for a function's engine, which has no more use for it."""

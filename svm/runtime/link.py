@@ -19,7 +19,6 @@ from svm.module import (
     ExternKind,
     GlobalType,
     Import,
-    MemoryType,
     Mode,
     NameKind,
     TableType,
@@ -38,7 +37,7 @@ from svm.runtime.arenas import (
     TagInstance,
 )
 
-__all__ = ["Imports", "instantiate", "put_segments", "rebuilt"]
+__all__ = ["Imports", "fits", "instantiate", "put_segments", "rebuilt"]
 
 Imports = Mapping[str, Mapping[str, "Extern | HostFunction | Callable[..., Any]"]]
 """What fills imports: by module name, then by name."""
@@ -117,7 +116,7 @@ def _fitting(arenas: Arenas, module: ValidModule, item: Import, imports: Imports
         return border_of(module).with_types(item.module, item.name, given)
     if not isinstance(value, _KINDS[item.kind]):
         raise _misfit(item, f"a {item.kind} is asked for, {type(value).__name__} given")
-    if not _fits(expected, value):
+    if not fits(expected, value.type, _size(value)):
         raise _misfit(item, f"{expected} is asked for, {value.type} given")
     if value.arenas not in (None, arenas):
         raise _misfit(item, "it belongs to another store")
@@ -142,19 +141,24 @@ def _misfit(item: Import, why: str) -> LinkError:
     return LinkError(f"incompatible import type: import {item.module!r} {item.name!r}: {why}")
 
 
-def _fits(expected: Any, value: Any) -> bool:
-    """Whether what is there may be imported as what is asked for (section 4.5.3: limits may be tighter)."""
+def fits(expected: Any, given: Any, size: int) -> bool:
+    """Whether something of a type, and of a size where it has one (elements, or pages), may be imported as what is
+    asked for (section 4.5.3: limits may be tighter).
+    """
+    if type(given) is not type(expected):
+        return False
     if isinstance(expected, GlobalType | FuncType):
-        return bool(value.type == expected)
-    if isinstance(expected, TableType):
-        if value.type.element is not expected.element:
-            return False
-        size = len(value.elements)
-    else:
-        assert isinstance(expected, MemoryType)
-        size = value.pages
-    most = value.type.maximum
+        return bool(given == expected)
+    if isinstance(expected, TableType) and given.element is not expected.element:
+        return False
+    most = given.maximum
     return size >= expected.minimum and (expected.maximum is None or (most is not None and most <= expected.maximum))
+
+
+def _size(thing: Any) -> int:
+    if isinstance(thing, TableInstance):
+        return len(thing.elements)
+    return thing.pages if isinstance(thing, MemoryInstance) else 0
 
 
 def _add_import(instance: Instance, item: Import, value: Any) -> None:

@@ -6,7 +6,9 @@ snapshot is a value.  Nothing that happens to the guest it was taken of, or to t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol
 
 from svm.devices import Device, Grants, Imports
@@ -178,7 +180,8 @@ class Guest(RuntimeGuest):
 class Snapshot:
     """A guest at one time, with all that its store holds.
 
-    name, metadata: what was said of it.  parent: the snapshot that it follows, None for a first one.
+    name, metadata: what was said of it.  parent: the snapshot that it follows, None for a first one, and for one from a
+    file.  identity, parent_identity: names that no others have, and that files keep.
     """
 
     def __init__(
@@ -196,6 +199,8 @@ class Snapshot:
         self.focus = focus
         self._grants = grants or (Grants((), {}, {}),) * len(state.shape.links)
         self.parent = parent
+        self.parent_identity: str | None = None if parent is None else parent.identity
+        self.identity: str = os.urandom(16).hex()
         self.name = name
         self.metadata: dict[str, Any] = dict(metadata or {})
 
@@ -223,6 +228,7 @@ class Snapshot:
         devices: Sequence[Device] | None = None,
         imports: Imports | None = None,
         replica: bool = False,
+        externs: Callable[[bytes], Any] | None = None,
     ) -> Guest:
         """A guest that goes on from here, in a store of its own; `task` is the call that was paused, if there was one.
 
@@ -230,13 +236,15 @@ class Snapshot:
         devices, imports: what the guests of the store are granted, as for `Store.spawn`; what is not given is as it
         was for the guest that the snapshot was taken of, if that was in this process, and nothing otherwise.  replica:
         the guest is to run just as the other does, so that entropy from a seed goes on; else it is sown anew.
+        externs: makes host objects of what was made of them for a file.
 
-        Raises LimitError where the limits have no room for it, and LinkError where an import is missing or does not
-        fit.
+        Raises LimitError where the limits have no room for it, LinkError where an import is missing or does not fit,
+        and SnapshotError for pages or states of devices in a file that are none.
         """
         from svm.snapshot.build import fill, fuel_under
+        from svm.snapshot.externs import with_externs
 
-        state = self.state
+        state = with_externs(self.state, externs)
         store = Store(engine=engine, limits=limits or state.limits)
         fuel = state.fuel if limits is None else fuel_under(limits, state.fuel)
         given = (None if devices is None else tuple(devices), host, imports)
@@ -244,13 +252,88 @@ class Snapshot:
             grants = [item.twin(*given) for item in self._grants]
             fill(store, state, fuel, lambda number: grants[number].filled(store))
             store.grants += grants
-            for item, states in zip(grants, state.devices, strict=False):
+            for item, states in zip(grants, state.devices, strict=True):
                 item.restore(states, replica=replica)
         except BaseException:
             store.close()
             raise
         store.latest = self
         return Guest.of(store, store.arenas.instances[self.focus], alone=True)
+
+    def to_bytes(
+        self,
+        *,
+        key: bytes | None = None,
+        embed: bool = True,
+        externs: Callable[[Any], bytes] | None = None,
+    ) -> bytes:
+        """The snapshot as a `.svms` file; see `save`."""
+        return b"".join(self._pieces(key, embed, externs))
+
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        key: bytes | None = None,
+        embed: bool = True,
+        externs: Callable[[Any], bytes] | None = None,
+    ) -> None:
+        """Write a `.svms` file, which takes the place of another as a whole.
+
+        key: whoever has it can tell, as nobody else can, that the file was written with it.  embed: whether the modules
+        go along; else who loads the file gives them.  externs: makes bytes of the host objects that guests hold
+        references to.
+
+        Raises UsageError for references to host objects without `externs`, and OSError where the file cannot be
+        written.
+        """
+        import tempfile
+
+        pieces = self._pieces(key, embed, externs)
+        folder, name = os.path.split(os.path.abspath(path))
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+        try:
+            with open(descriptor, "wb") as file:
+                file.writelines(pieces)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def _pieces(
+        self, key: bytes | None, embed: bool, externs: Callable[[Any], bytes] | None
+    ) -> Iterator[bytes]:
+        from svm.snapshot.externs import encoded_externs
+        from svm.snapshot.file import write_file
+        from svm.snapshot.format import Info
+
+        info = Info(self.focus, self.identity, self.parent_identity, self.name, self.metadata)
+        return write_file(self.state, info, encoded_externs(self.state, externs), embed=embed, key=key)
+
+    @classmethod
+    def load(
+        cls,
+        source: str | PathLike[str] | bytes,
+        *,
+        key: bytes | None = None,
+        modules: Sequence[Checked] = (),
+    ) -> Snapshot:
+        """The snapshot in a `.svms` file, or in the bytes of one; whatever they are, they do no harm.
+
+        key: with which it was written.  modules: those that do not go along.  Limits that it says are its writer's:
+        who does not trust that one restores it with `limits` of their own.
+
+        Raises SnapshotError for what is no snapshot, or has another key, and OSError for a file that cannot be read.
+        """
+        from svm.snapshot.file import read_file
+
+        if not isinstance(source, bytes | bytearray | memoryview):
+            with open(source, "rb") as file:
+                source = file.read()
+        state, info = read_file(bytes(source), [module.valid for module in modules], key)
+        found = cls(state, info.focus, name=info.name, metadata=info.metadata)
+        found.identity, found.parent_identity = info.identity, info.parent
+        return found
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"

@@ -15,7 +15,7 @@ from svm.limits import PAGE
 from svm.runtime import MemoryInstance
 from svm.runtime.mapping import Image, blank, has_images, lay, written
 
-__all__ = ["PAGE_BYTES", "Pages", "put_pages", "take_pages"]
+__all__ = ["PAGE_BYTES", "Pages", "pages_from", "put_pages", "take_pages"]
 
 PAGE_BYTES = 4096
 """Bytes of a page here and in files, whatever the machine's are: those that are all zero are left out."""
@@ -65,6 +65,10 @@ class Pages:
             if number * PAGE_BYTES >= imaged and self.own[number] != _ZERO:
                 yield number, self.own[number]
 
+    def loaded(self) -> Pages:
+        """The same with the pages at hand."""
+        return self
+
     def differs(self, other: Pages | None) -> int:
         """How many pages differ from those of another time, as far as it takes no look at those that both share."""
         if other is None or other.image is not self.image:
@@ -111,6 +115,7 @@ def put_pages(memory: MemoryInstance, pages: Pages) -> None:
 
     Raises UsageError where its size is another and somebody holds a view of it, OSError where the machine refuses.
     """
+    pages = pages.loaded()
     if memory.size != pages.size:
         memory.renew(pages.size)
     elif memory.image is not None and memory.image is not pages.image:
@@ -129,7 +134,7 @@ def put_pages(memory: MemoryInstance, pages: Pages) -> None:
 
 def _copied(memory: MemoryInstance, ranges: Iterable[tuple[int, int]], before: Pages | None) -> dict[int, bytes]:
     """Copies of a memory's pages in some ranges; those that are all zero only where they cover an image."""
-    known = before.own if before is not None else {}
+    known = before.loaded().own if before is not None else {}
     imaged = 0 if memory.image is None else memory.image.size
     found: dict[int, bytes] = {}
     data = memory.data

@@ -19,7 +19,7 @@ from svm.runtime.engine import Record
 from svm.runtime.store import Standing
 from svm.snapshot.pages import Pages, take_pages
 
-__all__ = ["Fuel", "Link", "Shape", "State", "Stranger", "segments_of", "shape_of", "take_state"]
+__all__ = ["HOST", "Encoded", "Fuel", "Link", "Shape", "State", "Stranger", "segments_of", "shape_of", "take_state"]
 
 Stranger = MemoryType | TableType | GlobalType | tuple[FuncType, str]
 """Type of something that no instance of the store made, but the host: a tag with its name, or another thing."""
@@ -42,11 +42,16 @@ class Link:
 
 @record
 class Shape:
-    """What is in a store, apart from what that holds.  strangers: in the order in which instances have them first."""
+    """What is in a store, apart from what that holds.  strangers: in the order in which instances have them first.
+
+    tables, globals: types of all of them.
+    """
 
     modules: tuple[ValidModule, ...]
     links: tuple[Link, ...]
-    strangers: tuple[Stranger, ...] = ()
+    strangers: tuple[Stranger, ...]
+    tables: tuple[TableType, ...]
+    globals: tuple[GlobalType, ...]
 
     def fits(self, other: Shape) -> bool:
         """Whether a store of this shape can hold the state of one of the other: they are the same, module by module."""
@@ -55,7 +60,7 @@ class Shape:
         if (self.links, self.strangers) != (other.links, other.strangers) or len(self.modules) != len(other.modules):
             return False
         pairs = zip(self.modules, other.modules, strict=True)
-        return all(mine is theirs or mine.fingerprint == theirs.fingerprint for mine, theirs in pairs)
+        return all(mine is theirs or mine.encoded == theirs.encoded for mine, theirs in pairs)
 
 
 @record
@@ -65,6 +70,13 @@ class Fuel:
     granted: int
     left: int
     limited: bool
+
+
+@record
+class Encoded:
+    """A host object that a reference stands for, in the form that the host gave it for a file."""
+
+    data: bytes
 
 
 @record(eq=False)
@@ -133,7 +145,11 @@ class Survey:
             self._own(instance)
         if self._functions != len(store.arenas.functions):
             raise UsageError("a snapshot cannot hold functions that the host added by hand")
-        self.shape = Shape(tuple(modules), tuple(links), tuple(self._strangers))
+        tables, cells = self.tables, self.kinds[ExternKind.GLOBAL].things
+        self.shape = Shape(
+            tuple(modules), tuple(links), tuple(self._strangers),
+            tuple(item.type for item in tables), tuple(item.type for item in cells),
+        )  # fmt: skip
 
     @property
     def memories(self) -> list[Any]:

@@ -1,0 +1,212 @@
+"""Files of snapshots, `.svms` (docs/snapshot-format.md describes them): sections, pages, and a digest over all.
+
+In comes a state, out go bytes, piece by piece; in come bytes, out comes a state that was checked.  Invariant: reading
+allocates no more than a small multiple of the bytes that there are; pages are looked at only when a guest is made of
+them, whose limits have room for them then.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from svm.digest import DIGEST_BYTES, digest, digester
+from svm.errors import Place, SnapshotError
+from svm.module import ValidModule
+from svm.snapshot.check import check
+from svm.snapshot.format import SECTIONS, Info, Run, encode_sections, read_sections
+from svm.snapshot.pages import PAGE_BYTES, Pages, pages_from
+from svm.snapshot.state import State
+
+__all__ = ["MAGIC", "VERSION", "read_file", "write_file"]
+
+MAGIC = b"\0svs"
+VERSION = 1
+
+_HEADER = struct.Struct("<4sIB")
+"""Magic, version, and whether the digest has a key."""
+
+_SECTION = struct.Struct("<BQ")
+"""A section's number, and the bytes of its content."""
+
+_COUNT, _PART = struct.Struct("<Q"), struct.Struct("<I")
+_PART_PAGES = 64
+"""Pages that are compressed together."""
+
+_LEVEL = -3
+"""Of Zstandard: its fast end, at half a gigabyte a second; the usual levels take twice the time for a tenth more."""
+
+
+def write_file(
+    state: State, info: Info, externs: Iterable[bytes | None], *, embed: bool, key: bytes | None
+) -> Iterator[bytes]:
+    """The bytes of a file, in pieces.  externs, embed: see `encode_sections`.  Raises UsageError."""
+    pages: dict[bytes, int] = {}
+
+    def number_of(page: bytes) -> int:
+        return pages.setdefault(page, len(pages))
+
+    sections = encode_sections(state, info, externs, number_of, embed=embed)
+    state_of_digest = digester(_whole(key))
+    for piece in (*_sections(sections, key), *_pages(list(pages))):
+        state_of_digest.update(piece)
+        yield piece
+    yield state_of_digest.digest()
+
+
+def _whole(key: bytes | None) -> bytes:
+    """A key in the form that BLAKE2b takes, at most 64 bytes."""
+    return b"" if key is None else key if 0 < len(key) <= 64 else digest(key)
+
+
+def _sections(sections: Sequence[bytes], key: bytes | None) -> Iterator[bytes]:
+    yield _HEADER.pack(MAGIC, VERSION, key is not None)
+    for number, content in enumerate(sections, 1):
+        yield _SECTION.pack(number, len(content))
+        yield content
+
+
+def _pages(pages: Sequence[bytes]) -> list[bytes]:
+    """The section of the pages: their count, and parts of some pages each, compressed if that makes them smaller."""
+    import zstandard  # here, for a snapshot that never leaves the process needs none
+
+    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    pieces = [_COUNT.pack(len(pages))]
+    for start in range(0, len(pages), _PART_PAGES):
+        data = b"".join(pages[start : start + _PART_PAGES])
+        small = compress(data)
+        pieces += (_PART.pack(min(len(small), len(data))), small if len(small) < len(data) else data)
+    return [_SECTION.pack(len(SECTIONS), sum(map(len, pieces))), *pieces]
+
+
+def read_file(data: bytes, modules: Iterable[ValidModule], key: bytes | None) -> tuple[State, Info]:
+    """The state in the bytes of a file.  modules: those that it may name by their digests.
+
+    Raises SnapshotError where they are none, or do not have this key.
+    """
+    _check_whole(data, key)
+    parts = dict(_split(data))
+    missing = [name for name in SECTIONS if name not in parts]
+    if missing:
+        raise SnapshotError(f"the {missing[0]} section is missing", Place(offset=len(data)))
+    draft = read_sections(parts, modules)
+    store = _Parts(*parts["page"])
+    for at, (_, runs) in enumerate(draft.memories):
+        if any(run.first + run.count > store.count for run in runs):
+            raise SnapshotError(f"pages that are none of the {store.count} there are", Place("memory", at))
+    return check(draft, [StoredPages(size, runs, store) for size, runs in draft.memories]), draft.info
+
+
+def _check_whole(data: bytes, key: bytes | None) -> None:
+    """Raise SnapshotError unless the bytes are a whole file with this key."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise SnapshotError("magic header not detected: this is no snapshot", Place(offset=0))
+    if len(data) < _HEADER.size + DIGEST_BYTES:
+        raise SnapshotError("unexpected end of the file", Place(offset=len(data)))
+    _, version, keyed = _HEADER.unpack_from(data)
+    if version != VERSION:
+        raise SnapshotError(
+            f"version {version} of the format is not known; this svm knows {VERSION}", Place(offset=len(MAGIC))
+        )
+    if keyed > 1:
+        raise SnapshotError(f"malformed flag of a key: {keyed:#04x}", Place(offset=_HEADER.size - 1))
+    if bool(keyed) != (key is not None):
+        raise SnapshotError("it was written with a key, and none is given" if keyed else "it was written without a key")
+    from hmac import compare_digest
+
+    own = digester(_whole(key))
+    own.update(memoryview(data)[:-DIGEST_BYTES])
+    if not compare_digest(own.digest(), data[-DIGEST_BYTES:]):
+        what = "it is damaged, or was written with another key" if keyed else "it is damaged"
+        raise SnapshotError(f"{what}: its digest is another", Place(offset=len(data) - DIGEST_BYTES))
+
+
+def _split(data: bytes) -> Iterator[tuple[str, tuple[bytes, int, int]]]:
+    """Name and range of each section."""
+    at, end, last = _HEADER.size, len(data) - DIGEST_BYTES, 0
+    while at < end:
+        if end - at < _SECTION.size:
+            raise SnapshotError("unexpected end of a section's head", Place(offset=at))
+        number, size = _SECTION.unpack_from(data, at)
+        if not last < number <= len(SECTIONS):
+            raise SnapshotError(f"section {number} cannot stand here", Place(offset=at))
+        name, at, last = SECTIONS[number - 1], at + _SECTION.size, number
+        if size > end - at:
+            raise SnapshotError(f"unexpected end: {size} bytes expected, {end - at} left", Place(name, offset=at))
+        yield name, (data, at, at + size)
+        at += size
+
+
+class _Parts:
+    """The distinct pages of a file, in parts that are unpacked when they are asked for."""
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self._data = data
+        if end - at < _COUNT.size:
+            raise SnapshotError("unexpected end of the number of pages", Place("page", offset=at))
+        (self.count,) = _COUNT.unpack_from(data, at)
+        at += _COUNT.size
+        self._parts: list[tuple[int, int]] = []
+        while at < end:
+            size = _PART.unpack_from(data, at)[0] if end - at >= _PART.size else end
+            at += _PART.size
+            if not 0 < size <= end - at:
+                raise SnapshotError("unexpected end of a part", Place("page", len(self._parts), offset=at))
+            self._parts.append((at, size))
+            at += size
+        if -(-self.count // _PART_PAGES) != len(self._parts):
+            raise SnapshotError(f"{self.count} pages in {len(self._parts)} parts cannot be", Place("page"))
+        self._last = -1, b""
+
+    def part(self, number: int) -> bytes:
+        """A part's pages.  Raises SnapshotError where they cannot be unpacked."""
+        if self._last[0] == number:
+            return self._last[1]
+        import zstandard
+
+        at, size = self._parts[number]
+        data = self._data[at : at + size]
+        wanted = min(self.count - number * _PART_PAGES, _PART_PAGES) * PAGE_BYTES
+        if size != wanted:
+            try:
+                known = zstandard.frame_content_size(data)
+                if known != wanted:  # what it says is what would be allocated
+                    raise SnapshotError(f"{known} bytes in a part that has {wanted}", Place("page", number, offset=at))
+                data = zstandard.ZstdDecompressor(max_window_size=1 << 20).decompress(data, allow_extra_data=False)
+            except zstandard.ZstdError as error:
+                raise SnapshotError(f"a part cannot be unpacked: {error}", Place("page", number, offset=at)) from None
+        self._last = number, data
+        return data
+
+    def page(self, number: int) -> bytes:
+        """A page."""
+        start = number % _PART_PAGES * PAGE_BYTES
+        return self.part(number // _PART_PAGES)[start : start + PAGE_BYTES]
+
+
+class StoredPages(Pages):
+    """Pages that are unpacked when a guest is made of them for the first time."""
+
+    __slots__ = ("_found", "_runs", "_store")
+
+    def __init__(self, size: int, runs: tuple[Run, ...], store: Any) -> None:
+        super().__init__(size, None, {})
+        self._runs = runs
+        self._store = store
+        self._found: Pages | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """See `Pages`."""
+        if self._found is not None:
+            yield from self._found
+            return
+        for run in self._runs:
+            for at in range(run.count):
+                yield run.start + at, self._store.page(run.first + at)
+
+    def loaded(self) -> Pages:
+        """See `Pages`."""
+        if self._found is None:
+            self._found = pages_from(self.size, self)
+        return self._found
