@@ -18,7 +18,8 @@ from svm.runtime.arenas import (
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.guest import Guest
 from svm.runtime.link import Imports
-from svm.runtime.store import Exited, Finished, Outcome, Paused, Store, Task, Trapped
+from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Trapped
+from svm.runtime.store import Store, Task
 
 __all__ = [
     "Arenas",

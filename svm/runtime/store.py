@@ -27,7 +27,6 @@ from svm.errors import (
 )
 from svm.isa import I32, FuncType, TrapKind
 from svm.limits import Limits
-from svm.record import field, record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
 from svm.runtime.engine import (
     Engine,
@@ -43,9 +42,10 @@ from svm.runtime.engine import (
 from svm.runtime.fuel import FuelMeter
 from svm.runtime.host import call_host
 from svm.runtime.interrupt import InterruptWatch
+from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Standing, Trapped
 from svm.runtime.values import from_slot, signature_of, slots_of
 
-__all__ = ["Exited", "Finished", "Outcome", "Paused", "Standing", "Store", "Task", "Trapped"]
+__all__ = ["Store", "Task"]
 
 _SLICE_SECONDS = 0.010
 _MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
@@ -54,65 +54,6 @@ _DESCRIBE = "krait:describe_utf8"
 _ASIDE_FUEL = 1_000_000
 _DESCRIBE_BYTES = 65_536
 _OTHER_THREAD = "the guest is driven by another thread; a guest belongs to one thread at a time"
-
-
-@record
-class Finished:
-    """The call returned: `value` is None, a value, or for a function without an interface a tuple of several."""
-
-    value: Any = None
-    fuel_used: int = 0
-
-
-@record
-class Paused:
-    """The call stopped between two instructions and can go on.  reason: "fuel", "seconds" or "interrupt"."""
-
-    reason: str
-    fuel_used: int
-    _traceback: Traceback | Task = field(repr=False, compare=False)
-
-    @property
-    def traceback(self) -> Traceback:
-        """The guest's call stack here; none once the call went on, for a pause costs nothing that nobody asks for."""
-        if isinstance(self._traceback, Traceback):
-            return self._traceback
-        return self._traceback.traceback() if self._traceback.outcome is self else Traceback()
-
-
-@record
-class Trapped:
-    """The call ended in an error: a `TrapError` or an `UncaughtError`."""
-
-    error: GuestError
-    fuel_used: int = 0
-
-
-@record
-class Exited:
-    """The guest asked to end, with an exit status."""
-
-    code: int
-    fuel_used: int = 0
-
-
-Outcome = Finished | Paused | Trapped | Exited
-
-
-@record
-class Standing:
-    """A paused call as a value; its frames are the store's stack.
-
-    function: number of what was called.  entered: whether it has begun, else its arguments lie on the stack.  slots:
-    whether its value is to be slots.  caller: number of the instance by whose export it is called, -1 for none.
-    reason: of its last pause.
-    """
-
-    function: int
-    entered: bool
-    slots: bool
-    caller: int
-    reason: str
 
 
 class Store:
@@ -308,8 +249,8 @@ class Store:
             if self._held > 1 or self.stack.busy:
                 task = self.tasks[-1] if self.tasks else None
                 name = host_function_called(self.stack) or (task and self.stack.in_host and task.name)
-                where = f"inside of the host function {name!r}, which cannot be paused" if name else "running"
-                raise UsageError(f"the guest is {where}: {what}")
+                where = f", inside of the host function {name!r}, which cannot be paused" if name else ""
+                raise UsageError(f"the guest is running{where}: {what}")
             yield
         finally:
             self.release()
@@ -506,8 +447,8 @@ class Task:
     def standing(self) -> Standing:
         """How a paused call stands, but for its frames."""
         assert isinstance(self.outcome, Paused)
-        caller = -1 if self._caller is None else self._caller.number
-        return Standing(self._function.number, self._entered, self._slots, caller, self.outcome.reason)
+        caller, arrays = -1 if self._caller is None else self._caller.number, self._signature is not None
+        return Standing(self._function.number, self._entered, self._slots, arrays, caller, self.outcome.reason)
 
     @classmethod
     def standing_at(cls, store: Store, standing: Standing) -> Task:
@@ -516,6 +457,10 @@ class Task:
         assert function is not None
         caller = store.arenas.instances[standing.caller] if standing.caller >= 0 else None
         task = cls(store, function, (), caller, slots=True)
+        if standing.arrays:
+            from svm.runtime.rich import export_signature
+
+            task._signature = export_signature(function, arrays=True)
         task._slots, task._started, task._entered, task._base = standing.slots, True, standing.entered, 0
         task._next = task._resume if standing.entered else task._first
         task.outcome = Paused(standing.reason, store.meter.used, task)

@@ -23,7 +23,7 @@ from svm.module.leb import unsigned
 from svm.module.pieces import extern_type, function_type, sized, text, vector
 from svm.module.reader import Reader
 from svm.record import record
-from svm.runtime.store import Standing
+from svm.runtime.outcome import Standing
 from svm.snapshot.pages import Pages
 from svm.snapshot.state import Fuel, Link, State, Stranger
 
@@ -39,7 +39,7 @@ MAX_METADATA = 1 << 20
 _EAGER_BYTES = 1 << 18  # of code: larger modules have their bodies checked when they are first called
 _U64, _S64, _F64 = struct.Struct("<Q"), struct.Struct("<q"), struct.Struct("<d")
 _TABLE, _MEMORY, _GLOBAL, _TAG = 1, 2, 3, 4  # kinds of strangers, by the codes of `ExternKind`
-_ENTERED, _SLOTS = 1, 2  # flags of a call
+_ENTERED, _SLOTS, _ARRAYS = 1, 2, 4  # flags of a call
 _EMBEDDED, _BY_DIGEST = 0, 1
 
 
@@ -145,7 +145,7 @@ def _optional(layout: struct.Struct, value: float | None) -> bytes:
 def _limits(given: Limits) -> bytes:
     return (
         _optional(_U64, given.memory_bytes) + unsigned(given.table_elements) + _optional(_U64, given.fuel)
-        + _optional(_F64, given.seconds) + unsigned(given.stack_bytes)
+        + _optional(_F64, given.seconds) + unsigned(given.stack_bytes) + _U64.pack(given.value_bytes)
     )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def _table(elements: array[int]) -> bytes:
 def _standing(standing: Standing | None) -> bytes:
     if standing is None:
         return b"\0"
-    flags = _ENTERED * standing.entered | _SLOTS * standing.slots
+    flags = _ENTERED * standing.entered | _SLOTS * standing.slots | _ARRAYS * standing.arrays
     return b"\1" + unsigned(standing.function) + bytes((flags,)) + unsigned(standing.caller + 1) + text(standing.reason)
 
 
@@ -329,8 +329,11 @@ class _Parser(Reader):
         start = self.at
         memory, elements = self.optional(lambda: self.fixed(_U64)), self.u32()
         fuel, seconds = self.optional(lambda: self.fixed(_U64)), self.optional(lambda: self.fixed(_F64))
+        stack, values = self.u32(), self.fixed(_U64)
         try:
-            return Limits(memory=memory, table_elements=elements, fuel=fuel, seconds=seconds, stack=self.u32())
+            return Limits(
+                memory=memory, table_elements=elements, fuel=fuel, seconds=seconds, stack=stack, values=values
+            )
         except UsageError as error:
             raise self.fail(f"the limits are none: {error}", start) from None
 
@@ -351,9 +354,10 @@ class _Parser(Reader):
     def standing(self) -> Standing:
         """How the paused call stands."""
         function, flags, caller = self.u32(), self.byte(), self.u32()
-        if flags > _ENTERED | _SLOTS:
+        if flags > _ENTERED | _SLOTS | _ARRAYS:
             raise self.fail(f"malformed flags of a call: {flags:#04x}")
-        return Standing(function, bool(flags & _ENTERED), bool(flags & _SLOTS), caller - 1, self.text())
+        entered, slots, arrays = (bool(flags & flag) for flag in (_ENTERED, _SLOTS, _ARRAYS))
+        return Standing(function, entered, slots, arrays, caller - 1, self.text())
 
     def read_device(self, found: dict[str, Any], known: object) -> None:
         found["devices"] = self.vector(

@@ -16,7 +16,7 @@ from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModul
 from svm.record import record
 from svm.runtime import Instance, Store
 from svm.runtime.engine import Record
-from svm.runtime.store import Standing
+from svm.runtime.outcome import Standing
 from svm.snapshot.pages import Pages, take_pages
 
 __all__ = ["HOST", "Encoded", "Fuel", "Link", "Shape", "State", "Stranger", "segments_of", "shape_of", "take_state"]
