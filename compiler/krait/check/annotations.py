@@ -114,6 +114,8 @@ class Annotations:
                 symbol = self.world.lookup(self.module, name)
                 if isinstance(symbol, Intrinsic) and symbol.name == "tuple":
                     return "typing.Tuple"
+                if isinstance(symbol, Intrinsic) and symbol.name == "range":
+                    symbol = self.world.library_symbol("krait.range", "range")
             case tree.Attribute(attr=name):
                 symbol = self.world.symbol_named(self.module, node)
             case _:

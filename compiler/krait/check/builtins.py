@@ -27,7 +27,6 @@ from krait.check.types import (
     F32,
     FLOAT,
     INT,
-    NEVER,
     NONE,
     U32,
     U64,
@@ -74,7 +73,7 @@ def conversion(name: str) -> Callable[[_R], _R]:
     return register
 
 
-def _plain_args(ctx: Context, node: tree.Call, least: int, most: int) -> tuple[tree.expr, ...]:
+def plain_args(ctx: Context, node: tree.Call, least: int, most: int) -> tuple[tree.expr, ...]:
     """Return the arguments of a function that takes so many, and none by keyword."""
     name = node.func.id if isinstance(node.func, tree.Name) else "this"
     if node.keywords:
@@ -89,96 +88,13 @@ def _plain_args(ctx: Context, node: tree.Call, least: int, most: int) -> tuple[t
     return node.args
 
 
-def _keywords(ctx: Context, node: tree.Call, *allowed: str) -> dict[str, tree.expr]:
+def keywords_of(ctx: Context, node: tree.Call, *allowed: str) -> dict[str, tree.expr]:
+    """Return the arguments by keyword, which may have these names."""
     name = node.func.id if isinstance(node.func, tree.Name) else "this"
     for keyword in node.keywords:
         if keyword.arg not in allowed:
             raise ctx.refuse(keyword.span, f"`{name}` takes no keyword argument `{keyword.arg}`, or not yet in Krait")
     return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
-
-
-# --- output --------------------------------------------------------------------------------------------------------
-
-
-@builtin("print")
-def print_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``print(…, sep=…, end=…, file=…, flush=…)``."""
-    given = _keywords(ctx, node, "sep", "end", "file", "flush")
-    world = ctx.world
-    values = ctx.attempt([(arg, None) for arg in node.args])
-    options = {name: ctx.expr(value) for name, value in given.items()}
-    body: hir.Block = []
-    kept: list[hir.Expr] = []
-    for value in (*values, *options.values()):
-        if prune(value.type) is NONE:
-            body.append(hir.Evaluate(ctx.line, value))
-            kept.append(hir.Const(NONE, None))
-            continue
-        held, again = ctx.hold(value) if len(values) + len(options) > 1 else ([], value)
-        body += held
-        kept.append(again)
-    named = dict(zip(options, kept[len(values) :], strict=True))
-
-    def option(name: str, default: str) -> hir.Expr:
-        if name not in named or prune(named[name].type) is NONE:
-            return hir.Text(world.str_type, default)
-        return coerce(ctx, named[name], world.str_type, given[name].span)
-
-    sep, end = option("sep", " "), option("end", "\n")
-    parts: list[hir.Expr] = []
-    for index, (value, arg) in enumerate(zip(kept, node.args, strict=False)):
-        if index:
-            parts.append(sep)
-        parts.append(text_of(ctx, value, "__str__", arg.span))
-    parts.append(end)
-    stream = named.get("file")
-    for part in _merged(ctx, parts):
-        if stream is not None and prune(stream.type) is not NONE:
-            written = invoke(ctx, stream, "write", [(part, node.span)], node.span)
-        else:
-            written = ctx.library("krait.io", "write", [part], NONE, node.span)
-        body.append(hir.Evaluate(ctx.line, written))
-    if "flush" in named:
-        flushed = (
-            invoke(ctx, stream, "flush", [], node.span)
-            if stream is not None and prune(stream.type) is not NONE
-            else ctx.library("krait.io", "flush", [], NONE, node.span)
-        )
-        body.append(hir.If(ctx.line, truth(ctx, named["flush"], node.span), [hir.Evaluate(ctx.line, flushed)], []))
-    return hir.Let(NONE, body, hir.Const(NONE, None))
-
-
-def _merged(ctx: Context, parts: list[hir.Expr]) -> list[hir.Expr]:
-    """Return the same text in fewer pieces: constant neighbours are joined, empty ones dropped."""
-    out: list[hir.Expr] = []
-    for part in parts:
-        if isinstance(part, hir.Text):
-            if not part.value:
-                continue
-            if out and isinstance(out[-1], hir.Text):
-                out[-1] = hir.Text(part.type, out[-1].value + part.value)
-                continue
-        out.append(part)
-    return out
-
-
-@builtin("sys.exit")
-def sys_exit(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``sys.exit()``, ``sys.exit(status)``, ``sys.exit("text")``."""
-    if node.keywords or len(node.args) > 1:
-        raise ctx.refuse(node.span, "`sys.exit` takes at most one argument")
-    value: hir.Expr = ctx.expr(node.args[0]) if node.args else hir.Const(INT, 0)
-    t = prune(value.type)
-    if t is NONE:
-        value, t = hir.Let(INT, [hir.Evaluate(ctx.line, value)], hir.Const(INT, 0)), INT
-    if t in (INT, BOOL):
-        status = to_int(value) if t is BOOL else value
-        done = ctx.library("krait.exceptions", "exit_with_status", [status], NONE, node.span)
-    else:
-        text = text_of(ctx, value, "__str__", node.args[0].span)
-        done = ctx.library("krait.exceptions", "exit_with_text", [text], NONE, node.span)
-    ctx.flow = ctx.flow.stop()
-    return hir.Let(NEVER, [hir.Evaluate(ctx.line, done), hir.Trap(ctx.line)], hir.Const(NEVER, None))
 
 
 # --- text ----------------------------------------------------------------------------------------------------------
@@ -187,14 +103,14 @@ def sys_exit(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("repr")
 def repr_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``repr(x)``."""
-    (arg,) = _plain_args(ctx, node, 1, 1)
+    (arg,) = plain_args(ctx, node, 1, 1)
     return text_of(ctx, ctx.expr(arg), "__repr__", arg.span)
 
 
 @builtin("format")
 def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``format(x, spec)``."""
-    args = _plain_args(ctx, node, 1, 2)
+    args = plain_args(ctx, node, 1, 2)
     value = ctx.expr(args[0])
     if len(args) == 1:
         return text_of(ctx, value, "__str__", args[0].span)
@@ -207,7 +123,7 @@ def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("len")
 def len_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``len(x)``."""
-    (arg,) = _plain_args(ctx, node, 1, 1)
+    (arg,) = plain_args(ctx, node, 1, 1)
     members = members_of(ctx, arg)
     value = ctx.expr(arg) if members is None else members
     if isinstance(prune(value.type), Infer):
@@ -221,7 +137,7 @@ def len_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("abs")
 def abs_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``abs(x)``."""
-    (arg,) = _plain_args(ctx, node, 1, 1)
+    (arg,) = plain_args(ctx, node, 1, 1)
     value = ctx.expr(arg)
     t = prune(value.type)
     if t is FLOAT:
@@ -235,7 +151,7 @@ def abs_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("round")
 def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``round(x)`` and ``round(x, n)``."""
-    args = _plain_args(ctx, node, 1, 2)
+    args = plain_args(ctx, node, 1, 2)
     values = ctx.attempt([(arg, None) for arg in args])
     t = prune(values[0].type)
     first = to_int(values[0]) if t is BOOL else values[0]
@@ -251,7 +167,7 @@ def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("divmod")
 def divmod_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``divmod(a, b)``."""
-    args = _plain_args(ctx, node, 2, 2)
+    args = plain_args(ctx, node, 2, 2)
     left, right = ctx.attempt([(arg, None) for arg in args])
     held_left, a = ctx.hold(left)
     held_right, b = ctx.hold(right)
@@ -266,14 +182,14 @@ def pow_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     if len(node.args) == 3:
         numbers = [coerce(ctx, value, INT, node.span) for value in ctx.attempt((arg, INT) for arg in node.args)]
         return ctx.library("krait.modular", "power", numbers, INT, node.span)
-    base, exponent = _plain_args(ctx, node, 2, 2)
+    base, exponent = plain_args(ctx, node, 2, 2)
     return ctx.expr(tree.BinOp(base, tree.POW, exponent, node.span))
 
 
 @builtin("hash")
 def hash_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``hash(x)``; what depends on a text differs from run to run in CPython, so only ``__hash__`` may ask for it."""
-    (arg,) = _plain_args(ctx, node, 1, 1)
+    (arg,) = plain_args(ctx, node, 1, 1)
     value = ctx.expr(arg)
     if not ctx.module.library and ctx.instance.decl.name != "__hash__" and has_random_hash(ctx, value.type):
         raise ctx.refuse(
@@ -287,7 +203,7 @@ def hash_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("isinstance")
 def isinstance_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``isinstance(x, Class)``."""
-    _plain_args(ctx, node, 2, 2)
+    plain_args(ctx, node, 2, 2)
     return condition(ctx, node).value
 
 
@@ -298,7 +214,7 @@ def isinstance_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Exp
 def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``min`` and ``max``, of several arguments or of a list."""
     name = node.func.id if isinstance(node.func, tree.Name) else "min"
-    given = _keywords(ctx, node, "default", "key")
+    given = keywords_of(ctx, node, "default", "key")
     key = given.get("key")
     if key is not None and isinstance(key, tree.Constant) and key.value is None:
         key = None
@@ -306,6 +222,9 @@ def min_max(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         allow_any_order(ctx, *node.args)
     if not node.args:
         raise ctx.refuse(node.span, f"`{name}` takes at least one argument")
+    if any(isinstance(arg, tree.Starred) for arg in node.args):
+        whole = tree.Call(node.func, (tree.List(node.args, tree.LOAD, node.span),), node.keywords, node.span)
+        return ctx.expr(whole, expected)
     if len(node.args) == 1:
         return _least_of_list(ctx, name, node, given.get("default"), key)
     if key is not None:
@@ -366,7 +285,7 @@ def _least_of_list(
 @builtin("sorted")
 def sorted_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``sorted(items, reverse=…)``."""
-    given = _keywords(ctx, node, "reverse", "key")
+    given = keywords_of(ctx, node, "reverse", "key")
     if len(node.args) != 1:
         raise ctx.refuse(node.span, f"`sorted` takes 1 argument, not {len(node.args)}")
     if "key" not in given:
@@ -400,7 +319,7 @@ def sort_list(ctx: Context, receiver: hir.Expr, node: tree.Call) -> hir.Expr | N
 @builtin("sum")
 def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``sum(items, start)``."""
-    given = _keywords(ctx, node, "start")
+    given = keywords_of(ctx, node, "start")
     if not 1 <= len(node.args) <= 2:
         raise ctx.refuse(node.span, f"`sum` takes 1 or 2 arguments, not {len(node.args)}")
     allow_any_order(ctx, node.args[0])
@@ -467,7 +386,7 @@ def _loop_over(
 def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``any(items)`` and ``all(items)``, which stop at the first item that decides."""
     name = node.func.id if isinstance(node.func, tree.Name) else "any"
-    (arg,) = _plain_args(ctx, node, 1, 1)
+    (arg,) = plain_args(ctx, node, 1, 1)
     decisive = name == "any"
     allow_any_order(ctx, arg)
     result = ctx.temp(BOOL)
@@ -574,7 +493,17 @@ def _one_value(ctx: Context, item: Element, span: Span) -> hir.Expr:
 @builtin("range")
 def range_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """A range where a value is wanted."""
-    raise ctx.later(node.span, "`range` as a value", "write `list(range(…))`, or use it in a `for`")
+    args = plain_args(ctx, node, 1, 3)
+    values = [
+        coerce(ctx, value, INT, arg.span)
+        for value, arg in zip(ctx.attempt((arg, INT) for arg in args), args, strict=True)
+    ]
+    if len(values) == 1:
+        values = [hir.Const(INT, 0), *values]
+    bounds = [*values, *([hir.Const(INT, 1)] if len(values) == 2 else [])]
+    decl = ctx.world.library_symbol("krait.range", "range")
+    assert isinstance(decl, ClassDecl)
+    return ctx.library("krait.range", "new_range", bounds, ClassType(decl), node.span)
 
 
 @builtin("super")
@@ -586,7 +515,7 @@ def super_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("tuple")
 def tuple_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``tuple(items)``: of any length, unless it is given a tuple."""
-    args = _plain_args(ctx, node, 0, 1)
+    args = plain_args(ctx, node, 0, 1)
     if not args:
         return ctx.expr(tree.Tuple((), tree.LOAD, node.span), expected)
     wanted = prune(expected) if expected is not None else None
@@ -618,7 +547,7 @@ def convert(ctx: Context, decl: ClassDecl, node: tree.Call, expected: Type | Non
 
 @conversion("str")
 def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    args = _plain_args(ctx, node, 0, 3)
+    args = plain_args(ctx, node, 0, 3)
     if not args:
         return hir.Text(ctx.world.str_type, "")
     if len(args) > 1:
@@ -628,13 +557,13 @@ def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 @conversion("bool")
 def _to_bool(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    args = _plain_args(ctx, node, 0, 1)
+    args = plain_args(ctx, node, 0, 1)
     return truth(ctx, ctx.expr(args[0]), args[0].span) if args else hir.Const(BOOL, False)
 
 
 @conversion("int")
 def _to_int(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    given = _keywords(ctx, node, "base")
+    given = keywords_of(ctx, node, "base")
     if len(node.args) > 2:
         raise ctx.refuse(node.span, f"`int` takes at most 2 arguments, not {len(node.args)}")
     if not node.args:
@@ -660,7 +589,7 @@ def _to_int(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 @conversion("float")
 def _to_float(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    args = _plain_args(ctx, node, 0, 1)
+    args = plain_args(ctx, node, 0, 1)
     if not args:
         return hir.Const(FLOAT, 0.0)
     value = ctx.expr(args[0])
@@ -689,7 +618,7 @@ def _no_number(ctx: Context, name: str, t: Type, span: Span) -> Refusal:
 
 @conversion("list")
 def _to_list(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    args = _plain_args(ctx, node, 0, 1)
+    args = plain_args(ctx, node, 0, 1)
     if not args:
         return ctx.expr(tree.List((), tree.LOAD, node.span), expected)
     value, is_new = gather(ctx, args[0], node.span, expected)

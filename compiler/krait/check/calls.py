@@ -6,21 +6,20 @@ defaults filled in; the type parameters of generic functions are inferred from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.annotations import Annotations
+from krait.check.arguments import check_arguments, in_order, match_arguments
 from krait.check.attributes import no_attribute, read_attribute
-from krait.check.builtins import BUILTINS, convert, list_of_items, sort_list
-from krait.check.byteslike import fitted_bytes
+from krait.check.builtins import BUILTINS, convert, sort_list
 from krait.check.classes import class_named, set_defaults
-from krait.check.coerce import coerce, to_float
+from krait.check.coerce import coerce
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
-from krait.check.mappings import dict_from_keys, dict_method, dict_of_items, is_dict
+from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean
 from krait.check.records import record_method
 from krait.check.scopes import (
@@ -34,13 +33,12 @@ from krait.check.scopes import (
 )
 from krait.check.sets import set_method
 from krait.check.signatures import declared_fields, signature
+from krait.check.spread import spread
 from krait.check.templates import format_call
-from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
     F32,
     FIXED,
-    FLOAT,
     INT,
     NEVER,
     NONE,
@@ -49,16 +47,12 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Infer,
-    Instance,
     Intrinsic,
     Local,
     NamedType,
-    Parameter,
     Primitive,
-    Signature,
     Symbol,
     Type,
-    TypeParam,
     Union,
     ancestor,
     base_of,
@@ -69,17 +63,13 @@ from krait.check.types import (
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
-from krait.check.world import Refusal
-from krait.diagnostics import Note, Span
 from krait.syntax import tree
 
 
 @expression(tree.Call)
 def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``func(args)``."""
-    for item in (*node.args, *node.keywords):
-        if isinstance(item, tree.Starred) or (isinstance(item, tree.keyword) and item.arg is None):
-            raise ctx.later(item.span, "`*` and `**` arguments", "write the arguments out")
+    node = spread(ctx, node)
     match node.func:
         case tree.Name(id=name) if name in ctx.classes:
             return construct(ctx, ctx.classes[name].decl, node, ctx.classes[name].args, expected)
@@ -363,14 +353,6 @@ def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassTyp
 # --- functions -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Given:
-    """An argument and the parameter that it is for."""
-
-    param: Parameter
-    node: tree.expr
-
-
 def call_function(
     ctx: Context,
     decl: FunctionDecl,
@@ -396,152 +378,16 @@ def call_function(
             )
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
-    given = _match(ctx, decl, sig, node)
-    checked = _arguments(ctx, decl, given, env)
+    given = match_arguments(ctx, decl, sig, node)
+    checked = check_arguments(ctx, decl, given, env)
     result = substitute(sig.result, env)
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)
     held: hir.Block = []
     if receiver is not None and (decl.closure is not None or [item.param for item in given] != list(sig.params)):
         held, receiver = ctx.hold(receiver)
-    before, values = _in_order(ctx, decl, sig, given, checked, env, receiver)
+    before, values = in_order(ctx, decl, sig, given, checked, env, receiver)
     before = [*held, *before]
     args = values if receiver is None else [receiver, *values]
     made = ctx.call(instance, args, result, node.span, virtual=virtual)
     return hir.Let(result, before, made) if before else made
-
-
-def _match(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) -> list[_Given]:
-    """Find the parameter of each argument, in the order of the arguments."""
-    positional = [param for param in sig.params if not param.keyword_only and not param.variadic]
-    rest = next((param for param in sig.params if param.variadic), None)
-    name = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
-    kind = "positional " if any(param.keyword_only for param in sig.params) else ""
-    notes = [Note(f"`{name}` is defined here", _heading(decl))] if decl.module is ctx.module else []
-    if len(node.args) > len(positional) and rest is None:
-        extra = node.args[len(positional)].span.to(node.args[-1].span)
-        raise ctx.refuse(
-            extra,
-            f"`{name}` takes {_count(len(positional), kind)}, but {len(node.args)} are given",
-            label="too many",
-            notes=notes,
-        )
-    given = [_Given(param, value) for param, value in zip(positional, node.args, strict=False)]
-    if rest is not None:
-        given.append(_Given(rest, tree.Tuple(node.args[len(positional) :], tree.LOAD, node.span)))
-    by_name = {param.name: param for param in sig.params if not param.positional_only}
-    for keyword in node.keywords:
-        param = by_name.get(keyword.arg or "")
-        if param is None:
-            raise ctx.refuse(
-                keyword.span,
-                f"`{name}` has no parameter `{keyword.arg}`",
-                *did_you_mean(keyword.arg or "", by_name),
-                notes=notes,
-            )
-        if any(item.param is param for item in given):
-            raise ctx.refuse(keyword.span, f"`{keyword.arg}` is given twice")
-        given.append(_Given(param, keyword.value))
-    missing = [
-        param.name for param in sig.params if param.default is None and not any(item.param is param for item in given)
-    ]
-    if missing:
-        listed = ", ".join(f"`{item}`" for item in missing)
-        raise ctx.refuse(
-            node.span, f"missing argument{'s' if len(missing) > 1 else ''} {listed} of `{name}`", notes=notes
-        )
-    return given
-
-
-def _heading(decl: FunctionDecl) -> Span:
-    """The span of ``def name``."""
-    start = decl.node.span
-    return Span(start.start_line, start.start_col, start.start_line, start.start_col + len("def ") + len(decl.name))
-
-
-def _count(number: int, positional: str) -> str:
-    return f"{number} {positional}argument{'' if number == 1 else 's'}"
-
-
-def _arguments(
-    ctx: Context, decl: FunctionDecl, given: Sequence[_Given], env: Mapping[TypeParam, Type]
-) -> list[hir.Expr]:
-    checked: list[hir.Expr] = []
-    failed: Refusal | None = None
-    for item in given:
-        wanted = substitute(item.param.type, env)
-        if item.param.item is not None and isinstance(item.node, tree.Tuple):
-            unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
-        note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
-        try:
-            value = _argument(ctx, decl, item, wanted)
-            checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
-        except Refusal as refusal:
-            failed = failed or refusal
-    if failed is not None:
-        raise failed
-    return checked
-
-
-def _argument(ctx: Context, decl: FunctionDecl, item: _Given, wanted: Type) -> hir.Expr:
-    """Return an argument. Functions of the library take more than their parameters say.
-
-    They use up at once what CPython lets be any iterable (``str.join``, ``list.extend``), so a list of it will do; and
-    what they compute from a float does not show whether an int was given for it.
-    """
-    if not decl.module.library or ctx.module.library:
-        return ctx.expr(item.node, wanted)
-    t = prune(wanted)
-    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
-        return list_of_items(ctx, item.node, item.node.span, wanted)
-    if is_dict(ctx, t):
-        return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
-    value = fitted_bytes(ctx, decl, ctx.expr(item.node, wanted), wanted, item.node.span)
-    return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
-
-
-def _in_order(
-    ctx: Context,
-    decl: FunctionDecl,
-    sig: Signature,
-    given: Sequence[_Given],
-    checked: Sequence[hir.Expr],
-    env: Mapping[TypeParam, Type],
-    receiver: hir.Expr | None,
-) -> tuple[hir.Block, list[hir.Expr]]:
-    """Return the values in the order of the parameters.
-
-    Where the arguments stand in another order, statements that evaluate them first come along.
-    """
-    order = [item.param for item in given]
-    wanted = [param for param in sig.params if param in order]
-    before: hir.Block = []
-    values = list(checked)
-    if order != wanted:
-        for index, value in enumerate(values):
-            held, values[index] = ctx.hold(value)
-            before += held
-    by_param = {id(param): value for param, value in zip(order, values, strict=True)}
-    return before, [
-        by_param[id(param)] if id(param) in by_param else _default(ctx, receiver, param, env)
-        for param in sig.params
-    ]
-
-
-def default_value(ctx: Context, param: Parameter) -> hir.Expr:
-    """Return the default of a parameter of a function of a module."""
-    return _default(ctx, None, param, {})
-
-
-def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
-    """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
-    assert param.default is not None
-    t = substitute(param.type, env)
-    if param.factory is not None and param.factory.owner is not None:
-        args = tuple(env[own] for own in param.factory.owner.type_params)
-        return ctx.call(Instance(param.factory, args), [], t, param.span)
-    if param.default_field is not None and receiver is not None:
-        return hir.FieldGet(t, receiver, param.default_field)
-    if param.default_var is not None:
-        return hir.GlobalGet(t, param.default_var)
-    return coerce(ctx, ctx.expr(param.default, t), t, param.span)

@@ -18,6 +18,7 @@ from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.scopes import read_name
+from krait.check.spread import spread
 from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
@@ -128,9 +129,8 @@ def tuple_display(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.
             parts = wanted.args
         elif isinstance(wanted, ClassType) and is_vector(wanted.decl):
             parts = wanted.args * len(node.elts)
-    for item in node.elts:
-        if isinstance(item, tree.Starred):
-            raise ctx.later(item.span, "`*` in a tuple", "name the items")
+    if any(isinstance(item, tree.Starred) for item in node.elts):
+        return _starred_tuple(ctx, node, expected)
     values = ctx.attempt(zip(node.elts, parts, strict=True))
     for index, (value, part) in enumerate(zip(values, parts, strict=True)):
         if part is not None:
@@ -138,6 +138,19 @@ def tuple_display(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.
         elif prune(value.type) is NONE:
             values[index] = coerce(ctx, value, Infer(), node.elts[index].span)
     return make_tuple(ctx, values, node.span)
+
+
+def _starred_tuple(ctx: Context, node: tree.Tuple, expected: Type | None) -> hir.Expr:
+    """``a, *b``: of known length if all that is taken apart is; else a tuple of any length."""
+    made = spread(ctx, tree.Call(tree.Name("tuple", tree.LOAD, node.span), node.elts, (), node.span))
+    if not any(isinstance(item, tree.Starred) for item in made.args):
+        return ctx.expr(tree.Tuple(made.args, tree.LOAD, node.span), expected)
+    wanted = wanted_class(expected, ctx.world.vector_type(INT).decl)
+    item = wanted.args[0] if wanted is not None else Infer()
+    items = ctx.expr(tree.List(made.args, tree.LOAD, node.span), ctx.world.list_type(item))
+    t = prune(items.type)
+    assert isinstance(t, ClassType)
+    return ctx.library("krait.tuple", "tuple_of_list", [items], ctx.world.vector_type(t.args[0]), node.span, t.args[0])
 
 
 @expression(tree.ListComp)

@@ -103,7 +103,11 @@ def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: 
         types = [param.type for param in sig.params if not param.keyword_only and not param.variadic]
         plain = not decl.all_type_params
         if wanted is None:
-            required = [param.type for param in sig.params if param.default is None and not param.variadic]
+            required = [
+                param.type
+                for param in sig.params
+                if param.default is None and not param.variadic and not param.keywords
+            ]
             wanted = FunctionType(tuple(required if plain else (Infer() for _ in required)), Infer())
         elif plain:
             for own, given in zip(wanted.params, types, strict=False):

@@ -521,6 +521,8 @@ def _enumerate(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pl
 def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
     if node.keywords or not args:
         raise ctx.later(node.span, "keyword arguments of `zip`", "compare the lengths first")
+    if any(isinstance(arg, tree.Starred) for arg in args):
+        return _zip_of_rows(ctx, node, args)
     parts = [plan(ctx, arg) for arg in args]
     items = tuple(part.item for part in parts)
     setup = [statement for part in parts for statement in part.setup]
@@ -532,6 +534,19 @@ def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
         test = hir.Conditional(BOOL, part.test, test, hir.Const(BOOL, False))
     step = [statement for part in parts for statement in part.step]
     return Plan(items, test, setup, step)
+
+
+def _zip_of_rows(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
+    """``zip(*rows)``: the columns, as tuples of any length."""
+    rows = ctx.expr(tree.Call(tree.Name("list", tree.LOAD, node.span), (tree.List(args, tree.LOAD, node.span),), (),
+                              node.span))  # fmt: skip
+    t = prune(rows.type)
+    row = prune(t.args[0]) if isinstance(t, ClassType) else t
+    if not isinstance(row, ClassType) or row.decl is not ctx.world.list_type(INT).decl:
+        raise ctx.later(node.span, f"`zip(*…)` of things of the type `{row}`", "make lists of them")
+    columns = ctx.world.list_type(ctx.world.vector_type(row.args[0]))
+    made = ctx.library("krait.tuple", "columns_of", [rows], columns, node.span, row.args[0])
+    return _value_plan(ctx, made, node.span)
 
 
 def _in_turn(parts: Sequence[Plan]) -> hir.Expr:

@@ -24,6 +24,7 @@ from krait.check import (  # noqa: F401
     matching,
     octets,
     operators,
+    printing,
     statements,
 )
 from krait.check.annotations import Annotations

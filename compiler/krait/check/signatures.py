@@ -75,10 +75,6 @@ class _Signatures:
     def work_out(self) -> Signature:
         arguments = self.decl.node.args
         leaves = self.decl.name == "__exit__" and self.decl.kind == "method"
-        if arguments.kwarg is not None and not leaves:
-            raise self.annotations.refuse(
-                arguments.kwarg.span, "not yet part of Krait: `**kwargs` parameters", "take a `dict`"
-            )
         positional = [*arguments.posonlyargs, *arguments.args]
         defaults: dict[str, tree.expr] = {}
         for arg, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
@@ -99,6 +95,10 @@ class _Signatures:
         if arguments.vararg is not None:
             params.append(self.variadic(arguments.vararg))
         params += [self.parameter(arg, defaults, True, False) for arg in arguments.kwonlyargs]
+        if arguments.kwarg is not None:
+            parameter = self.parameter(arguments.kwarg, {}, True, False)
+            parameter.type, parameter.keywords = self.world.dict_type(self.world.str_type, parameter.type), True
+            params.append(parameter)
         return Signature(tuple(params), self.result())
 
     def variadic(self, arg: tree.arg) -> Parameter:

@@ -1,0 +1,198 @@
+"""The arguments of calls, and the parameters that they are for.
+
+In: call syntax and a signature. Out: for each argument its parameter; checked values in the order of the parameters,
+evaluated in the order in which they stand, with defaults filled in. What follows a star is taken apart, or gathered
+into the tuple of ``*args``; what has no parameter of its name goes into the dict of ``**kwargs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from krait.check import hir
+from krait.check.builtins import list_of_items
+from krait.check.byteslike import fitted_bytes
+from krait.check.coerce import coerce, to_float
+from krait.check.context import Context
+from krait.check.mappings import dict_of_items, is_dict
+from krait.check.names import did_you_mean
+from krait.check.tuples import tuple_type
+from krait.check.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    ClassType,
+    FunctionDecl,
+    Instance,
+    Parameter,
+    Signature,
+    Type,
+    TypeParam,
+    prune,
+    substitute,
+    unify,
+)
+from krait.check.world import Refusal
+from krait.diagnostics import Note, Span
+from krait.syntax import tree
+
+
+@dataclass(slots=True)
+class Given:
+    """An argument and the parameter that it is for."""
+
+    param: Parameter
+    node: tree.expr
+
+
+def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree.Call) -> list[Given]:
+    """Find the parameter of each argument, in the order of the arguments."""
+    positional = [param for param in sig.params if not param.keyword_only and not param.variadic]
+    rest = next((param for param in sig.params if param.variadic), None)
+    others = next((param for param in sig.params if param.keywords), None)
+    name = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
+    kind = "positional " if any(param.keyword_only for param in sig.params) else ""
+    notes = [Note(f"`{name}` is defined here", _heading(decl))] if decl.module is ctx.module else []
+    if len(node.args) > len(positional) and rest is None:
+        extra = node.args[len(positional)].span.to(node.args[-1].span)
+        raise ctx.refuse(
+            extra,
+            f"`{name}` takes {_count(len(positional), kind)}, but {len(node.args)} are given",
+            label="too many",
+            notes=notes,
+        )
+    for arg in node.args if rest is None else node.args[: len(positional)]:
+        if isinstance(arg, tree.Starred):
+            raise ctx.later(arg.span, "`*` before an argument of any length", "write the arguments out")
+    given = [Given(param, value) for param, value in zip(positional, node.args, strict=False)]
+    if rest is not None:
+        given.append(Given(rest, tree.Tuple(node.args[len(positional) :], tree.LOAD, node.span)))
+    by_name = {param.name: param for param in sig.params if not param.positional_only and not param.keywords}
+    extra_keywords: list[tree.keyword] = []
+    for keyword in node.keywords:
+        param = by_name.get(keyword.arg or "")
+        if param is None and others is not None:
+            extra_keywords.append(keyword)
+            continue
+        if keyword.arg is None:
+            raise ctx.later(keyword.span, "`**` before an argument", "write the arguments out")
+        if param is None:
+            raise ctx.refuse(
+                keyword.span,
+                f"`{name}` has no parameter `{keyword.arg}`",
+                *did_you_mean(keyword.arg or "", by_name),
+                notes=notes,
+            )
+        if any(item.param is param for item in given):
+            raise ctx.refuse(keyword.span, f"`{keyword.arg}` is given twice")
+        given.append(Given(param, keyword.value))
+    if others is not None:
+        keys = tuple(None if part.arg is None else tree.Constant(part.arg, part.span) for part in extra_keywords)
+        given.append(Given(others, tree.Dict(keys, tuple(part.value for part in extra_keywords), node.span)))
+    missing = [
+        param.name for param in sig.params if param.default is None and not any(item.param is param for item in given)
+    ]
+    if missing:
+        listed = ", ".join(f"`{item}`" for item in missing)
+        raise ctx.refuse(
+            node.span, f"missing argument{'s' if len(missing) > 1 else ''} {listed} of `{name}`", notes=notes
+        )
+    return given
+
+
+def _heading(decl: FunctionDecl) -> Span:
+    """The span of ``def name``."""
+    start = decl.node.span
+    return Span(start.start_line, start.start_col, start.start_line, start.start_col + len("def ") + len(decl.name))
+
+
+def _count(number: int, positional: str) -> str:
+    return f"{number} {positional}argument{'' if number == 1 else 's'}"
+
+
+def check_arguments(
+    ctx: Context, decl: FunctionDecl, given: Sequence[Given], env: Mapping[TypeParam, Type]
+) -> list[hir.Expr]:
+    """Return the values of arguments, each as the type of its parameter."""
+    checked: list[hir.Expr] = []
+    failed: Refusal | None = None
+    for item in given:
+        wanted = substitute(item.param.type, env)
+        if item.param.item is not None and isinstance(item.node, tree.Tuple):
+            if not item.node.elts or any(isinstance(part, tree.Starred) for part in item.node.elts):
+                unify(wanted, ctx.world.vector_type(substitute(item.param.item, env)))
+            unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
+        note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
+        try:
+            value = _argument(ctx, decl, item, wanted)
+            checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
+        except Refusal as refusal:
+            failed = failed or refusal
+    if failed is not None:
+        raise failed
+    return checked
+
+
+def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hir.Expr:
+    """Return an argument. Functions of the library take more than their parameters say.
+
+    They use up at once what CPython lets be any iterable (``str.join``, ``list.extend``), so a list of it will do; and
+    what they compute from a float does not show whether an int was given for it.
+    """
+    if not decl.module.library or ctx.module.library:
+        return ctx.expr(item.node, wanted)
+    t = prune(wanted)
+    if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
+        return list_of_items(ctx, item.node, item.node.span, wanted)
+    if is_dict(ctx, t):
+        return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
+    value = fitted_bytes(ctx, decl, ctx.expr(item.node, wanted), wanted, item.node.span)
+    return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
+
+
+def in_order(
+    ctx: Context,
+    decl: FunctionDecl,
+    sig: Signature,
+    given: Sequence[Given],
+    checked: Sequence[hir.Expr],
+    env: Mapping[TypeParam, Type],
+    receiver: hir.Expr | None,
+) -> tuple[hir.Block, list[hir.Expr]]:
+    """Return the values in the order of the parameters.
+
+    Where the arguments stand in another order, statements that evaluate them first come along.
+    """
+    order = [item.param for item in given]
+    wanted = [param for param in sig.params if param in order]
+    before: hir.Block = []
+    values = list(checked)
+    if order != wanted:
+        for index, value in enumerate(values):
+            held, values[index] = ctx.hold(value)
+            before += held
+    by_param = {id(param): value for param, value in zip(order, values, strict=True)}
+    return before, [
+        by_param[id(param)] if id(param) in by_param else _default(ctx, receiver, param, env)
+        for param in sig.params
+    ]
+
+
+def default_value(ctx: Context, param: Parameter) -> hir.Expr:
+    """Return the default of a parameter of a function of a module."""
+    return _default(ctx, None, param, {})
+
+
+def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Mapping[TypeParam, Type]) -> hir.Expr:
+    """Return the default of a parameter: a constant, or what was computed when ``def`` ran."""
+    assert param.default is not None
+    t = substitute(param.type, env)
+    if param.factory is not None and param.factory.owner is not None:
+        args = tuple(env[own] for own in param.factory.owner.type_params)
+        return ctx.call(Instance(param.factory, args), [], t, param.span)
+    if param.default_field is not None and receiver is not None:
+        return hir.FieldGet(t, receiver, param.default_field)
+    if param.default_var is not None:
+        return hir.GlobalGet(t, param.default_var)
+    return coerce(ctx, ctx.expr(param.default, t), t, param.span)
