@@ -17,6 +17,8 @@ from krait.check.coerce import coerce, to_float
 from krait.check.context import Context
 from krait.check.mappings import dict_of_items, is_dict
 from krait.check.names import did_you_mean
+from krait.check.promoted import promoted, takes_ints
+from krait.check.signatures import signature
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
@@ -113,10 +115,11 @@ def _count(number: int, positional: str) -> str:
 
 def check_arguments(
     ctx: Context, decl: FunctionDecl, given: Sequence[Given], env: Mapping[TypeParam, Type]
-) -> list[hir.Expr]:
-    """Return the values of arguments, each as the type of its parameter."""
+) -> tuple[FunctionDecl, list[hir.Expr]]:
+    """Return the values of arguments, each as the type of its parameter, and the function that takes them."""
     checked: list[hir.Expr] = []
     failed: Refusal | None = None
+    ints: dict[str, int] = {}
     for item in given:
         wanted = substitute(item.param.type, env)
         if item.param.item is not None and isinstance(item.node, tree.Tuple):
@@ -126,12 +129,25 @@ def check_arguments(
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         try:
             value = _argument(ctx, decl, item, wanted)
+            if prune(wanted) is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
+                ints[item.param.name] = len(checked)
+                checked.append(value)
+                continue
             checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
         except Refusal as refusal:
             failed = failed or refusal
     if failed is not None:
         raise failed
-    return checked
+    variant = promoted(ctx, decl, frozenset(ints)) if ints else decl
+    if variant is not None:
+        for param in signature(ctx.world, variant).params if ints else ():
+            if param.name in ints:
+                place = ints[param.name]
+                checked[place] = coerce(ctx, checked[place], param.type, given[place].node.span)
+        return variant, checked
+    item = given[min(ints.values())]
+    note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
+    return decl, [coerce(ctx, checked[min(ints.values())], FLOAT, item.node.span, note=note)]
 
 
 def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hir.Expr:

@@ -17,6 +17,7 @@ from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
+from krait.check.exceptions import argument_keeping, exception_arguments, keeps_arguments
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method
@@ -47,6 +48,7 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Infer,
+    Instance,
     Intrinsic,
     Local,
     NamedType,
@@ -315,6 +317,9 @@ def construct(
     made = hir.New(t, None, node.span.start_line)
     init = decl.find_method("__init__")
     body: hir.Block = [hir.Assign(ctx.line, local, made)]
+    if init is not None and keeps_arguments(ctx, decl, init):
+        node, first = argument_keeping(ctx, init, node, hir.LocalGet(t, local))
+        body += first
     fields = declared_fields(ctx.world, t) if not decl.module.library else {}
     body += set_defaults(ctx, hir.LocalGet(t, local), t, fields, node.span)
     if init is not None:
@@ -378,8 +383,11 @@ def call_function(
             )
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
+    node = exception_arguments(ctx, decl, node)
     given = match_arguments(ctx, decl, sig, node)
-    checked = check_arguments(ctx, decl, given, env)
+    taker, checked = check_arguments(ctx, decl, given, env)
+    if taker is not decl:
+        instance = Instance(taker)
     result = substitute(sig.result, env)
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)

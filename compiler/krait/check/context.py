@@ -298,7 +298,7 @@ class Context:
         init = cls.decl.find_method("__init__")
         assert init is not None
         made = hir.New(cls, None, span.start_line)
-        call = self.call(Instance(init), [hir.LocalGet(cls, local), argument], NONE, span)
+        call = self.call(Instance(init), [hir.LocalGet(cls, local), argument, hir.Const(given, None)], NONE, span)
         body: hir.Block = [hir.Assign(self.line, local, made), hir.Evaluate(self.line, call)]
         return hir.Let(cls, body, hir.LocalGet(cls, local))
 

@@ -11,11 +11,24 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.classes import class_named
+from krait.check.coerce import coerce
 from krait.check.context import Context, Finally, statement
 from krait.check.flow import Flow, join
 from krait.check.names import scan
 from krait.check.scopes import find
-from krait.check.types import BOOL, INT, NONE, ClassDecl, ClassType, Local, Type, prune
+from krait.check.types import (
+    BOOL,
+    INT,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Instance,
+    Local,
+    Type,
+    optional,
+    prune,
+)
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -50,13 +63,98 @@ def raise_(ctx: Context, node: tree.Raise) -> None:
             'write `raise ValueError("…")`, for example',
             label="exceptions derive from BaseException",
         )
-    if node.cause is not None and not (isinstance(node.cause, tree.Constant) and node.cause.value is None):
-        held, value = ctx.hold(value)
-        for part in held:
-            ctx.emit(part)
-        ctx.emit(hir.Evaluate(line, ctx.expr(node.cause)))
+    if node.cause is not None:
+        value = _with_cause(ctx, value, node.cause)
     ctx.emit(hir.Raise(line, value))
     ctx.flow = ctx.flow.stop()
+
+
+def _with_cause(ctx: Context, value: hir.Expr, node: tree.expr) -> hir.Expr:
+    """Return the exception of ``raise value from node``, which then knows its cause."""
+    base = ctx.world.library_class("BaseException")
+    held, kept = ctx.hold(value)
+    for part in held:
+        ctx.emit(part)
+    if isinstance(node, tree.Name) and node.id not in ctx.scope and isinstance(ctx.lookup(node.id), ClassDecl):
+        node = tree.Call(node, (), (), node.span)
+    cause = coerce(ctx, ctx.expr(node), optional(base), node.span)
+    ctx.emit(hir.FieldSet(ctx.line, hir.Cast(base, kept), "cause", cause))
+    return kept
+
+
+def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.Call:
+    """Return the call of the ``__init__`` of a built-in exception with its arguments as texts, evaluated here."""
+    owner = decl.owner
+    is_own = decl.name == "__init__" and owner is not None and owner.module.library and ctx.world.is_exception(owner)
+    if not is_own or owner is None or not node.args or node.keywords or ctx.module.library:
+        return node
+    span = node.span
+    several = len(node.args) > 1
+    if several and any(base.name == "OSError" for base in owner.mro()):
+        raise ctx.later(span, f"`{owner.name}` with several arguments", "give it one text")
+    value = ctx.expr(tree.Tuple(node.args, tree.LOAD, span) if several else node.args[0])
+    local = Local(f"$argument{len(ctx.function.locals)}", value.type, stable=True)
+    if prune(value.type) is NONE:
+        ctx.emit(hir.Evaluate(ctx.line, value))
+        text = tree.Constant("None", span)
+        return tree.Call(node.func, (text, tree.Constant("(None)", span)), (), span)
+    ctx.function.locals.append(local)
+    ctx.emit(hir.Assign(ctx.line, local, value))
+    ctx.scope[local.name] = local
+    ctx.flow = ctx.flow.bind(local)
+    name = tree.Name(local.name, tree.LOAD, span)
+    t = prune(value.type)
+    if t == ctx.world.str_type:
+        return tree.Call(node.func, (name,), (), span)
+    shown = tree.FormattedValue(name, ord("r"), None, span)
+    if several:
+        return tree.Call(node.func, (tree.JoinedStr((shown,), span),) * 2, (), span)
+    parts = (tree.Constant("(", span), shown, tree.Constant(")", span))
+    given: tuple[tree.expr, ...] = (tree.JoinedStr((tree.FormattedValue(name, ord("s"), None, span),), span),
+                                    tree.JoinedStr(parts, span))  # fmt: skip
+    if owner.name == "SystemExit" and t is INT:
+        given = (*given, name)
+    return tree.Call(node.func, given, (), span)
+
+
+def keeps_arguments(ctx: Context, decl: ClassDecl, init: FunctionDecl) -> bool:
+    """Return whether an exception has the arguments that its class is called with: ``__init__`` gives it no other."""
+    if decl.module.library or init.module.library or not ctx.world.is_exception(decl):
+        return False
+    for node in init.node.body:
+        match node:
+            case tree.Expr(value=tree.Call(func=tree.Attribute(attr="__init__"))):
+                return False
+            case _:
+                pass
+    return True
+
+
+def argument_keeping(
+    ctx: Context, init: FunctionDecl, node: tree.Call, made: hir.Expr
+) -> tuple[tree.Call, hir.Block]:
+    """Return the call with its arguments in variables, and what gives them to the new exception."""
+    names: list[tree.expr] = []
+    for arg in node.args:
+        if isinstance(arg, tree.Constant):
+            names.append(arg)
+            continue
+        value = ctx.expr(arg)
+        local = Local(f"$argument{len(ctx.function.locals)}", value.type, stable=True)
+        ctx.function.locals.append(local)
+        ctx.emit(hir.Assign(ctx.line, local, value))
+        ctx.scope[local.name] = local
+        ctx.flow = ctx.flow.bind(local)
+        names.append(tree.Name(local.name, tree.LOAD, arg.span))
+    kept = tree.Call(node.func, tuple(names), (), node.span)
+    base = ctx.world.library_class("BaseException")
+    own = base.decl.methods["__init__"]
+    given = exception_arguments(ctx, own, kept)
+    text = optional(ctx.world.str_type)
+    values = [coerce(ctx, ctx.expr(arg), text, arg.span) for arg in given.args]
+    values += [hir.Const(text, None)] * (2 - len(values))
+    call = ctx.call(Instance(own), [hir.Cast(base, made), *values], NONE, node.span)
+    return tree.Call(node.func, tuple(names), node.keywords, node.span), [hir.Evaluate(ctx.line, call)]
 
 
 # --- try … except … else -------------------------------------------------------------------------------------------

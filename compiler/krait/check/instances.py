@@ -279,8 +279,11 @@ class _Check:
             assert isinstance(own, ClassType)
             self.ctx.own_fields = {name: Local(f"self.{name}") for name in declared_fields(self.world, own)}
             later = assigned_fields(own.decl, "__post_init__") if own.decl.data is not None else {}
+            # Objects of exceptions have their arguments before `__init__` runs.
+            inherited = {name for base in own.decl.mro() if self.world.is_exception(base) and base.module.library
+                         for name in declared_fields(self.world, ClassType(base))}  # fmt: skip
             for name, marker in self.ctx.own_fields.items():
-                if own.decl.is_defaulted(name) or name in later:
+                if own.decl.is_defaulted(name) or name in later or name in inherited:
                     self.ctx.flow = self.ctx.flow.bind(marker)
 
     def guard_module(self) -> None:

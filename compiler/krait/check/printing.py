@@ -107,11 +107,12 @@ def sys_exit(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``sys.exit()``, ``sys.exit(status)``, ``sys.exit("text")``."""
     if node.keywords or len(node.args) > 1:
         raise ctx.refuse(node.span, "`sys.exit` takes at most one argument")
-    value: hir.Expr = ctx.expr(node.args[0]) if node.args else hir.Const(INT, 0)
+    value: hir.Expr = ctx.expr(node.args[0]) if node.args else hir.Const(NONE, None)
     t = prune(value.type)
     if t is NONE:
-        value, t = hir.Let(INT, [hir.Evaluate(ctx.line, value)], hir.Const(INT, 0)), INT
-    if t in (INT, BOOL):
+        quietly = ctx.library("krait.exceptions", "exit_quietly", [], NONE, node.span)
+        done: hir.Expr = hir.Let(NONE, [hir.Evaluate(ctx.line, value)], quietly)
+    elif t in (INT, BOOL):
         status = to_int(value) if t is BOOL else value
         done = ctx.library("krait.exceptions", "exit_with_status", [status], NONE, node.span)
     else:

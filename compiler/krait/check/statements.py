@@ -17,7 +17,6 @@ from krait.check.exceptions import leave
 from krait.check.flow import join
 from krait.check.generators import yield_statement
 from krait.check.globals import init_function, is_static
-from krait.check.invoke import text_of
 from krait.check.iteration import enter_loop, for_each
 from krait.check.signatures import signature
 from krait.check.types import (
@@ -240,8 +239,26 @@ def assert_(ctx: Context, node: tree.Assert) -> None:
     ctx.flow = test.false
     message: hir.Expr | None = None
     if node.msg is not None:
-        message = text_of(ctx, ctx.expr(node.msg), "__str__", node.msg.span)
+        with ctx.collect() as before:
+            message = ctx.expr(node.msg)
+        if prune(message.type) != ctx.world.str_type:
+            _assert_with(ctx, node, test)
+            return
+        message = hir.Let(message.type, before, message) if before else message
     failed = ctx.raising("AssertionError", message, node.span)
+    ctx.emit(hir.If(node.span.start_line, test.value, [], failed))
+    ctx.flow = test.true
+
+
+def _assert_with(ctx: Context, node: tree.Assert, test: Condition) -> None:
+    """``assert test, message`` with a message that is no text."""
+    assert node.msg is not None
+    cls = "$AssertionError"
+    ctx.classes[cls] = ctx.world.library_class("AssertionError")
+    ctx.flow = test.false
+    made = tree.Call(tree.Name(cls, tree.LOAD, node.msg.span), (node.msg,), (), node.msg.span)
+    with ctx.collect() as failed:
+        ctx.emit(hir.Raise(node.span.start_line, ctx.expr(made)))
     ctx.emit(hir.If(node.span.start_line, test.value, [], failed))
     ctx.flow = test.true
 

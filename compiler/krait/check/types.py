@@ -437,6 +437,7 @@ class FunctionDecl:
     factories: what makes the defaults of parameters anew for each call.
     open_params: parameters declared as ``object`` or as a protocol, each with the type parameter that stands for it.
     exported: where ``@export`` stands.
+    variants: the same for calls that give ints for the floats of some parameters, None where that will not do.
     """
 
     name: str
@@ -454,6 +455,7 @@ class FunctionDecl:
     factories: dict[str, FunctionDecl] = field(default_factory=dict)
     open_params: dict[str, TypeParam] = field(default_factory=dict)
     exported: Span | None = None
+    variants: dict[frozenset[str], FunctionDecl | None] = field(default_factory=dict)
 
     @property
     def qualified_name(self) -> str:

@@ -195,6 +195,7 @@ class _ModuleEmitter:
         self.move_stack(code, 4)
         code("local.get", 1)
         code("local.get", 0)
+        code("i32.const", 0)
         code("call", self.shared.function_index(init))
         self.move_stack(code, -4)
         code("local.get", 1)
