@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from krait.check import hir
-from krait.check.border import Interfaces, Uncrossable
 from krait.check.arguments import default_value
+from krait.check.border import Interfaces, Uncrossable
 from krait.check.context import Context
 from krait.check.names import Names
 from krait.check.signatures import signature

@@ -33,7 +33,7 @@ def promoted(ctx: Context, decl: FunctionDecl, names: frozenset[str]) -> Functio
         replace(param, type=union((INT, FLOAT)) if param.name in changed else INT) if param.name in names else param
         for param in sig.params
     )
-    made = replace(decl, signature=Signature(params, sig.result), variants={})
+    made = replace(decl, signature=Signature(params, sig.result), variants={}, exported=None)
     decl.variants[names] = made
     if not _is_right(ctx, made):
         decl.variants[names] = None
