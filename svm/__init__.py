@@ -27,12 +27,13 @@ if TYPE_CHECKING:
         MalformedError,
         ModuleError,
         SnapshotError,
+        StoppedError,
         TrapError,
         UncaughtError,
         UsageError,
     )
     from svm.limits import Limits
-    from svm.runtime import Exited, Finished, HostFunction, Outcome, Paused, Task, Trapped
+    from svm.runtime import Exited, Finished, HostFunction, Outcome, Paused, Suspend, Suspended, Task, Trapped
     from svm.snapshot import Guest, Snapshot, Store
 else:
     __getattr__ = lazily(__name__, {
@@ -40,12 +41,14 @@ else:
         "svm.embed": ("Module", "compile", "load"),
         "svm.engines.named": ("ENGINES",),
         "svm.errors": (
-            "Error", "ExhaustionError", "ExitError", "GuestError", "InterfaceError",
-            "InvalidError", "LimitError", "LinkError",
-            "MalformedError", "ModuleError", "SnapshotError", "TrapError", "UncaughtError", "UsageError",
+            "Error", "ExhaustionError", "ExitError", "GuestError", "InterfaceError", "InvalidError", "LimitError",
+            "LinkError", "MalformedError", "ModuleError", "SnapshotError", "StoppedError", "TrapError",
+            "UncaughtError", "UsageError",
         ),
         "svm.limits": ("Limits",),
-        "svm.runtime": ("Exited", "Finished", "HostFunction", "Outcome", "Paused", "Task", "Trapped"),
+        "svm.runtime": (
+            "Exited", "Finished", "HostFunction", "Outcome", "Paused", "Suspend", "Suspended", "Task", "Trapped",
+        ),
         "svm.snapshot": ("Guest", "Snapshot", "Store"),
     })  # fmt: skip
 
@@ -74,7 +77,10 @@ __all__ = [
     "Paused",
     "Snapshot",
     "SnapshotError",
+    "StoppedError",
     "Store",
+    "Suspend",
+    "Suspended",
     "Task",
     "TrapError",
     "Trapped",

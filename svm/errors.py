@@ -25,6 +25,7 @@ __all__ = [
     "ModuleError",
     "Place",
     "SnapshotError",
+    "StoppedError",
     "Traceback",
     "TracebackFrame",
     "TrapError",
@@ -226,6 +227,19 @@ class InterfaceError(GuestError):
     """What a guest handed out is no value of the type that its module's interface promises: only a module that was not
     made by the compiler does so.  The guest is as it was before the call, but for what the call did.
     """
+
+
+class StoppedError(GuestError):
+    """The call has stopped without a result, and can go on: its host asked it to pause, or it waits for an answer.
+
+    reason: "pause" or "suspended".  guest: the `svm.Guest`, whose `task` goes on; where it is the module's start
+    function that has stopped, spawning it raises this, and it is found nowhere else.
+    """
+
+    def __init__(self, message: str, reason: str, traceback: Traceback | None = None, fuel_used: int = 0) -> None:
+        self.reason = reason
+        self.guest: Any = None
+        super().__init__(message, traceback, fuel_used)
 
 
 class UncaughtError(GuestError):

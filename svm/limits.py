@@ -47,7 +47,9 @@ __all__ = [
     "MAX_VALUE_DEPTH",
     "PAGE",
     "Limits",
+    "fuel_amount",
     "parse_size",
+    "seconds_amount",
 ]
 
 PAGE = 65536
@@ -101,6 +103,9 @@ DEFAULT_STACK = 1 << 20
 MAX_STACK = 1 << 30
 """Bytes of a guest's stack of frames."""
 
+_LONGEST = 1e9
+"""Seconds that are as good as no limit, and can be added to any time."""
+
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -117,6 +122,27 @@ def parse_size(text: str | int) -> int:
     if match is None:
         raise UsageError(f"not a size: {text!r} (write bytes, or a number with KiB, MiB or GiB)")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def fuel_amount(fuel: int) -> int:
+    """Check an amount of fuel.  Raises UsageError."""
+    if not isinstance(fuel, int) or not 0 <= fuel < 1 << 62:
+        raise UsageError(f"fuel is a whole number from 0 to 2**62, not {_shown(fuel)}")
+    return fuel
+
+
+def seconds_amount(seconds: float) -> float:
+    """Check a time.  Raises UsageError."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise UsageError(f"seconds are a number from 0, not {_shown(seconds)}")
+    return min(seconds, _LONGEST)
+
+
+def _shown(value: object) -> str:
+    """A value for a message; Python refuses to write very long integers."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    return f"{value!r:.80}"
 
 
 @record

@@ -17,8 +17,9 @@ from svm.runtime.arenas import (
 )
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.guest import Guest
+from svm.runtime.host import Suspend
 from svm.runtime.link import Imports
-from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Trapped
+from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Suspended, Trapped
 from svm.runtime.store import Store, Task
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "Paused",
     "Status",
     "Store",
+    "Suspend",
+    "Suspended",
     "TableInstance",
     "TagInstance",
     "Task",

@@ -31,7 +31,6 @@ __all__ = [
     "Record",
     "Status",
     "Tiers",
-    "host_function_called",
     "traceback",
 ]
 
@@ -65,8 +64,9 @@ class GuestStack(ABC):
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
     and before it calls the host.  reserve: what is left besides.  slice: fuel of the next call's first slice, which
     short calls share, so that its end meets some of them, and shows what is hot.  in_host: how many calls to the host
-    are under way.  interrupted: whether SIGINT came and was not raised yet.  Slots above the running frame's operands
-    are pushed and taken by who calls or is called.
+    are under way.  calling: number of the host function that the innermost of them is of.  interrupted: whether SIGINT
+    came and was not raised yet.  pending: number of the host function whose answer the innermost frame waits for, 0 if
+    it waits for none.  Slots above the running frame's operands are pushed and taken by who calls or is called.
     """
 
     first_slice = 20_000
@@ -79,7 +79,9 @@ class GuestStack(ABC):
         self.reserve = 0
         self.slice = self.first_slice
         self.in_host = 0
+        self.calling = 0
         self.interrupted = False
+        self.pending = 0
 
     @property
     @abstractmethod
@@ -103,8 +105,12 @@ class GuestStack(ABC):
         """Put slots on top: 8 bytes each, little-endian."""
 
     @abstractmethod
+    def peek(self, layout: Struct) -> tuple[Any, ...]:
+        """The slots on top, unpacked as a layout of them has it."""
+
+    @abstractmethod
     def take(self, layout: Struct) -> tuple[Any, ...]:
-        """Take slots from the top, unpacked as a layout of them has it."""
+        """The same, taken away."""
 
     @abstractmethod
     def cut(self, height: int) -> None:
@@ -119,12 +125,25 @@ class GuestStack(ABC):
         """Where a frame of a walk stands; one that waits for a call stands after it."""
 
     @abstractmethod
+    def suspend(self) -> None:
+        """Leave the call of the host function `calling`, which raised, pending."""
+
+    @abstractmethod
     def record(self) -> Record:
-        """The frames of record of a stack that is paused at a safepoint."""
+        """The frames of record of a stack that is paused at a safepoint, or whose innermost frame waits."""
+
+    def mark(self) -> Any:
+        """What a call that is made from here on changes, but for fuel."""
+        return self.height, self.position, self.calling, self.pending
+
+    def back_to(self, mark: Any) -> None:
+        """Have it all again as it was."""
+        height, self.position, self.calling, self.pending = mark
+        self.cut(height)
 
     @abstractmethod
     def restore(self, record: Record) -> None:
-        """Drop all frames, and take up those that a stack, of this or another engine, left at a safepoint."""
+        """Drop all frames, and take up those that a stack, of this or another engine, left."""
 
     # Calls that an engine can make without the runtime
 
@@ -167,10 +186,16 @@ class GuestStack(ABC):
 
 @record
 class Record:
-    """A paused stack in the form that all engines know (`svm.lower.frame`): its slots, and where its last header is."""
+    """A stopped stack in the form that all engines know (`svm.lower.frame`): its slots, and where its last header is.
+
+    pending: number, in the store, of the host function whose answer is awaited, 0 for none.  Then the innermost frame
+    stands after its call, and on top of its operands lie the call's arguments, where its results are to be.  There may
+    be no frame at all (fp -1): arguments of a call that has not begun, or, of a pending one, that the host made itself.
+    """
 
     slots: tuple[int, ...]
     fp: int
+    pending: int = 0
 
 
 class GuestTrap(Exception):
@@ -248,25 +273,10 @@ def traceback(stack: GuestStack) -> Traceback:
     first = deque(enumerate(walk, 1), _SHOWN_FIRST)  # only these are kept: a stack may have millions
     omitted = first[-1][0] - len(first) if first else 0
     shown += [frame for _, frame in first]
-    # The innermost frame stands at its instruction; the others stand after their call.
-    frames = [_frame(stack.arenas, stack.place(frame), after=at > 0) for at, frame in enumerate(shown)]
+    # The innermost frame stands at its instruction, unless it waits; the others stand after their call.
+    waits = stack.pending != 0
+    frames = [_frame(stack.arenas, stack.place(frame), after=at > 0 or waits) for at, frame in enumerate(shown)]
     return Traceback(tuple(reversed(frames)), omitted, _SHOWN_FIRST)
-
-
-def host_function_called(stack: GuestStack) -> str | None:
-    """Name of the host function that the innermost frame calls just now, where one does and its call names it."""
-    frame = next(iter(stack.walk()), None) if stack.in_host else None
-    if frame is None:
-        return None
-    place = stack.place(frame)
-    instance = stack.arenas.instances[place.instance]
-    code = instance.module.function(place.function).code
-    at = bisect_left(code, place.offset, key=lambda item: item.offset)
-    name = code[at].op.name
-    if name != "call":
-        return "?" if name == "call_indirect" else None
-    function: FunctionInstance = instance.functions[code[at].args[0]]
-    return function.name
 
 
 def _frame(arenas: Arenas, place: FramePlace, *, after: bool) -> TracebackFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from svm.errors import ExitError, LimitError, UsageError
+from svm.errors import ExitError, LimitError, StoppedError, UsageError
 from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule
@@ -60,8 +60,8 @@ class Guest:
 
         Where the module's interface has the function, arguments and the result are values of its types, and arguments
         may be given by name.  Else they are numbers, and several results come as a tuple.
-        Raises UsageError for a wrong name or argument, and GuestError where the call does not return, LimitError among
-        them: then `task` is the paused call.
+        Raises UsageError for a wrong name or argument, and GuestError where the call does not return.  LimitError and
+        StoppedError among them leave the call as `task`, to be gone on with.
         """
         prepared = self._prepared.get(name)
         if prepared is None or named:
@@ -93,6 +93,17 @@ class Guest:
             if signature_of(function).direct:
                 known[name] = stack.prepared(function)
         return value
+
+    async def call_async(self, name: str, /, *args: Any, **named: Any) -> Any:
+        """Call an exported function as `call` does, on the thread of asyncio's loop.
+
+        Host functions may be `async def`, or return anything that can be awaited: the guest is suspended until the
+        answer is there, and no thread waits.  The loop has its turn at least every 10 ms.  Raises as `call` does;
+        UsageError while another call of the guest is under way.  What cancelling means: see `Task.run_async`.
+        """
+        task = self.start(name, *args, **named)
+        await task.run_async()
+        return self._finish(task)
 
     def start(self, name: str, /, *args: Any, **named: Any) -> Task:
         """Prepare a call of an exported function; `Task.run` runs it.  Raises UsageError for a wrong name or
@@ -159,15 +170,24 @@ class Guest:
         assert task.outcome is not None
         try:
             return task.finish(task.outcome)
-        except LimitError as error:
+        except (LimitError, StoppedError) as error:
             if self.task is task:
                 error.guest = self
             raise
 
     @property
     def task(self) -> Task | None:
-        """The call that is paused in the guest's store, if there is one."""
+        """The call that is paused or suspended in the guest's store, if there is one."""
         return self.store.task
+
+    def pause(self) -> None:
+        """Have the call that runs stop at its next safepoint, from any thread: its outcome is `Paused("pause")`.
+
+        It takes effect within some 10 ms; what a host function does meanwhile is not cut short, and calls that it makes
+        into the guest come to their end first.  Where no call runs, the next run stops at its first safepoint; a call
+        that is paused already stays so, and asking more than once is asking once.
+        """
+        self.store.pause()
 
     @property
     def engine(self) -> Engine:
@@ -274,7 +294,7 @@ class Guest:
 
     def __repr__(self) -> str:
         name = self.instance.module.module.names.module or "?"
-        state = "closed" if self._closed or self.store.closed else "paused" if self.task else "ready"
+        state = "closed" if self._closed or self.store.closed else self.store.doing
         return f"<Guest {name} on {self.engine.name}, {state}, fuel used {self.fuel_used}>"
 
 

@@ -7,74 +7,42 @@ one thread drives a store at a time, and a call that is paused goes on before an
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
-from svm.errors import (
-    ExhaustionError,
-    ExitError,
-    GuestError,
-    LimitError,
-    Traceback,
-    TrapError,
-    UncaughtError,
-    UsageError,
-)
-from svm.isa import I32, FuncType, TrapKind
-from svm.limits import Limits
-from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
-from svm.runtime.engine import (
-    Engine,
-    GuestStack,
-    GuestThrow,
-    GuestTrap,
-    Record,
-    Status,
-    Tiers,
-    host_function_called,
-    traceback,
-)
-from svm.runtime.fuel import FuelMeter
-from svm.runtime.host import call_host
-from svm.runtime.interrupt import InterruptWatch
-from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Standing, Trapped
-from svm.runtime.values import from_slot, signature_of, slots_of
+from svm.errors import ExitError, Traceback, UsageError
+from svm.limits import Limits, fuel_amount, seconds_amount
+from svm.runtime.arenas import FunctionInstance, Instance
+from svm.runtime.engine import Engine, Record, Status, traceback
+from svm.runtime.failure import cannot_wait, failed, stopped
+from svm.runtime.host import Suspend, Unanswered, answer, answer_raised, call_host, discard
+from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Standing, Suspended, Trapped
+from svm.runtime.shared import Shared
+from svm.runtime.values import signature_of, slots_of
 
 __all__ = ["Store", "Task"]
 
 _SLICE_SECONDS = 0.010
+_TURN_SECONDS = 0.004  # after which a run on an event loop begins no other slice, so that it ends within 10 ms
 _MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
 _MOST_NESTED = 40  # calls into a store from its own host functions, each of which takes some of Python's stack
-_DESCRIBE = "krait:describe_utf8"
-_ASIDE_FUEL = 1_000_000
-_DESCRIBE_BYTES = 65_536
 _OTHER_THREAD = "the guest is driven by another thread; a guest belongs to one thread at a time"
 
 
-class Store:
-    """What guests that are linked together share: limits, fuel, stack, engine, thread."""
+class Store(Shared):
+    """Guests that are linked together, and the calls into them."""
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         """An empty store."""
-        self.limits = limits
-        self.arenas = Arenas(limits)
-        self.arenas.call_aside = self.call_aside
-        self._engine = engine
-        self.stack: GuestStack = engine.new_stack(self.arenas, limits.stack_bytes)
-        self.meter = FuelMeter(self.stack, limits.fuel)
-        self.watch = InterruptWatch(self.stack)
-        self.closed = False
+        super().__init__(engine, limits)
         self.tasks: list[Task] = []
-        """Calls under way: one that is paused, or that runs and those that its host functions made, outermost first."""
-        self._lock = threading.RLock()
-        self._held = 0
-
-    # Calls
+        """Calls under way: one that has stopped, or that runs and those that its host functions made; outermost first.
+        """
+        self.pausing = False
 
     def call(self, function: FunctionInstance, *args: Any) -> Any:
         """Call a function of the store and return its result: None, one value, or a tuple of values.
@@ -95,15 +63,37 @@ class Store:
 
     @property
     def task(self) -> Task | None:
-        """The call that is paused, if there is one."""
+        """The call that is paused or suspended, if there is one."""
         if not self.tasks and self.stack.busy:
             self._in_own_call()
         return self.tasks[-1] if self.tasks else None
 
     @property
-    def running(self) -> bool:
-        """Whether some thread drives it just now."""
-        return self._held > 0 or self.stack.busy != 0
+    def doing(self) -> str:
+        """In a word or two, what it does: "ready", "running", "paused", …"""
+        task = self.tasks[-1] if self.tasks else None
+        outcome = None if task is None else task.outcome
+        if self.running or (task is not None and task.awaited and not isinstance(outcome, Suspended)):
+            return "running"
+        if isinstance(outcome, Suspended):
+            return f"waiting for {outcome.function!r}"
+        return f"paused ({outcome.reason})" if isinstance(outcome, Paused) else "ready"
+
+    def pause(self) -> None:
+        """Have the call that runs stop at its next safepoint, from any thread: its outcome is `Paused("pause")`.
+
+        It takes effect within some 10 ms; what a host function does meanwhile is not cut short, and calls that it makes
+        into the guest come to their end first.  Where no call runs, the next run stops at its first safepoint; a call
+        that is paused already stays so, and asking more than once is asking once.
+        """
+        task = self.tasks[0] if self.tasks else None
+        if self.running or task is None or not isinstance(task.outcome, Paused) or task.awaited:
+            self.pausing = True
+            stack = self.stack
+            if stack.busy:
+                stack.watch()
+            else:
+                stack.set_ready(0)
 
     @property
     def engine(self) -> Engine:
@@ -113,75 +103,29 @@ class Store:
     @engine.setter
     def engine(self, engine: Engine) -> None:
         with self.still("it cannot move to another engine"):
-            old = self.stack
-            old.set_ready(0)
-            record = old.record()
-            self._engine.close(self.arenas)  # first, for what it gives up may be what the other makes anew
-            stack = engine.new_stack(self.arenas, self.limits.stack_bytes)
-            stack.restore(record)
-            stack.fuel, stack.reserve = old.fuel, old.reserve
-            self._engine, self.stack = engine, stack
-            self.meter.stack = self.watch.stack = stack
-
-    @property
-    def fuel(self) -> int | None:
-        """Fuel that is left; None without a limit."""
-        return max(self.meter.left, 0) if self.meter.limited else None
-
-    @property
-    def fuel_used(self) -> int:
-        """Fuel used so far, by all guests."""
-        return self.meter.used
-
-    def add_fuel(self, amount: int) -> None:
-        """Grant more fuel."""
-        self.meter.add(_portion(amount))
-
-    @property
-    def tiers(self) -> Tiers:
-        """What the engine compiled for the guests, and what share of their fuel compiled code has used."""
-        self.check_open()
-        return self._engine.tiers(self.arenas)
+            self.move(engine, self.limits.stack_bytes)
 
     def close(self) -> None:
-        """Give up all guests: their memory is freed, calls are refused.  May be called more than once."""
-        if self.running:
-            raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
-        self.closed = True
-        self.stack.set_ready(0)
+        """Give up all guests: their memory is freed, calls are refused.  May be called more than once.
+
+        Raises UsageError while a call runs, be it in another thread, and while one is awaited.
+        """
+        if any(task.awaited for task in self.tasks):
+            raise UsageError("the guest's call is awaited: cancel what awaits it before the guest is closed")
+        super().close()
+        for task in self.tasks:
+            task.abandon()
         self.tasks.clear()
-        self.stack.cut(0)
-        self._engine.close(self.arenas)
-        self.arenas.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Within the runtime
 
-    def check_open(self) -> None:
-        """Raise UsageError once it is closed."""
-        if self.closed:
-            raise UsageError("the guest is closed, and so is its store")
-
-    def check_free(self) -> None:
-        """Raise UsageError where no call can begin: while another is paused, or where calls nest too deep."""
-        if self.stack.in_host >= _MOST_NESTED:
-            raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
-        if self.tasks and not self.stack.in_host:
-            raise UsageError(
-                "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
-            )
-
-    def acquire(self) -> None:
+    def acquire(self, *, wait: bool = False) -> None:
         """Hold the store for this thread, which may hold it already; every time is to be released.
 
-        Raises UsageError where another thread has it, or it is closed.
+        Raises UsageError where another thread has it, or it is closed.  wait: for the thread whose call is under way,
+        which others may hold up for a moment, to be told that they cannot have it.
         """
-        if not self._lock.acquire(False):
+        if not self._lock.acquire(wait):
             raise UsageError(_OTHER_THREAD)
         stack = self.stack
         if stack.busy and not self._in_own_call():
@@ -197,7 +141,7 @@ class Store:
         """Let other threads have the store."""
         self._held -= 1
         if not self._held and not self.closed:
-            ready = not self.tasks and self.limits.seconds is None
+            ready = not self.tasks and self.limits.seconds is None and not self.pausing
             self.stack.set_ready(get_ident() if ready else 0)
         self._lock.release()
 
@@ -240,23 +184,23 @@ class Store:
 
     @contextmanager
     def still(self, what: str) -> Iterator[None]:
-        """Hold the store for something that is done to all of it, while every call of it is paused.
+        """Hold the store for something that is done to all of it, while every call of it has stopped.
 
         Raises UsageError where one runs, in the words of `what`.
         """
         self.acquire()
         try:
-            if self._held > 1 or self.stack.busy:
-                task = self.tasks[-1] if self.tasks else None
-                name = host_function_called(self.stack) or (task and self.stack.in_host and task.name)
-                where = f", inside of the host function {name!r}, which cannot be paused" if name else ""
+            stack = self.stack
+            if self._held > 1 or stack.busy:
+                called = self.arenas.functions[stack.calling] if stack.in_host else None
+                where = f", inside of the host function {called.name!r}, which cannot be paused" if called else ""
                 raise UsageError(f"the guest is running{where}: {what}")
             yield
         finally:
             self.release()
 
     def stand(self, record: Record, standing: Standing | None) -> None:
-        """Give up what is under way, and have these frames in its place, of a call that is paused."""
+        """Give up what is under way, and have these frames in its place, of a call that has stopped."""
         for task in self.tasks:
             task.abandon()
         self.tasks.clear()
@@ -264,43 +208,12 @@ class Store:
         if standing is not None:
             self.tasks.append(Task.standing_at(self, standing))
 
-    def describe(self, tag: TagInstance, values: tuple[int, ...]) -> str | None:
-        """What the language that made an exception says of it, where it exports a way to ask."""
-        if tag.instance is None or tag.type.params not in ((), (I32,)):
-            return None
-        type_ = FuncType((I32,), (I32, I32))
-        found = self.call_aside(tag.instance, _DESCRIBE, type_, (values[0] if values else 0,))
-        if found is None:
-            return None
-        start, length = found
-        return tag.instance.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
-
-    def call_aside(
-        self, instance: Instance, name: str, type_: FuncType, args: tuple[int, ...], fuel: int = _ASIDE_FUEL
-    ) -> Sequence[int] | None:
-        """Call an export that serves the host, above whatever is on the stack and beside the guests' fuel, with so
-        much of its own.
-
-        None where there is none of that type, or where it fails in any way but by ExitError (Krait's SystemExit ends
-        the guest in `describe`): that must not hide what it is called about.
-        """
-        found = instance.exports.get(name)
-        if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
-            return None
-        stack = self.stack
-        height, position, slice_fuel = stack.height, stack.position, stack.fuel
-        stack.push(slots_of(len(args)).pack(*args))
-        stack.fuel = fuel
-        try:
-            done = self.engine.call(stack, found) is Status.DONE
-            return stack.take(slots_of(len(type_.results))) if done else None
-        except ExitError:
-            raise
-        except Exception:
-            return None
-        finally:
-            stack.cut(height)
-            stack.position, stack.fuel = position, slice_fuel
+    def check_free(self) -> None:
+        """Raise UsageError where no call can begin: while another is under way, or where calls nest too deep."""
+        if self.stack.in_host >= _MOST_NESTED:
+            raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
+        if self.tasks and not self.stack.in_host:
+            raise UsageError(self.tasks[-1].why_busy())
 
 
 class Task:
@@ -308,10 +221,12 @@ class Task:
 
     outcome: Outcome | None = None
     """How it stands after its last run; None before the first."""
+    awaited = False
+    """Whether `run_async` drives it."""
     _started = _entered = _running = _nested = False
     _seconds: float | None = None
     _deadline: float | None = None
-    _position: Any = None
+    _waits: Any = None
     _signature: Any = None
 
     def __init__(
@@ -348,53 +263,73 @@ class Task:
         return self._next is None
 
     def run(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
-        """Run until the call ends, or has used so much fuel, or has run so long, or meets one of the guest's limits.
+        """Run until the call ends or is suspended, or has used so much fuel, or has run so long, or meets one of the
+        guest's limits.
 
         What a host function raises comes through, and ends the call; so does KeyboardInterrupt, but it leaves the call
         paused.  A call made from inside a host function of the guest cannot be kept: where it would pause, it is given
-        up.
+        up, and where it would wait, that is a UsageError.
+
+        Where the call was suspended and nothing brings the answer any more, the host function is called again; where
+        something does, this is a UsageError: see `resume`, `throw` and `run_async`.
         """
+        return self._go_on(fuel, seconds, self._check_answered)
+
+    def resume(self, value: Any = None, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
+        """Go on, as `run`, with the answer of the host function that the suspended call waits for.
+
+        Raises UsageError where the call waits for none, or the value is none that the function could return; then
+        nothing has changed.
+        """
+        return self._go_on(fuel, seconds, lambda: self.answered(value))
+
+    def throw(self, error: BaseException, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
+        """Go on, as `run`, as if the host function that the suspended call waits for had raised an exception."""
+        if not isinstance(error, BaseException):
+            raise UsageError(f"an exception is expected, not {error!r:.80}")
+        return self._go_on(fuel, seconds, lambda: self.failed(error))
+
+    async def run_async(self, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
+        """Run as `run` does, on the thread of asyncio's loop, in turns of less than 10 ms between which the loop has
+        its own; what host functions return to be awaited is awaited, and no thread waits.
+
+        fuel, seconds: of the whole; only the time in which the guest runs counts.  Meanwhile the guest takes no other
+        call, but those that its host functions make, and cannot be closed.
+
+        Cancelling whoever awaits this leaves the guest as it is, to be gone on with: between two turns the call is
+        `Paused("cancelled")`.  While a host function is awaited that is cancelled too, as a coroutine is, and the call
+        is `Suspended`, waiting for nothing: `run_async` calls the host function again, `resume` answers for it.
+        """
+        from svm.runtime.awaiting import drive  # here, for asyncio takes long to import, and few hosts need it
+
         store = self._store
         store.acquire()
         try:
-            if self._running:
-                raise UsageError("the call is running already")
-            if self._next is None:
-                raise UsageError("the call has ended")
-            floor = 0 if fuel is None else max(store.meter.left - _portion(fuel), 0)
-            if seconds is None:
-                seconds = store.limits.seconds
-            elif not isinstance(seconds, int | float):
-                raise UsageError(f"seconds are a number, not {seconds!r}")
+            self._check()
+            if isinstance(self._waits, Suspend):
+                raise UsageError(self.why_busy())
+            floor, seconds = self._portion(fuel, seconds)
             if not self._started:
                 self._start()
-            elif store.task is not self:
-                raise UsageError("another call of the guest is under way; it must go on first")
-            self._set_deadline(seconds)
-            self._running = True
-            try:
-                with store.watch:
-                    self.outcome = outcome = self._drive(floor)
-            except BaseException:
-                if not self._entered and not self.done:  # Python's stack had no room to begin it
-                    self._drop()
-                raise
-            finally:
-                self._running = False
-            return outcome
+            self.awaited = True
         finally:
             store.release()
+        try:
+            return await drive(self, floor, seconds, None if self._waits is None else self.outcome)
+        finally:
+            self.awaited = False
 
     def cancel(self) -> None:
-        """Give up a paused call: its frames are dropped, and the guest can be called again."""
+        """Give up a paused or suspended call: its frames are dropped, and the guest can be called again."""
         store = self._store
         store.acquire()
         try:
-            if self._running:
+            if self._running or self.awaited:
                 raise UsageError("the call is running: only a paused call can be given up")
             if self._started and not self.done:
                 if store.task is not self:
                     raise UsageError("another call of the guest is under way; it must end first")
+                self.abandon()
                 self._drop()
             self._next = None
         finally:
@@ -408,7 +343,7 @@ class Task:
             raise outcome.error
         if isinstance(outcome, Exited):
             raise ExitError(outcome.code, None, outcome.fuel_used)
-        raise self._limit(outcome)
+        raise stopped(self._store, outcome, self._seconds)
 
     def traceback(self) -> Traceback:
         """The call's frames, outermost first; none before it has begun or after it has ended."""
@@ -417,7 +352,173 @@ class Task:
     def __repr__(self) -> str:
         return f"<Task {self.name}: {self.outcome or 'ready'}>"
 
-    # Within the runtime
+    @property
+    def name(self) -> str:
+        """Name of the function that was called."""
+        return self._function.name
+
+    # As a value
+
+    @property
+    def standing(self) -> Standing:
+        """How a call that has stopped stands, but for its frames."""
+        assert isinstance(self.outcome, Paused | Suspended)
+        caller, arrays = -1 if self._caller is None else self._caller.number, self._signature is not None
+        reason = self.outcome.reason if isinstance(self.outcome, Paused) else "suspended"
+        return Standing(self._function.number, self._entered, self._slots, arrays, caller, reason)
+
+    @classmethod
+    def standing_at(cls, store: Store, standing: Standing) -> Task:
+        """The call that stands so in a store, whose stack has its frames."""
+        function = store.arenas.functions[standing.function]
+        assert function is not None
+        caller = store.arenas.instances[standing.caller] if standing.caller >= 0 else None
+        task = cls(store, function, (), caller, slots=True)
+        if standing.arrays:
+            from svm.runtime.rich import export_signature
+
+            task._signature = export_signature(function, arrays=True)
+        task._slots, task._started, task._entered, task._base = standing.slots, True, standing.entered, 0
+        pending, used = store.arenas.functions[store.stack.pending], store.meter.used
+        task._next = task._again if pending else task._resume if standing.entered else task._first
+        task.outcome = Paused(standing.reason, used, task)
+        if pending is not None and standing.reason == "suspended":
+            task.outcome = Suspended(pending.name, None, used, task)
+        return task
+
+    # What it waits for
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Those of the host function whose answer the suspended call waits for."""
+        stack = self._store.stack
+        params = signature_of(self._pending()).params
+        return tuple(params.decode(stack.arenas, stack.peek(params.layout)))
+
+    def answered(self, value: Any) -> None:
+        """Take the answer, for the next run.  Raises UsageError."""
+        stack = self._store.stack
+        function = self._pending()
+        try:
+            answer(stack, function, value)
+        except Unanswered as error:
+            discard(error.waits_for)
+            raise UsageError(f"the answer of host function {function.name!r} is to be awaited itself") from None
+        stack.pending, self._waits, self._next = 0, None, self._after_host
+
+    def failed(self, error: BaseException) -> None:
+        """Take an exception in the place of the answer, for the next run.  Raises UsageError."""
+        stack, function = self._store.stack, self._pending()
+        caught = answer_raised(stack, function, error)
+        self._waits, self._next = None, self._after_host if caught else partial(_raise, error)
+        if caught:
+            stack.pending = 0
+
+    def left(self) -> None:
+        """Stand where it is, for whoever awaited it was cancelled."""
+        store = self._store
+        self._waits = None
+        if store.stack.pending:
+            self.outcome = Suspended(self._pending().name, None, store.meter.used, self)
+        else:
+            self.outcome = self._pause("cancelled")
+
+    def abandon(self) -> None:
+        """Be at an end, for the store's frames are others now, or none."""
+        discard(self._waits)
+        self._waits = self._next = None
+
+    def why_busy(self) -> str:
+        """Why no other call can begin, while this one has stopped."""
+        if self.awaited:
+            return f"the guest's call of {self._function.name!r} is being awaited; a guest does one call at a time"
+        if self._store.stack.pending and self._waits is not None:
+            return (
+                f"a call of the guest waits for host function {self._pending().name!r}: await "
+                "`guest.task.run_async()`, answer with `guest.task.resume(value)`, or `guest.task.cancel()` it"
+            )
+        return "a call of the guest is paused: go on with `guest.task.run()`, or `guest.task.cancel()` it"
+
+    def _pending(self) -> FunctionInstance:
+        """The host function whose answer it waits for.  Raises UsageError if there is none."""
+        stack = self._store.stack
+        if self._next is None:
+            raise UsageError("the call has ended")
+        function = stack.arenas.functions[stack.pending] if self._store.task is self else None
+        if function is None:
+            raise UsageError("the call waits for no host function")
+        return function
+
+    def _check_answered(self) -> None:
+        if self._waits is not None:
+            raise UsageError(self.why_busy())
+
+    @contextmanager
+    def hosting(self) -> Iterator[None]:
+        """While the code of an awaited host function runs: it may call the guest, as any host function."""
+        store = self._store
+        store.acquire(wait=True)
+        stack = store.stack
+        stack.in_host, stack.calling = stack.in_host + 1, stack.pending
+        try:
+            yield
+        finally:
+            stack.in_host -= 1
+            store.release()
+
+    # Running
+
+    def _check(self) -> None:
+        """Raise UsageError where it cannot go on now."""
+        if self._running or self.awaited:
+            raise UsageError("the call is running already")
+        if self._next is None:
+            raise UsageError("the call has ended")
+        if self._started and self._store.task is not self:
+            raise UsageError("another call of the guest is under way; it must go on first")
+
+    def _portion(self, fuel: int | None, seconds: float | None) -> tuple[int, float | None]:
+        """What a run may use: how much fuel is to be left, and seconds.  Raises UsageError."""
+        store = self._store
+        floor = 0 if fuel is None else max(store.meter.left - fuel_amount(fuel), 0)
+        return floor, store.limits.seconds if seconds is None else seconds_amount(seconds)
+
+    def _go_on(self, fuel: int | None, seconds: float | None, ready: Callable[[], None]) -> Outcome:
+        store = self._store
+        store.acquire()
+        try:
+            self._check()
+            floor, seconds = self._portion(fuel, seconds)
+            ready()
+            if not self._started:
+                self._start()
+            return self._run(floor, seconds, seconds, None)
+        finally:
+            store.release()
+
+    def turn(self, floor: int, seconds: float | None, left: float | None) -> Outcome:
+        """Run for some milliseconds.  left: of the seconds."""
+        store = self._store
+        store.acquire(wait=True)
+        try:
+            if self._next is None:
+                raise UsageError("the call was given up while it was awaited")
+            return self._run(floor, seconds, left, _TURN_SECONDS)
+        finally:
+            store.release()
+
+    def _run(self, floor: int, seconds: float | None, left: float | None, turn: float | None) -> Outcome:
+        self._set_deadline(seconds, left)
+        self._running = True
+        try:
+            with self._store.watch:
+                self.outcome = outcome = self._drive(floor, turn)
+        except BaseException:
+            if self._next == self._first:  # Python's stack had no room to begin it
+                self._drop()
+            raise
+        finally:
+            self._running = False
+        return outcome
 
     @classmethod
     def under_way(cls, store: Store, function: FunctionInstance) -> Task:
@@ -434,41 +535,9 @@ class Task:
         self._running = True
         try:
             with self._store.watch:
-                self.outcome = self._drive(0)
+                self.outcome = self._drive(0, None)
         finally:
             self._running = False
-
-    @property
-    def name(self) -> str:
-        """Name of the function that was called."""
-        return self._function.name
-
-    @property
-    def standing(self) -> Standing:
-        """How a paused call stands, but for its frames."""
-        assert isinstance(self.outcome, Paused)
-        caller, arrays = -1 if self._caller is None else self._caller.number, self._signature is not None
-        return Standing(self._function.number, self._entered, self._slots, arrays, caller, self.outcome.reason)
-
-    @classmethod
-    def standing_at(cls, store: Store, standing: Standing) -> Task:
-        """The call that stands so in a store, whose stack has its frames."""
-        function = store.arenas.functions[standing.function]
-        assert function is not None
-        caller = store.arenas.instances[standing.caller] if standing.caller >= 0 else None
-        task = cls(store, function, (), caller, slots=True)
-        if standing.arrays:
-            from svm.runtime.rich import export_signature
-
-            task._signature = export_signature(function, arrays=True)
-        task._slots, task._started, task._entered, task._base = standing.slots, True, standing.entered, 0
-        task._next = task._resume if standing.entered else task._first
-        task.outcome = Paused(standing.reason, store.meter.used, task)
-        return task
-
-    def abandon(self) -> None:
-        """Be at an end, for the store's frames are others now."""
-        self._next = None
 
     def _start(self) -> None:
         store, stack = self._store, self._store.stack
@@ -476,15 +545,17 @@ class Task:
         args = self._args if isinstance(self._args, bytes) else self._args.deliver()
         self._nested = stack.in_host > 0
         self._started = True
-        self._base = stack.height
         if self._nested:
-            self._position, self._slice, self._used = stack.position, stack.fuel, store.meter.used
+            self._mark, self._slice, self._used = stack.mark(), stack.fuel, store.meter.used
+            stack.pending = 0
+        else:
+            self._base = stack.height
         stack.push(args)
         store.tasks.append(self)
 
-    def _set_deadline(self, seconds: float | None) -> None:
+    def _set_deadline(self, seconds: float | None, left: float | None) -> None:
         """Decide when the run must stop: no later than the call that it is nested in."""
-        self._seconds, self._deadline = seconds, None if seconds is None else time.monotonic() + seconds
+        self._seconds, self._deadline = seconds, None if left is None else time.monotonic() + left
         if self._nested and len(self._store.tasks) > 1:
             outer = self._store.tasks[-2]
             if outer._deadline is not None and (self._deadline is None or outer._deadline < self._deadline):
@@ -502,17 +573,34 @@ class Task:
         store = self._store
         return store.engine.resume(store.stack)
 
-    def _drive(self, floor: int) -> Outcome:
-        """Run slices until the call ends or stops, or less fuel than `floor` is left."""
+    def _again(self) -> Status:
+        """Call the host function anew whose answer is pending."""
+        stack = self._store.stack
+        frame = next(stack.walk(), None)
+        caller = self._caller if frame is None else stack.arenas.instances[stack.place(frame).instance]
+        call_host(stack, caller, self._pending())
+        stack.pending = 0
+        return self._after_host()
+
+    def _after_host(self) -> Status:
+        return self._resume() if self._entered else Status.DONE
+
+    def _drive(self, floor: int, turn: float | None) -> Outcome:
+        """Run slices until the call ends or stops, or less fuel than `floor` is left, or the turn is over."""
         store = self._store
         meter, watch, stack = store.meter, store.watch, store.stack
         size, left = stack.slice, meter.gather()
+        if store.pausing and not self._nested:
+            size = 0
+        target, first = turn or _SLICE_SECONDS, time.monotonic()
         while left >= floor:
             assert self._next is not None
             meter.hand_out(min(size, left - floor))
             begun = time.monotonic()
             try:
                 status = self._next()
+            except Unanswered as stop:
+                return self._suspend(stop)
             except BaseException as error:
                 return self._fail(error)
             if status is Status.DONE:
@@ -525,10 +613,14 @@ class Task:
                 self.outcome = self._pause("interrupt")
                 watch.check()
             if left >= floor:
+                if store.pausing and not self._nested:
+                    return self._pause("pause")
                 now = time.monotonic()
                 if self._deadline is not None and now >= self._deadline:
                     return self._pause("seconds")
-                size = _next_size(size, now - begun) if size >= stack.first_slice else stack.first_slice
+                if turn is not None and now - first >= turn:
+                    return self._pause("turn")
+                size = _next_size(size, now - begun, target) if size >= stack.first_slice else stack.first_slice
         return self._pause("fuel")
 
     def _finish(self) -> Finished:
@@ -545,89 +637,62 @@ class Task:
         return Finished(values[0] if results.single else tuple(values) or None, store.meter.used)
 
     def _pause(self, reason: str) -> Paused:
+        store = self._store
         if not self._nested:
-            return Paused(reason, self._store.meter.used, self)
+            store.pausing &= reason == "turn"
+            return Paused(reason, store.meter.used, self)
         frames = self.traceback()  # the host function that called cannot be gone back to
         self._drop()
-        return Paused(reason, self._store.meter.used, frames)
+        return Paused(reason, store.meter.used, frames)
+
+    def _suspend(self, stop: Unanswered) -> Outcome:
+        """Leave the call of a host function pending."""
+        store, stack = self._store, self._store.stack
+        function = stack.arenas.functions[stack.calling]
+        assert function is not None
+        if self._nested:
+            if stop.limit:
+                return self._pause(stop.limit)
+            discard(stop.waits_for)
+            return self._fail(cannot_wait(function, stack.arenas.functions[self._mark[2]]))
+        if not stack.pending:
+            stack.suspend()
+        store.meter.gather()
+        self._deadline, self._waits, self._next = None, stop.waits_for, self._again
+        return self._pause(stop.limit) if stop.limit else Suspended(function.name, self._waits, store.meter.used, self)
 
     def _drop(self) -> None:
         """Drop the call's frames, for it has ended."""
         store, stack = self._store, self._store.stack
         self._next = None
         store.tasks.pop()
-        stack.cut(self._base)
-        stack.position = self._position
-        store.meter.gather()
-        if self._nested:  # what it used was taken from the slice of the call that it is nested in
+        if not self._nested:
+            stack.cut(self._base)
+            stack.position = None
+            stack.pending = 0
+            store.meter.gather()
+            store.pausing = False
+        else:  # what it used was taken from the slice of the call that it is nested in
+            stack.back_to(self._mark)
+            store.meter.gather()
             store.meter.hand_out(self._slice - (store.meter.used - self._used))
-
-    # Failures
 
     def _fail(self, error: BaseException) -> Trapped | Exited:
         """The outcome where what ran raised an error of the guest's; any other is raised with the guest's traceback."""
-        store = self._store
         try:
             frames = self.traceback()
         except RecursionError:  # Python's stack is what ran out
             frames = Traceback()
         self._drop()
-        used = store.meter.used
-        if isinstance(error, ExitError):
-            return Exited(error.code, used)
-        if isinstance(error, GuestThrow):
-            try:
-                return Trapped(self._uncaught(error, frames, used), used)
-            except ExitError as end:
-                return Exited(end.code, used)
-        if isinstance(error, GuestTrap):
-            return Trapped(self._trap(error.kind, frames, used), used)
-        if isinstance(error, GuestError) and not error.traceback.frames:
-            error.traceback, error.fuel_used = frames, used
-        elif frames.frames:
-            error.add_note(f"The guest's traceback (most recent call last):\n{frames}")
-        raise error
-
-    def _trap(self, kind: TrapKind, frames: Traceback, used: int) -> TrapError:
-        if kind is not TrapKind.CALL_STACK_EXHAUSTED:
-            return TrapError(kind.name.lower(), kind.message, frames, used)
-        limit = self._store.limits.stack_bytes
-        return ExhaustionError(f"{kind.message}: the guest's stack limit is {limit} bytes", limit, frames, used)
-
-    def _uncaught(self, failure: GuestThrow, frames: Traceback, used: int) -> UncaughtError:
-        store, tag = self._store, failure.tag
-        pairs = zip(tag.type.params, failure.values, strict=True)
-        values = tuple(from_slot(store.arenas, kind, slot) for kind, slot in pairs)
-        text = store.describe(tag, failure.values)
-        error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
-        if store.arenas.memory_refused:
-            error.add_note(f"the guest's memory limit of {store.limits.memory_bytes} bytes refused it more memory")
-        return error
-
-    def _limit(self, outcome: Paused) -> LimitError:
-        meter = self._store.meter
-        if outcome.reason == "fuel":
-            value = float(meter.granted if meter.limited else 0)
-            message = f"out of fuel: the limit is {meter.granted}" if meter.limited else "out of the fuel of this run"
-        else:
-            value = self._seconds or 0.0
-            message = f"out of time: the limit is {value:g} s"
-        return LimitError(message, outcome.reason, value, outcome.traceback, outcome.fuel_used)
+        return failed(self._store, error, frames)
 
 
 def _raise(error: BaseException) -> NoReturn:
     raise error
 
 
-def _portion(fuel: int) -> int:
-    """Check an amount of fuel that the host gave."""
-    if not isinstance(fuel, int) or fuel < 0:
-        raise UsageError(f"fuel is a whole number from 0, not {fuel!r}")
-    return fuel
-
-
-def _next_size(size: int, seconds: float) -> int:
-    """Size of the next slice, so that it takes about `_SLICE_SECONDS`."""
-    factor = _SLICE_SECONDS / seconds if seconds > 1e-6 else 4.0
+def _next_size(size: int, seconds: float, target: float) -> int:
+    """Size of the next slice, so that it takes about `target` seconds."""
+    factor = target / seconds if seconds > 1e-6 else 4.0
     size = int(size * (4.0 if factor > 4.0 else 0.25 if factor < 0.25 else factor))
     return 1_000 if size < 1_000 else min(size, _MOST_SLICE)

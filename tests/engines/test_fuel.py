@@ -84,7 +84,7 @@ def test_slices_are_invisible(spawn: Spawn, name: str, monkeypatch: pytest.Monke
     expected = run(spawn(program.text), program, 61)
     for size in (1, 2, 3, 7, 20, 61, 62, 500):
         set_first_slice(monkeypatch, size)
-        monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, size=size: size)
+        monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, target, size=size: size)
         assert run(spawn(program.text), program, 61) == expected
 
 

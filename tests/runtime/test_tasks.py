@@ -214,7 +214,7 @@ def test_fuel_of_a_run_is_a_whole_number(spawn: Spawn, fuel: Any) -> None:
 
 def test_seconds_of_a_run_are_a_number(spawn: Spawn) -> None:
     guest = spawn(WAITS)
-    with pytest.raises(UsageError, match="seconds are a number, not '5'"):
+    with pytest.raises(UsageError, match="seconds are a number from 0, not '5'"):
         guest.start("f").run(seconds="5")  # type: ignore[arg-type]  # that is what is tested
     assert guest.call("one") == 1
 
@@ -524,7 +524,7 @@ def test_the_guest_describes_its_exceptions(spawn: Spawn) -> None:
 def test_a_description_that_fails_does_not_hide_the_exception(
     spawn: Spawn, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("svm.runtime.store._ASIDE_FUEL", 10_000)
+    monkeypatch.setattr("svm.runtime.shared._ASIDE_FUEL", 10_000)
     guest = spawn(DESCRIBED.format(function))
     with pytest.raises(UncaughtError) as error:
         guest.call("throw", 7)

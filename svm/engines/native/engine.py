@@ -227,13 +227,14 @@ class Driver(NativeStack):
         """A call that native code did not make: the function is the host's, not encoded yet, or another instance's."""
         function = site.functions[index]
         assert function is not None
-        self.at, self.top = site.offset, self.fp + site.end
+        self.top = self.fp + site.end
         if function.host is not None:
             if site.functions is site.instance.functions:
                 self.program.patch_host(self.pc, site.first, function, site.instance)
+            self.wait(site.back)
             call_host(self, site.instance, function)
-            self.pc = site.back
             return None
+        self.at = site.offset
         callee = self.program.code_of(function)
         if callee.instance is site.instance and site.functions is site.instance.functions:
             self.program.patch_call(self.pc, site.first, callee)

@@ -27,11 +27,11 @@ _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit
 Position = tuple[int, int, int, int]
 """Where a frame runs: `pc`, `fp`, `results` of its stack, and how it stands there."""
 
-_PC, _FP, _FUEL, _RESERVE, _STANDS, _TOP, _IN_HOST, _INTERRUPTED, _READY, _BUSY, _LEFT, _SLICE = (
+_PC, _FP, _FUEL, _RESERVE, _AUX, _STANDS, _TOP, _IN_HOST, _INTERRUPTED, _READY, _BUSY, _LEFT, _SLICE = (
     field >> 3
     for field in (
-        Field.PC, Field.FP, Field.FUEL, Field.RESERVE, Field.STANDS, Field.TOP, Field.IN_HOST, Field.INTERRUPTED,
-        Field.READY, Field.BUSY, Field.LEFT, Field.SLICE,
+        Field.PC, Field.FP, Field.FUEL, Field.RESERVE, Field.AUX, Field.STANDS, Field.TOP, Field.IN_HOST,
+        Field.INTERRUPTED, Field.READY, Field.BUSY, Field.LEFT, Field.SLICE,
     )
 )  # fmt: skip
 _SAFEPOINT, _WAITS, _WAITS_COMPILED, _AT = 0, 1, 2, 3
@@ -145,6 +145,15 @@ class NativeStack(GuestStack):
         self.context[_IN_HOST] = depth
 
     @property
+    def calling(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_AUX]
+
+    @calling.setter
+    def calling(self, number: int) -> None:
+        self.context[_AUX] = number
+
+    @property
     def interrupted(self) -> bool:
         """See `GuestStack`."""
         return self.context[_INTERRUPTED] != 0
@@ -202,6 +211,10 @@ class NativeStack(GuestStack):
         self.mapping[start : start + len(slots)] = slots
         self.context[_TOP] = top + len(slots) // SLOT_BYTES
 
+    def peek(self, layout: Struct) -> tuple[Any, ...]:
+        """See `GuestStack`."""
+        return layout.unpack_from(self.words, self.height * SLOT_BYTES - layout.size)
+
     def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
         top = self.context[_TOP] = self.height - layout.size // SLOT_BYTES
@@ -219,7 +232,9 @@ class NativeStack(GuestStack):
             return
         fp, at, far = self.fp, self.at, len(self.far)
         linked = self.program.code_at(self.pc)
-        if at is None:
+        if self.pending:
+            linked, at = self.caller(self.pc)
+        elif at is None:
             at = next(offset for offset, place in linked.code.resume.items() if place == self.pc - linked.start)
         yield linked, fp, at, self.pc
         if self.context[_STANDS] == _WAITS_COMPILED:
@@ -248,15 +263,24 @@ class NativeStack(GuestStack):
         linked, _, offset, _ = frame
         return FramePlace(linked.instance.number, linked.function, offset)
 
+    def wait(self, back: int) -> None:
+        """Stand at a call of the host that the driver makes; `back` is where the code goes on."""
+        self.pc = back
+        self.context[_STANDS] = _WAITS
+
+    def suspend(self) -> None:
+        """See `GuestStack`.  The frame waits for the host, its arguments on top, and has the place to go on at."""
+        self.pending, self.at = self.calling, None
+
     def record(self) -> Record:
         """See `GuestStack`."""
         frames = list(self.walk())
         if not frames:
-            return Record(tuple(self.words[: self.height].tolist()), -1)
+            return Record(tuple(self.words[: self.height].tolist()), -1, self.pending)
         linked, fp, offset, pc = frames[0]
-        checked, layout = linked.checked, linked.code.layout
-        at = linked.indices[offset]
-        end = fp + layout.params + layout.first_operand + max(checked.heights[at], 0)
+        layout = linked.code.layout
+        heights, at = linked.checked.heights, linked.indices[offset]
+        end = self.height if self.pending else fp + layout.params + layout.first_operand + max(heights[at], 0)
         slots = self.words[:end].tolist()
         bases = [fp + linked.params for linked, fp, _, _ in frames]
         for (code, _, goes_on, _), base, caller in zip(frames, bases, [*bases[1:], None], strict=True):
@@ -268,13 +292,14 @@ class NativeStack(GuestStack):
         if pc == linked.start:  # paused before its locals were cleared
             base = bases[0] + len(Header)
             slots[base : base + layout.locals] = [0] * layout.locals
-        return Record(tuple(slots), bases[0])
+        return Record(tuple(slots), bases[0], self.pending)
 
     def restore(self, record: Record) -> None:
         """See `GuestStack`."""
         self.cut(0)
         self.position = None
         self.push(array("Q", record.slots).tobytes())
+        self.pending = record.pending
         slots, base = record.slots, record.fp
         if base < 0:
             return

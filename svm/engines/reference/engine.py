@@ -77,12 +77,15 @@ class RecordStack(GuestStack):
         """See `GuestStack`."""
         self.slots += array("Q", slots)
 
+    def peek(self, layout: Struct) -> tuple[Any, ...]:
+        """See `GuestStack`."""
+        return layout.unpack(array("Q", self.slots[len(self.slots) - layout.size // SLOT_BYTES :]))
+
     def take(self, layout: Struct) -> tuple[Any, ...]:
         """See `GuestStack`."""
-        first = len(self.slots) - layout.size // SLOT_BYTES
-        taken = array("Q", self.slots[first:])
-        del self.slots[first:]
-        return layout.unpack(taken)
+        taken = self.peek(layout)
+        del self.slots[len(self.slots) - layout.size // SLOT_BYTES :]
+        return taken
 
     def cut(self, height: int) -> None:
         """See `GuestStack`."""
@@ -100,6 +103,14 @@ class RecordStack(GuestStack):
         """See `GuestStack`."""
         return FramePlace(*self.slots[frame : frame + _CALLER])
 
+    def suspend(self) -> None:
+        """See `GuestStack`."""
+        self.pending, fp = self.calling, self.fp
+        if fp >= 0:  # it stands at its call
+            place = FramePlace(*self.slots[fp : fp + _CALLER])
+            code = code_of(self.arenas.instances[place.instance].functions[place.function])
+            self.slots[fp + Header.OFFSET] = code.offsets[code.at[place.offset] + 1]
+
     def record(self) -> Record:
         """See `GuestStack`."""
         slots, fp = self.slots.copy(), self.fp
@@ -114,12 +125,13 @@ class RecordStack(GuestStack):
             clear_dead(slots, fp, code_of(function).layout, known[function][slots[fp + Header.OFFSET]])
             caller = slots[fp + Header.CALLER]
             fp = fp - caller if caller else -1
-        return Record(tuple(slots), self.fp)
+        return Record(tuple(slots), self.fp, self.pending)
 
     def restore(self, record: Record) -> None:
         """See `GuestStack`."""
         self.slots[:] = record.slots
         self.position = record.fp if record.fp >= 0 else None
+        self.pending = record.pending
 
     def push_frame(self, function: FunctionInstance, layout: FrameLayout, caller: int) -> None:
         """Make the frame of a function whose arguments lie on top; `caller` is the header of the caller's frame, or -1.
