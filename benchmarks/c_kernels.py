@@ -3,7 +3,7 @@
 Before anything is timed, all agree on each kernel's checksum, at the full size: that also has every function and loop
 compiled, so what is timed is the steady state.  What comes before it is measured apart, as the time until a first
 call has returned.  Two contenders say what a part of svm costs: the interpreter without fuel and bounds checks, and
-compiled code that leaves NaNs as the processor makes them.
+compiled code that makes NaNs canonical.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from functools import cache
 import svm
 from benchmarks.measure import Contender, Row, fresh_cache, own_engines, race, say
 from benchmarks.peers import INTERPRETED, PEERS, Kernel, Run, build, installed, timed
-from benchmarks.variants import UncheckedEngine, raw_nans
+from benchmarks.variants import UncheckedEngine
 
-__all__ = ["KERNEL_SIZES", "RAW", "UNCHECKED", "KernelRow", "measure_kernels"]
+__all__ = ["CANONICAL", "KERNEL_SIZES", "UNCHECKED", "KernelRow", "measure_kernels"]
 
 UNCHECKED = "unchecked interpreter"
-RAW = "jit with raw NaNs"
+CANONICAL = "jit with canonical NaNs"
 KERNEL_SIZES = {
     "binary_trees": 500,
     "crc32": 200,
@@ -94,8 +94,8 @@ def _unchecked() -> UncheckedEngine:
 def _contenders(kernel: Kernel, size: int, unchecked: UncheckedEngine, stack: ExitStack) -> dict[str, Run]:
     module = svm.load(kernel.wasm)
 
-    def guest(engine: str) -> svm.Guest:
-        return stack.enter_context(module.spawn(engine=engine))
+    def guest(engine: str, **options: bool) -> svm.Guest:
+        return stack.enter_context(module.spawn(engine=engine, **options))
 
     def run(guest: svm.Guest) -> Run:
         return timed(lambda n: guest.call("run", n))
@@ -109,9 +109,7 @@ def _contenders(kernel: Kernel, size: int, unchecked: UncheckedEngine, stack: Ex
     reckless.engine = unchecked
     runs[UNCHECKED] = run(reckless)
     if kernel.name in _FLOATS:
-        with raw_nans():
-            runs[RAW] = run(guest("jit"))
-            runs[RAW](size)
+        runs[CANONICAL] = run(guest("jit", canonical_nans=True))
     return runs
 
 

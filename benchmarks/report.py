@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
-from benchmarks.c_kernels import RAW, UNCHECKED, KernelRow
+from benchmarks.c_kernels import CANONICAL, UNCHECKED, KernelRow
 from benchmarks.measure import Row
 from benchmarks.operations import Operation
 from benchmarks.peers import PEERS
@@ -91,7 +91,7 @@ class Report:
         """Geometric means of ratios, by what they compare."""
         found: dict[str, float] = {}
         fields = [("jit", name, self.races()) for name in PEERS] + [("interpreter", "wasm3", self.races())]
-        fields += [("interpreter", UNCHECKED, self.races()), ("jit", RAW, self.races())]
+        fields += [("interpreter", UNCHECKED, self.races()), (CANONICAL, "jit", self.races())]
         fields += [(name, "jit", self.python_races(numeric=True)) for name in PYTHONS]
         for one, other, races in fields:
             if values := ratios(races, one, other):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from benchmarks.c_kernels import RAW, UNCHECKED, KernelRow
+from benchmarks.c_kernels import CANONICAL, UNCHECKED, KernelRow
 from benchmarks.measure import Row, Spread, geometric_mean
 from benchmarks.operations import Operation
 from benchmarks.peers import INTERPRETED
@@ -14,7 +14,7 @@ from benchmarks.throughput import ProgramRow
 __all__ = ["Target", "first_calls", "interpreters", "kernels", "mean", "operations", "programs", "ratios", "targets"]
 
 _SCALES = {"ms": 1e3, "µs": 1e6}
-_COMPILED = ("native C", "wasmtime", "wasmtime with fuel", "wasmtime with epochs", "node", "LuaJIT", "auto", RAW)
+_COMPILED = ("native C", "wasmtime", "wasmtime with fuel", "wasmtime with epochs", "node", "LuaJIT", "auto")
 
 
 class Target(NamedTuple):
@@ -54,9 +54,9 @@ def targets(found: Iterable[Target]) -> list[str]:
 def kernels(rows: Sequence[KernelRow]) -> list[str]:
     """Compiled code, in its steady state."""
     bases = [name for name in _COMPILED if any(name in row.steady.taken for row in rows)]
-    head = ["kernel", "n", "jit ms", *[f"jit ÷ {name}" for name in bases], "interpreter ÷ jit"]
+    head = ["kernel", "n", "jit ms", *[f"jit ÷ {name}" for name in bases], f"{CANONICAL} ÷ jit", "interpreter ÷ jit"]
     columns = [lambda race, base=base: _over(race, "jit", base) for base in bases]
-    columns.append(lambda race: _over(race, "interpreter", "jit"))
+    columns += [lambda race, name=name: _over(race, name, "jit") for name in (CANONICAL, "interpreter")]
     return _with_means(head, rows, "jit", columns)
 
 

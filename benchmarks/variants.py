@@ -1,24 +1,17 @@
 """Engines changed to measure what a part of them costs.  They are made here, in memory; no name leads to them.
 
 `UncheckedEngine` is the interpreter whose handlers neither charge nor compare addresses with the memory's size, for
-kernels that are known to stay within bounds.  With `raw_nans`, what the compiler compiles leaves NaNs the bits that
-the processor gave them, where svm's engines all give the same.
+kernels that are known to stay within bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from unittest.mock import patch
-
-from benchmarks.measure import fresh_cache
 from svm.engines.native import NativeEngine
 from svm.engines.native.blob import Blob, assemble, get_blob
 from svm.engines.native.handlers import Handler, module_ir
-from svm.engines.native.jit.writer import FunctionWriter
 from svm.engines.native.stream import KeySet
 
-__all__ = ["UncheckedEngine", "raw_nans"]
+__all__ = ["UncheckedEngine"]
 
 
 class _Unchecked(Handler):
@@ -42,13 +35,3 @@ class UncheckedEngine(NativeEngine):
         ir = module_ir(checked.keys, _Unchecked)
         self.blob = Blob(build, assemble(checked.target, build, checked.keys, ir))
         self.keys = KeySet(self.blob.keys)
-
-
-@contextmanager
-def raw_nans() -> Iterator[None]:
-    """While it lasts, functions are compiled so, and kept apart from others.  Raises ValueError if none was."""
-    with fresh_cache(), patch.object(FunctionWriter, "value", autospec=True) as value:
-        value.side_effect = FunctionWriter.raw_value
-        yield
-        if not value.called:
-            raise ValueError("nothing was compiled with raw NaNs: the measurement would compare two of the same")

@@ -65,12 +65,13 @@ class Module:
         *,
         engine: str = "auto",
         limits: Limits | None = None,
+        canonical_nans: bool = False,
         devices: Sequence[Device] = (),
         host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
         imports: Imports | None = None,
     ) -> Guest:
         """A guest in a store of its own; the store's options are as for `Store`, the others as for `Store.spawn`."""
-        store = Store(engine=engine, limits=limits)
+        store = Store(engine=engine, limits=limits, canonical_nans=canonical_nans)
         try:
             return Guest(store, self.valid, Grants(tuple(devices), host or {}, imports or {}), alone=True)
         except BaseException:

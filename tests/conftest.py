@@ -62,9 +62,12 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture
 def spawn(engine: str) -> Spawn:
-    """Spawns a guest of a module, or of its text, on the engine; takes what `Module.spawn` takes."""
+    """Spawns a guest of a module, or of its text, on the engine; takes what `Module.spawn` takes.  Unless it is told
+    otherwise, engines agree on NaNs.
+    """
 
     def make(module: str | Model, **options: Any) -> Guest:
+        options.setdefault("canonical_nans", True)
         model = from_text(module) if isinstance(module, str) else module
         return Module(model).spawn(engine=engine, **options)
 

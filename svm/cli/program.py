@@ -43,6 +43,7 @@ def run(
     timeout: float | None = None,
     env: tuple[tuple[str, str], ...] = (),
     invoke: str | None = None,
+    canonical_nans: bool = False,
     eager: bool = False,
     stats: bool = False,
     as_json: bool = False,
@@ -58,7 +59,9 @@ def run(
         _check_granted(file, module)
         with ExitStack() as ending, _alarm(timeout):  # the guest is closed last, which keeps its code for the next run
             devices: tuple[Device, ...] = (console, Clock(), Entropy())
-            guest = ending.enter_context(module.spawn(engine=engine, limits=limits, devices=devices))
+            guest = ending.enter_context(
+                module.spawn(engine=engine, limits=limits, devices=devices, canonical_nans=canonical_nans)
+            )
             begun = time.perf_counter()
             try:
                 return _invoke(guest, invoke, args) if invoke else _program(guest, file)

@@ -23,6 +23,7 @@ __all__ = ["command"]
 @click.option("--env", metavar="NAME=VALUE", callback=variables, multiple=True,
               help="An environment variable of its own; may be repeated.")  # fmt: skip
 @click.option("--invoke", metavar="NAME", help="Call this export with ARGS, and print its result.")
+@click.option("--canonical-nans", is_flag=True, help="Give NaNs the same bits on every engine and processor.")
 @click.option("--eager", is_flag=True, help="Check all functions first, not each at its first call.")
 @click.option("--stats", is_flag=True, help="Say on standard error what it used.")
 @click.option("--json", "as_json", is_flag=True, help="As --stats, but as an object in one line.")

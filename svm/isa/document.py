@@ -49,8 +49,8 @@ is in the table's source; an instruction with none in either column is one that 
 
 `i32` `i64` are integers without a sign of their own, `f32` `f64` are IEEE 754 floats, `funcref` `externref` are
 references to functions and to objects of the host, or null. An operation gives the canonical NaN (`7fc00000`,
-`7ff8000000000000`) in the reference engine; other engines may give any NaN, as WebAssembly allows. What only moves
-bits (`abs`, `neg`, `copysign`, `reinterpret`, loads, stores) keeps a NaN's bits everywhere.
+`7ff8000000000000`): with the option `canonical_nans` in every engine, without it compiled code may give any, as
+WebAssembly allows. What only moves bits (`abs`, `neg`, `copysign`, `reinterpret`, loads, stores) keeps a NaN's bits.
 """
 
 _RESERVED = "WebAssembly gives these to features that svm lacks. A body with one is refused by the name of the feature."

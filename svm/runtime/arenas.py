@@ -266,8 +266,11 @@ class Arenas:
 
     globals: values of all globals.  native: what the native engine keeps for the store.  changes: one number, in an
     array so that native code can look at it: it counts what that must be told of before it goes on, a function or a
-    global that was added, a memory or a table that grew.
+    global that was added, a memory or a table that grew.  canonical_nans: whether compiled code too gives the NaNs that
+    arithmetic makes the bits that all engines agree on.
     """
+
+    canonical_nans = False
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

@@ -38,9 +38,15 @@ class Store(RuntimeStore):
     grants: what each instance was granted.  latest: the snapshot that was last taken of it, or that it is made from.
     """
 
-    def __init__(self, *, engine: str | Engine = "auto", limits: Limits | None = None) -> None:
-        """An empty store.  engine: a name in `ENGINES`, or an engine.  Raises UsageError for any other name."""
+    def __init__(
+        self, *, engine: str | Engine = "auto", limits: Limits | None = None, canonical_nans: bool = False
+    ) -> None:
+        """An empty store.  engine: a name in `ENGINES`, or an engine.  canonical_nans: the NaNs that arithmetic makes
+        have the same bits on every engine and processor; else compiled code leaves them what the processor gave, which
+        may differ in sign and payload.  Raises UsageError for any other name of an engine.
+        """
         super().__init__(engine_named(engine) if isinstance(engine, str) else engine, limits or Limits())
+        self.arenas.canonical_nans = canonical_nans
         self.grants: list[Grants] = []
         self.latest: Snapshot | None = None
         self._guests: dict[int, Guest] = {}
@@ -174,7 +180,7 @@ class Guest(RuntimeGuest):
         self._check_open()
         store = self.store
         snapshot = Snapshot(store.state(), self.instance.number, tuple(store.grants), store.latest)
-        return snapshot.restore(engine=store.engine, replica=replica)
+        return snapshot.restore(engine=store.engine, canonical_nans=store.arenas.canonical_nans, replica=replica)
 
 
 class Snapshot:
@@ -224,6 +230,7 @@ class Snapshot:
         *,
         engine: str | Engine = "auto",
         limits: Limits | None = None,
+        canonical_nans: bool = False,
         host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
         devices: Sequence[Device] | None = None,
         imports: Imports | None = None,
@@ -232,7 +239,8 @@ class Snapshot:
     ) -> Guest:
         """A guest that goes on from here, in a store of its own; `task` is the call that was paused, if there was one.
 
-        engine: a name, or an engine.  limits: in the place of the snapshot's; the fuel used before counts.  host,
+        engine: a name, or an engine.  limits: in the place of the snapshot's; the fuel used before counts.
+        canonical_nans: as for `Store`; a replica has it so, and the other should.  host,
         devices, imports: what the guests of the store are granted, as for `Store.spawn`; what is not given is as it
         was for the guest that the snapshot was taken of, if that was in this process, and nothing otherwise.  replica:
         the guest is to run just as the other does, so that entropy from a seed goes on; else it is sown anew.
@@ -245,7 +253,7 @@ class Snapshot:
         from svm.snapshot.externs import with_externs
 
         state = with_externs(self.state, externs)
-        store = Store(engine=engine, limits=limits or state.limits)
+        store = Store(engine=engine, limits=limits or state.limits, canonical_nans=canonical_nans or replica)
         fuel = state.fuel if limits is None else fuel_under(limits, state.fuel)
         given = (None if devices is None else tuple(devices), host, imports)
         try:

@@ -78,7 +78,7 @@ class _Runner:
 
     def __init__(self, script: Script, engine: str, seconds: float | None) -> None:
         self.script = script
-        self.store = Store(engine=engine, limits=Limits(seconds=seconds))
+        self.store = Store(engine=engine, limits=Limits(seconds=seconds), canonical_nans=True)
         host = self.store.spawn(embed.Module(spectest.model()), host=spectest.PRINTERS)
         self.registered: dict[str, Guest] = {"spectest": host}
         self.modules: dict[str | None, Guest | str] = {None: "the script has made none yet"}

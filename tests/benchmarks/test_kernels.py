@@ -65,7 +65,7 @@ def test_a_race_has_all_that_is_there() -> None:
 
 def test_the_cost_of_canonical_nans_is_measured_on_floats() -> None:
     (row,) = measure_kernels(["nbody"], 1, quick=True)
-    assert "jit with raw NaNs" in row.steady.taken
+    assert "jit with canonical NaNs" in row.steady.taken
 
 
 def test_results_that_differ_stop_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

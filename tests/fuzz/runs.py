@@ -133,7 +133,7 @@ class Run:
         self.case = case
         self.modules = modules
         self.host = Host(self.call_back)
-        self.store = Store(engine=engine, limits=case.bounds.limits())
+        self.store = Store(engine=engine, limits=case.bounds.limits(), canonical_nans=True)
         self.guests: list[Guest] = []
         self.portions: Iterator[int | None] = cycle(portions or (None,))
         self.moves = _MOVES if moving else 0

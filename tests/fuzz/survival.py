@@ -73,7 +73,7 @@ def back(model: Model) -> None:
 def live(module: Module, engine: str, number_: int) -> tuple[str, list[Any]]:
     """Spawn a module with a host that gives it zeros, and call what it exports; how that went, in all detail."""
     random = Random(number_)
-    store = Store(engine=engine, limits=LIMITS)
+    store = Store(engine=engine, limits=LIMITS, canonical_nans=True)
     ends: list[Any] = []
     try:
         guest = store.spawn(module, imports=imports(module.model))

@@ -42,7 +42,8 @@ class Field(IntEnum):
     the GIL is released.  IN_HOST: calls of the host under way.  INTERRUPTED: whether SIGINT came and is not raised yet.
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
     the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
-    COMPILED_FUEL: what compiled code has used.
+    COMPILED_FUEL: what compiled code has used.  TABLE, TABLE_SIZE: of TABLES the first, by which most calls go.
+    WHY: the status that compiled code leaves with, on its way out.
 
     And for calls by Python that need no driver unless they leave (`py_call` there).  RESERVE: fuel that is left besides
     FUEL.  READY: the thread that may make such a call now, by Python's number of it, or 0.  BUSY: the thread that is in
@@ -84,6 +85,9 @@ class Field(IntEnum):
     LEFT = 240
     WATCHED = 248
     SLICE = 256
+    TABLE = 264
+    TABLE_SIZE = 272
+    WHY = 280
 
 
 class Exit(IntEnum):
@@ -114,12 +118,14 @@ def status_of(code: int) -> int:
     return -STATUS - code
 
 
-FUNCTION_ENTRY = 40
-"""Bytes of a function's entry in the table at FUNCTIONS, by its number in the store."""
+FUNCTION_ENTRY = 64
+"""Bytes of a function's entry in the table at FUNCTIONS, by its number in the store.  40 are used; a mispredicted call
+waits for the multiplication.
+"""
 
 
 FOREIGN = 0xFFFF_FFFF
-"""The instance of host functions: never the running one."""
+"""The instance of host functions: never the running one.  Also the type of the entry 0, which is no function."""
 
 
 class FunctionField(IntEnum):
@@ -129,11 +135,11 @@ class FunctionField(IntEnum):
 
     CODE = 0  # i64
     TYPE = 8  # i32, interned in the store
-    SLOTS = 12  # i32, bytes of its frame
-    HEADER = 16  # i32, place of its header in the frame, in slots
-    COST = 20  # i32
-    TEST = 24  # i32, whether its entry tests fuel
-    INSTANCE = 28  # i32
+    INSTANCE = 12  # i32, beside the type, for compiled code compares both at once
+    SLOTS = 16  # i32, bytes of its frame
+    HEADER = 20  # i32, place of its header in the frame, in slots
+    COST = 24  # i32
+    TEST = 28  # i32, whether its entry tests fuel
     NATIVE = 32  # pointer to compiled code, 0 if there is none
 
 

@@ -123,7 +123,7 @@ class Program:
         self.codes: list[LinkedCode] = []
         self.starts: list[int] = []
         self.by_number: dict[int, LinkedCode] = {}
-        self.functions = bytearray()
+        self.functions = bytearray(_ENTRY.pack(0, FOREIGN, FOREIGN, 0, 0, 0, 0, 0))
         self.known = 0
         self.seen = -1
         self.kept: dict[ValidModule, KeptCode] = {}
@@ -294,10 +294,10 @@ class Program:
         type_ = self.arenas.type_number(function.type)
         number = function.instance.number if function.instance is not None else FOREIGN
         if linked is None:
-            fields = (0, type_, 0, 0, 0, 0, number, 0)
+            fields = (0, type_, number, 0, 0, 0, 0, 0)
         else:
             size, compiled = linked.size * SLOT_BYTES, self.compiled.get(function.number, 0)
-            fields = (linked.start, type_, size, linked.params, linked.entry, linked.entry_test, number, compiled)
+            fields = (linked.start, type_, number, size, linked.params, linked.entry, linked.entry_test, compiled)
         _ENTRY.pack_into(self.functions, function.number * FUNCTION_ENTRY, *fields)
 
     def enter_instance(self, instance: Instance) -> None:
@@ -315,6 +315,8 @@ class Program:
             for item in instance.tables:
                 table.extend(item.elements.buffer_info())
             self.set_context(Field.TABLES, table.buffer_info()[0])
+            self.set_context(Field.TABLE, table[0])
+            self.set_context(Field.TABLE_SIZE, table[1])
 
     def set_context(self, field: Field, value: int) -> None:
         """Write a field of the context."""

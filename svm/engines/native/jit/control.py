@@ -328,16 +328,18 @@ def _check_stack(t: FunctionWriter, first: int, size: str) -> None:
 def _returned(t: FunctionWriter, type_: FuncType, first: int, fp: str, status: str, value: str) -> None:
     """After a call: on, or out."""
     name = t.name()
-    t.do(f"br i1 {t.let(f'icmp slt i64 {status}, {LIMIT}')}, label %cold{name}, label %warm{name}{_RARE}")
-    warm, t.out = t.out, t.cold
-    t.label(f"cold{name}")
-    site = t.sites[t.offset]
-    t.spill(t.live[t.at + 1], t.stack)
-    header = t.slot(len(type_.params), fp)
-    back = site + t.code.sites[site].size
-    t.do(f"call void @frame_at(ptr %ctx, ptr {header}, i64 {t.number}, i64 {back}, i64 {first * SLOT_BYTES})")
-    t.give(status)
-    t.out = warm
+    below = t.let(f"icmp slt i64 {status}, 0")  # a status, or fuel that is used up but not tested yet
+    t.do(f"br i1 {below}, label %below{name}, label %warm{name}{_RARE}")
+    with t.aside():
+        t.label(f"below{name}")
+        t.do(f"br i1 {t.let(f'icmp slt i64 {status}, {LIMIT}')}, label %cold{name}, label %warm{name}")
+        t.label(f"cold{name}")
+        site = t.sites[t.offset]
+        t.spill(t.live[t.at + 1], t.stack)
+        header = t.slot(len(type_.params), fp)
+        back = site + t.code.sites[site].size
+        place = f"i64 {t.number}, i64 {back}, i64 {first * SLOT_BYTES}"
+        t.out_by("pass", f"ptr %ctx, i64 {status}, ptr {header}, {place}")
     t.label(f"warm{name}")
     t.write("%fuel", "i64", status)
     t.load_size()
@@ -352,20 +354,16 @@ def _call_entry(t: FunctionWriter, type_: FuncType, entry: str, status: int, aux
     """Call what an entry of the function table names: compiled code, else the interpreter; the driver is asked about a
     function that was never called.
     """
-    code = _field(t, entry, FunctionField.CODE, "i64")
-    t.leave_if(
-        t.let(f"icmp eq i64 {code}, 0"), status, t.sites[t.offset], t.live[t.at], t.stack, aux
-    )
-    first = _first(t, type_)
+    first, operands = _first(t, type_), list(t.stack)
     size = t.let(f"zext i32 {_field(t, entry, FunctionField.SLOTS, 'i32')} to i64")
     _check_stack(t, first, size)
+    native = _field(t, entry, FunctionField.NATIVE, "ptr")
     arguments = _arguments(t, type_)
     fp, name, kind = t.slot(first), t.name(), frame_type(type_)
     status_at = t.variable("%status", "i64")
     single = type_.results[0] if len(type_.results) == 1 else None
     result_at = t.variable(f"%result.{LLVM_TYPES[single]}", LLVM_TYPES[single]) if single is not None else ""
-    native = _field(t, entry, FunctionField.NATIVE, "ptr")
-    t.do(f"br i1 {t.let(f'icmp eq ptr {native}, null')}, label %slow{name}, label %fast{name}")
+    t.do(f"br i1 {t.let(f'icmp eq ptr {native}, null')}, label %slow{name}, label %fast{name}{_RARE}")
     t.label(f"fast{name}")
     result = t.let(f"call {kind} {native}({_actual(t, fp, type_, arguments)})")
     given, value = _parts(t, type_, result)
@@ -373,15 +371,18 @@ def _call_entry(t: FunctionWriter, type_: FuncType, entry: str, status: int, aux
     if single is not None:
         t.write(result_at, LLVM_TYPES[single], value)
     t.do(f"br label %met{name}")
-    t.label(f"slow{name}")
-    for at, (argument, param) in enumerate(zip(arguments, type_.params, strict=True)):
-        t.store_slot(at, argument, param, fp)
-    fuel = t.read("%fuel", "i64")
-    given = t.let(f"call i64 @run(ptr %ctx, i64 {fuel}, ptr {fp}, i64 {len(type_.params)}, ptr {entry})")
-    t.write(status_at, "i64", given)
-    if single is not None:
-        t.write(result_at, LLVM_TYPES[single], t.load_slot(0, single, fp))
-    t.do(f"br label %met{name}")
+    with t.aside():
+        t.label(f"slow{name}")
+        never = t.let(f"icmp eq i64 {_field(t, entry, FunctionField.CODE, 'i64')}, 0")
+        t.leave_if(never, status, t.sites[t.offset], t.live[t.at], operands, aux)
+        for at, (argument, param) in enumerate(zip(arguments, type_.params, strict=True)):
+            t.store_slot(at, argument, param, fp)
+        fuel = t.read("%fuel", "i64")
+        given = t.let(f"call i64 @run(ptr %ctx, i64 {fuel}, ptr {fp}, i64 {len(type_.params)}, ptr {entry})")
+        t.write(status_at, "i64", given)
+        if single is not None:
+            t.write(result_at, LLVM_TYPES[single], t.load_slot(0, single, fp))
+        t.do(f"br label %met{name}")
     t.label(f"met{name}")
     value = t.read(result_at, LLVM_TYPES[single]) if single is not None else ""
     _returned(t, type_, first, fp, t.read(status_at, "i64"), value)
@@ -393,16 +394,21 @@ def _field(t: FunctionWriter, entry: str, field: FunctionField, kind: str) -> st
 
 
 def _call_indirect(t: FunctionWriter, index: int, table: int) -> None:
+    """Type and instance are one comparison; entry 0, which an element that is null names, has the type of none."""
     type_ = t.around.context.types[index]
     element = t.pop()
     number = _element(t, table, element, TrapKind.UNDEFINED_ELEMENT)
-    t.trap_if(t.let(f"icmp eq i64 {number}, 0"), TrapKind.UNINITIALIZED_ELEMENT)
     entry = t.let(f"call ptr @entry_of(ptr %ctx, i64 {number})")
-    wrong = t.let(f"icmp ne i32 {_field(t, entry, FunctionField.TYPE, 'i32')}, {t.around.types[index]}")
-    t.trap_if(wrong, TrapKind.INDIRECT_CALL_TYPE_MISMATCH)
-    instance = t.let(f"zext i32 {_field(t, entry, FunctionField.INSTANCE, 'i32')} to i64")
-    away = t.let(f"icmp ne i64 {instance}, {t.context(Field.INSTANCE, 'i64')}")
-    t.leave_if(away, Exit.CALL_INDIRECT, t.sites[t.offset], t.live[t.at], t.stack, number)
+    name, key = t.name(), t.around.types[index] | t.around.instance << 32
+    other = t.let(f"icmp ne i64 {_field(t, entry, FunctionField.TYPE, 'i64')}, {key}")
+    t.do(f"br i1 {other}, label %other{name}, label %known{name}{_RARE}")
+    with t.aside():
+        t.label(f"other{name}")
+        t.trap_if(t.let(f"icmp eq i64 {number}, 0"), TrapKind.UNINITIALIZED_ELEMENT)
+        wrong = t.let(f"icmp ne i32 {_field(t, entry, FunctionField.TYPE, 'i32')}, {t.around.types[index]}")
+        t.trap_if(wrong, TrapKind.INDIRECT_CALL_TYPE_MISMATCH)
+        t.leave(Exit.CALL_INDIRECT, t.sites[t.offset], t.live[t.at], t.stack, number)
+    t.label(f"known{name}")
     _call_entry(t, type_, entry, Exit.CALL_INDIRECT, number)
 
 
@@ -487,6 +493,8 @@ def _ref_func(t: FunctionWriter, index: int) -> None:
 
 def _table(t: FunctionWriter, table: int) -> tuple[str, str]:
     """Elements of a table, and how many."""
+    if table == 0:
+        return t.context(Field.TABLE), t.context(Field.TABLE_SIZE, "i64")
     entry = t.let(f"getelementptr i8, ptr {t.context(Field.TABLES)}, i64 {16 * table}")
     count = t.let(f"getelementptr i8, ptr {entry}, i64 8")
     return (

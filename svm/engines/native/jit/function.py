@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from svm.engines.native.context import Exit, Field, status_of
+from svm.engines.native.context import Exit, Field
 from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.control import RULES, begin_else, finish
 from svm.engines.native.jit.entered import write_entered
@@ -29,9 +29,10 @@ def translate(around: Around, function: ValidFunction, loop: int | None = None, 
     """LLVM IR of a function; with a loop's key, as it is entered at the loop's start with the frame's contents; inner:
     of the copy that a twin calls.
 
-    Which locals are exact is only seen by translating, so a function with floats may be translated more than once.
+    Which locals are exact is only seen by translating, so a function with floats may be translated more than once,
+    where NaNs are to be canonical; else all are.
     """
-    params = len(function.type.params)
+    params = len(function.type.params) if around.canonical_nans else len(function.locals)
     exact = frozenset(at for at, type_ in enumerate(function.locals) if at < params or type_ not in (F32, F64))
     for passes in range(_MOST_PASSES + 1):
         writer = FunctionWriter(around, function, loop, exact, inner)
@@ -85,8 +86,8 @@ def _pass_by(writer: FunctionWriter, item: Instruction) -> None:
 
 def _enter(writer: FunctionWriter) -> None:
     """The way in: parameters to variables, the charge, the tests."""
-    for name in ("%fuel", "%size", "%why"):
-        writer.variable(name, "i64")
+    for name, kind in (("%fuel", "i64"), ("%size", "i64"), ("%why", "i32")):
+        writer.variable(name, kind)
     writer.write("%fuel", "i64", "%given")
     if writer.loop is not None:
         writer.load_size()
@@ -149,11 +150,5 @@ def _return(writer: FunctionWriter) -> None:
 def _stop(writer: FunctionWriter) -> None:
     """The way out of traps: nothing of the frame is needed but where it stands."""
     writer.label("stop")
-    why = writer.read("%why", "i64")
-    position = writer.let(f"and i64 {why}, 4294967295")
-    part = writer.let(f"and i64 {writer.let(f'lshr i64 {why}, 32')}, 255")
-    status = writer.let(f"sub i64 {status_of(0)}, {writer.let(f'lshr i64 {why}, 40')}")
-    fuel = writer.read("%fuel", "i64")
-    place = f"ptr %ctx, i64 {fuel}, ptr %fp, i64 {writer.number}, i64 {position}, i64 {part}"
-    writer.do(f"call void @leave_at({place})")
-    writer.give(status)
+    fuel, why = writer.read("%fuel", "i64"), writer.read("%why", "i32")
+    writer.out_by("stop", f"ptr %ctx, i64 {fuel}, ptr %fp, i64 {writer.number}, i32 {why}")

@@ -48,7 +48,8 @@ _MANY_LOOPS = 150
 class Source:
     """What compiled code depends on, of a module and of its place in a store.
 
-    place: names all of it.  numbers, globals, types: of its functions, globals and types in the store.
+    place: names all of it.  numbers, globals, types: of its functions, globals and types in the store.  instance: its
+    number there.  canonical_nans: see `svm.runtime.arenas.Arenas`.
     """
 
     place: str
@@ -58,6 +59,8 @@ class Source:
     numbers: tuple[int, ...]
     globals: tuple[int, ...]
     types: tuple[int, ...]
+    instance: int
+    canonical_nans: bool
 
     @property
     def size(self) -> int:
@@ -116,7 +119,16 @@ class Maker:
         twins = frozenset(index for index in together if _calls_itself(self._known(index)))
         numbers = source.numbers.__getitem__
         return Around(
-            source.context, source.imported, codes, together, twins, numbers, source.globals, source.types
+            source.context,
+            source.imported,
+            codes,
+            together,
+            twins,
+            numbers,
+            source.globals,
+            source.types,
+            source.instance,
+            source.canonical_nans,
         )
 
     def members(self, root: int, itself: bool) -> list[int]:

@@ -174,10 +174,20 @@ class Tier:
                 digest(array("I", numbers).tobytes()),
                 globals_,
                 types,
+                instance.number,
+                arenas.canonical_nans,
             )
             place = digest(repr(facts).encode()).hex()[:40]
             found = self._sources[instance.number] = Source(
-                place, module.context, module.imported_functions, module.module.functions, numbers, globals_, types
+                place,
+                module.context,
+                module.imported_functions,
+                module.module.functions,
+                numbers,
+                globals_,
+                types,
+                instance.number,
+                arenas.canonical_nans,
             )
         return found
 

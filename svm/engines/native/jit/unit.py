@@ -10,7 +10,7 @@ from __future__ import annotations
 from svm.engines.native.context import LIMIT, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, declarations
 from svm.engines.native.jit.compiled import handler_symbol
-from svm.engines.native.jit.frames import CONTEXT, HANDLER, HELPERS, METADATA, frame_type, handler_arguments
+from svm.engines.native.jit.frames import CONTEXT, HANDLER, HELPERS, METADATA, frame_type, handler_arguments, ways_out
 from svm.engines.native.jit.function import symbol, translate
 from svm.engines.native.jit.writer import Around
 from svm.isa import F32, F64, FuncType
@@ -26,7 +26,8 @@ _CALLER = (("code", Field.CODE, "ptr"), ("memory", Field.MEMORY, "ptr"), ("size"
 
 def unit_ir(around: Around, functions: list[ValidFunction], entered: tuple[ValidFunction, int] | None = None) -> str:
     """IR of functions, and of one as it is entered at the start of a loop (by its key)."""
-    parts = [HELPERS]
+    bodies = functions if entered is None else [*functions, entered[0]]
+    parts = [HELPERS, ways_out(function.type for function in bodies)]
     for function in functions:
         parts += [translate(around, function), _enter(around, function, None)]
         if function.index in around.twins:

@@ -14,13 +14,14 @@ Locals, and operands that outlive a block, are `alloca`s, which LLVM makes regis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
-from svm.engines.native.jit.compiled import entry_symbol
-from svm.engines.native.jit.frames import frame_type
+from svm.engines.native.jit.compiled import CompilerError, entry_symbol
+from svm.engines.native.jit.frames import MOST_PARTS, MOST_WORDS, frame_type, way_out, where
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
 from svm.lower import HEADER_SLOTS, live_locals
@@ -38,7 +39,8 @@ class Around:
     so call each other directly.  twins: those of them that call themselves and are small: what such a function calls is
     a copy of it that LLVM puts in the place of the call, so that of two steps of a recursion only one is a call.
     number: of a function in the store, by index.  globals: their places among the store's.  types: their numbers in the
-    store.
+    store.  instance: its number there.  canonical_nans: NaNs that arithmetic makes are made canonical where their bits
+    can be seen.
     """
 
     context: Context
@@ -49,6 +51,8 @@ class Around:
     number: Callable[[int], int]
     globals: Sequence[int]
     types: Sequence[int]
+    instance: int
+    canonical_nans: bool
 
 
 class Operand(NamedTuple):
@@ -144,6 +148,14 @@ class FunctionWriter:
 
     def do(self, text: str) -> None:
         self.out.append(text)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is written meanwhile stands apart, for it seldom runs."""
+        warm, self.out = self.out, []
+        yield
+        self.cold += self.out
+        self.out = warm
 
     def label(self, name: str) -> None:
         self.out.append(f"{name}:")
@@ -271,20 +283,17 @@ class FunctionWriter:
         self.write("%fuel", "i64", left)
         return left
 
-    def give(self, status: str) -> None:
-        """Return a status."""
-        result = frame_type(self.function.type)
-        if result != "i64":
-            status = self.let(f"insertvalue {result} zeroinitializer, i64 {status}, 0")
-        self.do(f"ret {result} {status}")
+    def out_by(self, way: str, arguments: str) -> None:
+        """Leave the function by one of the ways out."""
+        type_ = self.function.type
+        self.do(f"ret {frame_type(type_)} {self.let(way_out(way, type_, arguments))}")
 
     def leave(self, status: int, position: int, live: int, operands: Sequence[Operand], aux: str = "0") -> None:
         """Stop, for the interpreter or the driver to go on at a position of the interpreter's code."""
         self.spill(live, operands)
         fuel = self.read("%fuel", "i64")
         place = f"ptr %ctx, i64 {fuel}, ptr %fp, i64 {self.number}, i64 {position}, i64 {aux}"
-        self.do(f"call void @leave_at({place})")
-        self.give(str(status_of(status)))
+        self.out_by("leave", f"{place}, i64 {status_of(status)}")
 
     def leave_if(
         self, condition: str, status: int, position: int, live: int, operands: Sequence[Operand], aux: str = "0"
@@ -292,23 +301,24 @@ class FunctionWriter:
         """The same if a condition holds, which is rare."""
         name = self.name()
         self.do(f"br i1 {condition}, label %cold{name}, label %warm{name}{_RARE}")
-        warm, self.out = self.out, self.cold
-        self.label(f"cold{name}")
-        self.leave(status, position, live, operands, aux)
-        self.out = warm
+        with self.aside():
+            self.label(f"cold{name}")
+            self.leave(status, position, live, operands, aux)
         self.label(f"warm{name}")
 
     def why(self, code: int) -> int:
-        """What the shared way out is told of the running instruction: position, operation in its handler, code."""
+        """What the shared way out is told of the running instruction."""
         position, part = self.places[self.offset]
-        return position | part << 32 | code << 40
+        if position >> 3 > MOST_WORDS or part > MOST_PARTS:
+            raise CompilerError("its code is too long")
+        return where(position, part, code)
 
     def trap_lines(self, condition: str, kind: TrapKind, on: str) -> list[str]:
         return self.stop_lines(condition, kind.code, on)
 
     def stop_lines(self, condition: str, code: int, on: str) -> list[str]:
         return [
-            f"store i64 {self.why(code)}, ptr %why, align 8",
+            f"store i32 {self.why(code)}, ptr %why, align 8",
             f"br i1 {condition}, label %stop, label %{on}{_RARE}",
             f"{on}:",
         ]
@@ -317,7 +327,7 @@ class FunctionWriter:
         self.out += self.trap_lines(condition, kind, f"on{self.name()}")
 
     def trap(self, kind: TrapKind) -> None:
-        self.do(f"store i64 {self.why(kind.code)}, ptr %why, align 8")
+        self.do(f"store i32 {self.why(kind.code)}, ptr %why, align 8")
         self.do("br label %stop")
         self.reachable = False
 
@@ -348,10 +358,11 @@ class FunctionWriter:
             results = {"r": results["r"]}
         types = op.results if op.results is not None else (kind or I32,)
         if "r" in results:
-            if op.name in _ROOTS:
+            canonical = self.around.canonical_nans
+            if op.name in _ROOTS and canonical:
                 self.push(self.root(results["r"], types[0]), types[0])
             else:
-                raw, number = op.name in NAN_MAKERS, ".convert_" in op.name
+                raw, number = canonical and op.name in NAN_MAKERS, ".convert_" in op.name
                 self.stack.append(Operand(results["r"], types[0], raw=raw, number=number))
         if "c" in results:
             self.push(self.let(f"zext i1 {results['c']} to i32"), I32)
