@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from svm.errors import Error
@@ -173,7 +174,8 @@ class DiagnosticSink:
             raise CompileError(self.diagnostics, self.sources)
 
 
-def source_lines(source: str) -> list[str]:
+@lru_cache(8)
+def source_lines(source: str) -> Sequence[str]:
     """The lines of a source as spans count them: what else may end a line in other texts, a form feed, ends none."""
     return re.split(r"\r\n|\r|\n", source)
 
@@ -197,7 +199,7 @@ def render(diagnostic: Diagnostic, source: str, *, colour: bool = False) -> str:
 class _Page:
     """The lines of one rendered diagnostic, written from top to bottom."""
 
-    def __init__(self, lines: list[str], diagnostic: Diagnostic, colour: bool) -> None:
+    def __init__(self, lines: Sequence[str], diagnostic: Diagnostic, colour: bool) -> None:
         self.lines = lines
         self.colour = colour
         self.out: list[str] = []

@@ -30,7 +30,8 @@ class Flow:
     def bind(self, variable: Variable) -> Flow:
         """After an assignment to ``variable``: it is bound, and nothing is known of its value."""
         kept = {path: t for path, t in self.narrowed.items() if path[0] is not variable}
-        return Flow(self.reachable, self.bound | {variable}, kept)
+        bound = self.bound if variable in self.bound else self.bound | {variable}
+        return Flow(self.reachable, bound, kept)
 
     def forget(self, name: str) -> Flow:
         """After an assignment to a field ``name`` of some object: that field may have changed in any object."""

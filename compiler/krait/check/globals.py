@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from krait.check.annotations import Annotations
 from krait.check.constants import literal_int
-from krait.check.types import FIXED, FLOAT, INT, FunctionDecl, GlobalVar, Instance, ModuleDecl
+from krait.check.types import FIXED, FLOAT, INT, Assignment, FunctionDecl, GlobalVar, Instance, ModuleDecl
 from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -37,17 +37,18 @@ def is_static(module: ModuleDecl) -> bool:
     return module.library and module.name.startswith("krait.")
 
 
-def _only_assignment(var: GlobalVar) -> tree.Assign | tree.AnnAssign | None:
+def _only_assignment(var: GlobalVar) -> Assignment | None:
     """Return the statement at the top level that gives a variable its first value."""
-    for node in var.module.tree.body:
-        match node:
-            case tree.AnnAssign(target=tree.Name(id=name)) if name == var.name:
-                return node
-            case tree.Assign(targets=(tree.Name(id=name),)) if name == var.name:
-                return node
-            case _:
-                pass
-    return None
+    if var.module.assignments is None:
+        found: dict[str, Assignment] = {}
+        for node in var.module.tree.body:
+            match node:
+                case tree.AnnAssign(target=tree.Name(id=name)) | tree.Assign(targets=(tree.Name(id=name),)):
+                    found.setdefault(name, node)
+                case _:
+                    pass
+        var.module.assignments = found
+    return var.module.assignments.get(var.name)
 
 
 def _find_value(world: World, var: GlobalVar, value: tree.expr) -> None:

@@ -58,7 +58,10 @@ def check_function(world: World, instance: Instance) -> hir.Function:
     if found is not None:
         return found
     decl = instance.decl
-    if len(world.functions) >= MAX_INSTANCES or any(is_larger(arg, MAX_TYPE) for arg in instance.args):
+    world.generic_instances += bool(instance.args)
+    if instance.args and (
+        world.generic_instances > MAX_INSTANCES or any(is_larger(arg, MAX_TYPE) for arg in instance.args)
+    ):
         raise world.refuse(
             decl.module,
             _heading(decl),
@@ -335,10 +338,12 @@ def check_module(world: World, module: ModuleDecl) -> None:
     check_function(world, Instance(init_function(module)))
     for symbol in module.symbols.values():
         if isinstance(symbol, FunctionDecl):
-            _check_declared(world, symbol)
+            with suppress(Refusal):
+                _check_declared(world, symbol)
         elif isinstance(symbol, ClassDecl):
             for method in (*symbol.methods.values(), *symbol.setters.values()):
-                _check_declared(world, method)
+                with suppress(Refusal):
+                    _check_declared(world, method)
                 _check_override(world, symbol, method)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -119,9 +120,13 @@ def names_of_target(target: tree.expr) -> Iterator[tree.Name]:
             yield node
 
 
+_COMPARED = 1000
+"""Names that a misspelt one is compared with: a program with thousands of errors is to be checked too."""
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """A hint that names the candidate closest to a misspelt name, or nothing."""
-    close = difflib.get_close_matches(
-        name, [c for c in candidates if not c.startswith("_") or name.startswith("_")], 1, 0.6
-    )
+    size = len(name)
+    near = (c for c in candidates if 0.4 * size <= len(c) <= 2.4 * size and (c[0] != "_" or name[:1] == "_"))
+    close = difflib.get_close_matches(name, islice(near, _COMPARED), 1, 0.6)
     return (f"did you mean `{close[0]}`?",) if close else ()

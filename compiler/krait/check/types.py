@@ -640,6 +640,9 @@ class Import:
     span: Span
 
 
+Assignment: TypeAlias = tree.Assign | tree.AnnAssign
+
+
 @dataclass(slots=True, eq=False)
 class ModuleDecl:
     """A module. ``unsafe``: it imports ``krait.unsafe``. ``library``: it belongs to the standard library.
@@ -649,7 +652,8 @@ class ModuleDecl:
     reassigned: names that are assigned to more than once, or by functions.  shared: names that functions assign to.
     bound: the variables that have a value whenever a function of the module can run.
     finally_bound: those that have one when the module's code has run to its end.
-    init: the function that runs the module's code.
+    init: the function that runs the module's code.  assignments: the statements at the top level that give variables
+    their first values, once somebody has asked for one.
     """
 
     name: str
@@ -663,6 +667,7 @@ class ModuleDecl:
     bound: frozenset[GlobalVar] | None = None
     finally_bound: frozenset[GlobalVar] | None = None
     init: FunctionDecl | None = None
+    assignments: dict[str, Assignment] | None = None
     unsafe: bool = False
     is_main: bool = False
     is_package: bool = False

@@ -47,7 +47,7 @@ from krait.sources import Sources, text_of
 from krait.syntax import tree
 
 MAX_INSTANCES = 20_000
-"""Instances of functions in one program; generics that call themselves with ever larger types end here."""
+"""Instances of generic functions in one program; those that call themselves with ever larger types end here."""
 
 
 _MARKS = frozenset(
@@ -82,6 +82,7 @@ class World:
         self.modules: dict[str, ModuleDecl] = {}
         self.broken_modules: set[str] = set()
         self.functions: dict[Instance, hir.Function] = {}
+        self.generic_instances = 0
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
