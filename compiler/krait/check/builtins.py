@@ -19,7 +19,7 @@ from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
-from krait.check.mapped import by_key
+from krait.check.mapped import by_key, reduced
 from krait.check.operators import binary
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -275,9 +275,14 @@ def _least_of_list(
     if default is None:
         return least(values)
     held, kept = ctx.hold(values)
-    other = coerce(ctx, ctx.expr(default, item), item, default.span)
-    held_other, instead = ctx.hold(other)
-    found = least(kept)
+    other = ctx.expr(default, item)
+    whole = common_type(ctx, [(hir.Const(item, None), node.span), (other, default.span)], None, "the result")
+    fitted = adapt(ctx, other, whole)
+    assert fitted is not None
+    held_other, instead = ctx.hold(fitted)
+    found = adapt(ctx, least(kept), whole)
+    assert found is not None
+    item = whole
     test = truth(ctx, kept, node.span)
     return hir.Let(item, [*held, *held_other], hir.Conditional(item, test, found, instead))
 
@@ -380,6 +385,18 @@ def _loop_over(
     test = hir.Op(BOOL, "i32.lt_u", [at, hir.FieldGet(U32, kept, "length")])
     loop = hir.While(ctx.line, hir.LoopLabel(), test, [*each(item), step], [])
     return [*held, hir.Assign(ctx.line, index, hir.Const(U32, 0)), loop]
+
+
+@builtin("functools.reduce")
+def reduce(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``reduce(function, items, initial)``."""
+    if not 2 <= len(node.args) <= 3 or node.keywords:
+        raise ctx.refuse(node.span, "`reduce` takes a function, items, and perhaps a first value")
+    values = list_of_items(ctx, node.args[1], node.span)
+    t = prune(values.type)
+    assert isinstance(t, ClassType)
+    initial = ctx.expr(node.args[2], expected) if len(node.args) == 3 else None
+    return reduced(ctx, values, t.args[0], node.args[0], initial, node.span)
 
 
 @builtin("any", "all")

@@ -26,6 +26,7 @@ from krait.check.records import record_method
 from krait.check.scopes import (
     find,
     find_in_module,
+    is_variable,
     module_named,
     read_function,
     read_global,
@@ -80,7 +81,7 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
             if local is not None:
                 return _call_local(ctx, local, func, node, expected)
             return call_symbol(ctx, find(ctx, func), node, (), expected)
-        case tree.Subscript(value=tree.Name() as func, slice=arguments):
+        case tree.Subscript(value=tree.Name() as func, slice=arguments) if not is_variable(ctx, func):
             items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
             annotations = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance)
             return call_symbol(ctx, find(ctx, func), node, tuple(annotations.type(item) for item in items), expected)

@@ -344,7 +344,17 @@ def _ordered(
         held_left, first = ctx.hold(left)
         held_right, second = ctx.hold(right)
         return hir.Let(BOOL, [*held_left, *held_right], invoke(ctx, second, mirrored, [(first, spans[0])], spans[2]))
+    if ctx.module.name.startswith("krait.tuple."):
+        return _failing(ctx, kind, left, right, spans[2])
     raise _incomparable(ctx, kind, left, right, spans)
+
+
+def _failing(ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, span: Span) -> hir.Expr:
+    """Return what raises CPython's TypeError: items of tuples are compared only where those before them are equal."""
+    names = [t.decl.name if isinstance(t := prune(value.type), ClassType) else str(t) for value in (left, right)]
+    message = f"'{_SYMBOLS[kind]}' not supported between instances of '{names[0]}' and '{names[1]}'"
+    body: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]
+    return hir.Let(BOOL, [*body, *ctx.raising("TypeError", message, span)], hir.Const(BOOL, False))
 
 
 def _ordered_literal(

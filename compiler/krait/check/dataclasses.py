@@ -184,6 +184,49 @@ def make_methods(decl: ClassDecl, report: Report) -> None:
     _Maker(decl, options, ordered, span).run()
 
 
+def make_ordering(decl: ClassDecl, report: Report) -> None:
+    """``@total_ordering``: the comparisons that a class lacks, made of the one that it has, and of ``==``."""
+    span = decl.node.span
+    root = next((name for name in _ORDER if name in decl.methods), None)
+    if root is None:
+        report(span, "`total_ordering` needs one of the comparisons", "write `def __lt__(self, other: …) -> bool:`")
+        return
+    own, other = [*decl.methods[root].node.args.posonlyargs, *decl.methods[root].node.args.args]
+    for name, text in _FROM[root].items():
+        (node,) = parse_library(f"def {name}({own.arg}, {other.arg}) -> bool:\n    return {text}\n"
+                                .replace("self", own.arg).replace("other", other.arg), "<ordering>").body  # fmt: skip
+        assert isinstance(node, tree.FunctionDef)
+        for part in tree.walk(node):
+            part.span = span  # type: ignore[misc]  # as above
+        made = tree.FunctionDef(name, decl.methods[root].node.args, node.body, (), node.returns, (), span)
+        if name not in decl.methods:
+            model = decl.methods[root]
+            decl.methods[name] = FunctionDecl(
+                name, decl.module, made, decl, "method", type_params=model.type_params, open_params=model.open_params
+            )
+
+
+_FROM = {
+    "__lt__": {
+        "__gt__": "not self < other and self != other", "__le__": "self < other or self == other",
+        "__ge__": "not self < other",
+    },
+    "__le__": {
+        "__ge__": "not self <= other or self == other", "__lt__": "self <= other and self != other",
+        "__gt__": "not self <= other",
+    },
+    "__gt__": {
+        "__lt__": "not self > other and self != other", "__ge__": "self > other or self == other",
+        "__le__": "not self > other",
+    },
+    "__ge__": {
+        "__le__": "not self >= other or self == other", "__gt__": "self >= other and self != other",
+        "__lt__": "not self >= other",
+    },
+}  # fmt: skip
+"""What `functools.total_ordering` makes of each comparison."""
+
+
 def _check_defaults(fields: Iterable[DataField], report: Report) -> None:
     seen = False
     for item in fields:

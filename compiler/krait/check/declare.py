@@ -7,8 +7,11 @@ declarations that Krait does not have. Types of signatures are worked out later,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 
+from krait.check.dataclasses import make_ordering
+from krait.check.decorators import undecorated, without_wraps
 from krait.check.enums import KINDS, make_enum
 from krait.check.names import scan
 from krait.check.types import (
@@ -36,8 +39,6 @@ _PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
 
 _DECORATORS_LATER = {
     "overload": "write one function for each case",
-    "cache": "keep results in a list of your own",
-    "lru_cache": "keep results in a list of your own",
 }
 
 
@@ -69,6 +70,9 @@ class _Declarer:
         )
 
     def run(self) -> None:
+        if not self.module.library:
+            body = undecorated(self.module.tree.body, lambda span, text, hint: self.error(text, span, "", hint))
+            self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
         )
@@ -174,7 +178,7 @@ class _Declarer:
         decl.type_params += self.named_params(_annotations(node), decl.all_type_params)
         if not self.module.library and not (owner is not None and node.name == "__exit__"):
             self.open_params(decl)
-        for decorator in node.decorator_list:
+        for decorator in without_wraps(node).decorator_list:
             self.decorator(decl, decorator)
         return decl
 
@@ -260,12 +264,16 @@ class _Declarer:
         decl.type_params += self.named_params(generic, decl.type_params)
         if self.module.library and self.module.name.startswith("krait."):
             decl.primitive = _PRIMITIVES.get(node.name)
+        total = False
         for decorator in node.decorator_list:
             name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
             if name in ("dataclass", "dataclasses.dataclass"):
                 decl.data = self.data_options(decorator)
                 continue
             if name.rpartition(".")[2] == "final":
+                continue
+            if name.rpartition(".")[2] == "total_ordering":
+                total = True
                 continue
             hint = _DECORATORS_LATER.get(name.rpartition(".")[2], "write the class out")
             self.error(
@@ -278,6 +286,8 @@ class _Declarer:
             decl.data = DataOptions(named=True)
         for statement in node.body:
             self.member(decl, statement)
+        if total:
+            make_ordering(decl, lambda span, text, hint: self.error(text, span, "", hint))
         if node.name in self.protocols:
             decl.abstract.update(decl.methods)
         for base in node.bases:
@@ -305,6 +315,8 @@ class _Declarer:
                 pass
             case tree.Assign(targets=(tree.Name(id="__slots__" | "__match_args__"),)):
                 pass
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Name(id=other)) if other in decl.methods:
+                decl.methods[name] = replace(decl.methods[other], name=name)
             case tree.Assign(targets=(tree.Name(id=name),)) | tree.AnnAssign(target=tree.Name(id=name)):
                 self.class_variable(decl, name, node)
             case _:

@@ -12,9 +12,12 @@ from krait.check import hir
 from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import adapt, coerce, is_none, require, unwrap
 from krait.check.context import Context
+from krait.check.promoted import promoted, takes_ints
 from krait.check.signatures import signature
 from krait.check.types import (
     BOOL,
+    FLOAT,
+    INT,
     U32,
     ClassType,
     FunctionDecl,
@@ -84,11 +87,23 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
     if len(sig.params) != len(args):
         return None
     given = []
+    ints: set[str] = set()
     for param, (value, where) in zip(sig.params, args, strict=True):
-        adapted = adapt(ctx, fitted_bytes(ctx, decl, value, param.type, where), substitute(param.type, env))
+        wanted = substitute(param.type, env)
+        adapted = adapt(ctx, fitted_bytes(ctx, decl, value, param.type, where), wanted)
+        if adapted is None and wanted is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
+            ints.add(param.name)
+            adapted = value
         if adapted is None:
             return None
         given.append(adapted)
+    if ints:
+        variant = promoted(ctx, decl, frozenset(ints))
+        if variant is None:
+            return None
+        instance = Instance(variant)
+        params = signature(ctx.world, variant).params
+        given = [coerce(ctx, value, param.type, span) for value, param in zip(given, params, strict=True)]
     arguments = [receiver_for(ctx, decl, receiver), *given]
     return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
 

@@ -156,3 +156,17 @@ def by_key(
     return ctx.library(
         "krait.keyed", name, [values, function, *others], results.get(name, item), span, item, wanted.result
     )
+
+
+# --- reduce --------------------------------------------------------------------------------------------------------
+
+
+def reduced(
+    ctx: Context, values: hir.Expr, item: Type, function: tree.expr, initial: hir.Expr | None, span: Span
+) -> hir.Expr:
+    """Return ``functools.reduce`` of a list."""
+    whole = item if initial is None else initial.type
+    taken = ctx.expr(function, FunctionType((whole, item), whole))
+    if initial is None:
+        return ctx.library("functools", "_reduce", [taken, values], item, span, item)
+    return ctx.library("functools", "_reduce_from", [taken, values, initial], whole, span, item, whole)

@@ -12,6 +12,7 @@ from krait.check import hir
 from krait.check.captures import captures, must_share
 from krait.check.cells import make_cell, write_local
 from krait.check.context import Context
+from krait.check.decorators import without_wraps
 from krait.check.signatures import signature
 from krait.check.types import ClassDecl, FunctionDecl, FunctionType, Local
 from krait.check.world import Refusal
@@ -68,7 +69,7 @@ def declare_nested(ctx: Context, node: tree.FunctionDef) -> FunctionDecl:
         raise ctx.later(
             node.type_params[0].span, "generic functions within functions", "move it to the top level of the module"
         )
-    if node.decorator_list:
+    if without_wraps(node).decorator_list:
         raise ctx.later(
             node.decorator_list[0].span,
             "decorators of functions within functions",

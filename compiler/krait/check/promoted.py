@@ -27,6 +27,8 @@ def promoted(ctx: Context, decl: FunctionDecl, names: frozenset[str]) -> Functio
     """Return the function for calls that give ints for these parameters, None if there is none."""
     if names in decl.variants:
         return decl.variants[names]
+    if not _is_checked(ctx, decl):
+        return None
     sig = signature(ctx.world, decl)
     changed = scan(decl.node.body).assigned
     params = tuple(
@@ -38,6 +40,13 @@ def promoted(ctx: Context, decl: FunctionDecl, names: frozenset[str]) -> Functio
     if not _is_right(ctx, made):
         decl.variants[names] = None
     return decl.variants[names]
+
+
+def _is_checked(ctx: Context, decl: FunctionDecl) -> bool:
+    """Have the function itself checked first: it says what types the fields have that ``__init__`` assigns to."""
+    assert ctx.world.check_function is not None
+    ctx.world.check_function(Instance(decl))
+    return Instance(decl) not in ctx.world.in_progress or decl.name != "__init__"
 
 
 def _is_right(ctx: Context, decl: FunctionDecl) -> bool:

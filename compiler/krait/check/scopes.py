@@ -58,6 +58,11 @@ def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hi
             raise ctx.refuse(node.span, f"`{node.id}` is a module, not a value")
 
 
+def is_variable(ctx: Context, node: tree.Name) -> bool:
+    """Return whether a name means a variable."""
+    return node.id in ctx.scope or isinstance(ctx.lookup(node.id), GlobalVar)
+
+
 def read_function(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
     """Return the object of a function within this one, to call it."""
     return _read_local(ctx, local, node)
@@ -222,6 +227,7 @@ __all__ = [
     "find",
     "find_in_module",
     "is_global_bound",
+    "is_variable",
     "member_of_module",
     "module_named",
     "read_function",

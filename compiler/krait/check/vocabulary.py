@@ -152,6 +152,10 @@ _TYPING: dict[str, Type | str] = {
 }
 
 PROVIDED = {
+    **{
+        ("functools", name): f"functools.{name}"
+        for name in ("cache", "lru_cache", "wraps", "total_ordering", "reduce")
+    },
     ("sys", "exit"): "sys.exit",
     **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }
