@@ -7,7 +7,6 @@ dataclasses and enums, or a reason why it does not fit. What is not annotated, o
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import enum
 import functools
 import inspect
@@ -16,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from svm.border.classes import fields_of
 from svm.module.interface import Enumeration, Interface, Kind, Parameter, RichType, Signature
 
 __all__ = ["classes_for"]
@@ -26,6 +26,7 @@ _SCALARS: dict[Any, tuple[str, ...]] = {
     bool: ("bool",),
     str: ("str",),
     bytes: ("bytes",),
+    bytearray: ("bytearray",),
     None: ("None",),
     type(None): ("None",),
 }
@@ -108,6 +109,8 @@ class _Check:
         parts = _alternatives(annotation)
         if t.name == "optional":
             return len(parts) > 1 and type(None) in parts and self.takes(annotation, t.args[0])
+        if t.name == "union":
+            return all(self.takes(annotation, item) for item in t.args)
         return any(self.fits(part, t, self.takes) for part in parts)
 
     def gives(self, annotation: Any, t: RichType) -> bool:
@@ -117,6 +120,8 @@ class _Check:
         if typing.get_origin(annotation) in (collections.abc.Awaitable, collections.abc.Coroutine):
             return self.gives(typing.get_args(annotation)[-1], t)
         allowed = (t.args[0], RichType("None")) if t.name == "optional" else (t,)
+        if allowed[0].name == "union":
+            allowed = (*allowed[0].args, *allowed[1:])
         return all(any(self.fits(part, each, self.gives) for each in allowed) for part in _alternatives(annotation))
 
     def fits(self, annotation: Any, t: RichType, inner: Callable[[Any, RichType], bool]) -> bool:
@@ -150,9 +155,7 @@ class _Check:
             same = issubclass(annotation, enum.Enum) and {m.name: m.value for m in annotation} == members
         else:
             wanted = {item.name for item in declared.fields if item.init}
-            same = dataclasses.is_dataclass(annotation) and wanted == {
-                item.name for item in dataclasses.fields(annotation) if item.init
-            }
+            same = set(fields_of(annotation) or ()) == wanted and hasattr(annotation, "_fields") == declared.named
         return same and self.classes.setdefault(name, annotation) is annotation
 
 

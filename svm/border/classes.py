@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +54,7 @@ class GuestTypes:
             declared = self._declared[name]
             try:
                 if isinstance(declared, Structure):
-                    found = _dataclass(declared, self)
+                    found = _named_tuple(declared, self) if declared.named else _dataclass(declared, self)
                 else:
                     found = _enum(declared)
                 found.__module__ = self._module
@@ -93,6 +94,21 @@ def _dataclass(declared: Structure, types: GuestTypes) -> type:
     return dataclasses.make_dataclass(
         declared.name, fields, frozen=declared.frozen, unsafe_hash=declared.hashed and not declared.frozen
     )
+
+
+def _named_tuple(declared: Structure, types: GuestTypes) -> type:
+    make: Any = collections.namedtuple
+    made: Any = make(declared.name, [item.name for item in declared.fields])
+    made.__annotations__ = {item.name: str(item.type) for item in declared.fields}
+    values: list[Any] = []
+    for item in declared.fields:
+        known = types.default(item.default)
+        if known:
+            values.append(known["default"] if "default" in known else known["default_factory"]())
+        else:
+            values.clear()  # a default that only the guest knows is none here, nor are those before it
+    made.__new__.__defaults__ = tuple(values)
+    return made  # type: ignore[no-any-return]  # a class
 
 
 def _enum(declared: Enumeration) -> type:
@@ -175,13 +191,17 @@ class _Object(Codec):
             out.depth -= 1
 
     def _check(self, value: Any) -> None:
-        """Raise Misfit unless an object is of a dataclass with these fields, and no others."""
+        """Raise Misfit unless an object is of a class with these fields, and no others."""
         cls = type(value)
-        if not dataclasses.is_dataclass(cls):
+        names = fields_of(cls)
+        if names is None or hasattr(cls, "_fields") != self._declared.named:
             raise self.misfit(value)
-        if {item.name for item in dataclasses.fields(cls) if item.init} != set(self._given):
+        if set(names) != set(self._given):
             raise Misfit(f"{self.shown} expected, {cls.__name__} given, which has other fields")
         self._fitting.add(cls)
+
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, self.cls)
 
     @property
     def cls(self) -> Any:
@@ -201,10 +221,17 @@ class _Object(Codec):
             else:
                 later.append((name, codec.decode(source)))
         source.depth -= 1
-        made = self.cls(**given)
+        made = self.cls(**given) if not self._declared.named else self.cls(*given.values())
         for name, value in later:
             object.__setattr__(made, name, value)
         return made
+
+
+def fields_of(cls: type) -> list[str] | None:
+    """What the constructor of a dataclass or of a named tuple takes; None for another class."""
+    if dataclasses.is_dataclass(cls):
+        return [item.name for item in dataclasses.fields(cls) if item.init]
+    return list(cls._fields) if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
 
 
 class _Member(Codec):
@@ -217,6 +244,9 @@ class _Member(Codec):
         self._places = {name: (at, value) for at, (name, value) in enumerate(declared.members)}
         self._make = make
         self._members: list[Any] | None = None
+
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, self._make())
 
     def encode(self, out: Writer, value: Any) -> None:
         place = self._places.get(value.name) if isinstance(value, enum.Enum) else None

@@ -2,8 +2,9 @@
 
 The form is fixed by the type, so it holds no types: numbers are 8 bytes, bools 1; texts are u8 1, 2 or 4, u32 length,
 code points of so many bytes (the least that do); containers are u32 count, then items; an optional is u8 0, or 1 and a
-value; tuples and the fields of objects follow one another; a member of an enum is its u32 place.  Everything is
-little-endian and unaligned.  Lists of numbers are blocks, here and in the guest: no Python runs for each of them.
+value; a value of a union follows the u8 place of its type; tuples and the fields of objects follow one another; a
+member of an enum is its u32 place.  Everything is little-endian and unaligned.  Lists of numbers are blocks, here and
+in the guest: no Python runs for each of them.
 
 A codec's `width` is the least that a value takes in bytes, `cost` about what it takes as Python's object within
 another, beyond what its own `decode` accounts for.
@@ -47,6 +48,10 @@ class Codec:
         """Read a value.  Raises InterfaceError, LimitError."""
         raise InterfaceError(f"no value of {self.shown} can be handed out")
 
+    def is_exact(self, value: Any) -> bool:
+        """Whether a value is of the very type, not only taken for it: what a union goes by."""
+        return False
+
     def misfit(self, value: Any) -> Misfit:
         """The error for a value of another type."""
         return Misfit(f"{self.shown} expected, {type(value).__name__} given")
@@ -56,6 +61,9 @@ class Nothing(Codec):
     """None alone: the result of a function without one."""
 
     __slots__ = ()
+
+    def is_exact(self, value: Any) -> bool:
+        return value is None
 
     def encode(self, out: Writer, value: Any) -> None:
         if value is not None:
@@ -68,11 +76,15 @@ class Nothing(Codec):
 class _Scalar(Codec):
     """A number: what `struct` takes for it, as Python's own functions do."""
 
-    __slots__ = ("_layout",)
+    __slots__ = ("_layout", "_type")
 
     def __init__(self, shown: str, layout: str) -> None:
         super().__init__(shown, 8, 32)
         self._layout = Struct(layout)
+        self._type = int if shown == "int" else float
+
+    def is_exact(self, value: Any) -> bool:
+        return type(value) is self._type
 
     def encode(self, out: Writer, value: Any) -> None:
         try:
@@ -102,6 +114,9 @@ def as_bool(value: Any) -> bool:
 class _Bool(Codec):
     __slots__ = ()
 
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
     def encode(self, out: Writer, value: Any) -> None:
         out.part += b"\1" if as_bool(value) else b"\0"
 
@@ -117,6 +132,9 @@ class _Text(Codec):
     """A text as the guest keeps it.  Lone surrogates pass as they are."""
 
     __slots__ = ()
+
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, str)
 
     def encode(self, out: Writer, value: Any) -> None:
         if not isinstance(value, str):
@@ -151,7 +169,12 @@ class _Text(Codec):
 
 
 class _Bytes(Codec):
+    """`bytes` and `bytearray`."""
+
     __slots__ = ()
+
+    def is_exact(self, value: Any) -> bool:
+        return type(value).__name__ == self.shown
 
     def encode(self, out: Writer, value: Any) -> None:
         if not isinstance(value, bytes | bytearray | memoryview):
@@ -160,10 +183,11 @@ class _Bytes(Codec):
         out.count(size, 1)
         out.block(bytes(value))
 
-    def decode(self, source: Reader) -> bytes:
+    def decode(self, source: Reader) -> bytes | bytearray:
         count = source.count(1, 1)
         start = source.take(count)
-        return source.data[start : source.at]
+        data = source.data[start : source.at]
+        return data if self.shown == "bytes" else bytearray(data)
 
 
 class _Optional(Codec):
@@ -172,6 +196,9 @@ class _Optional(Codec):
     def __init__(self, shown: str, item: Codec) -> None:
         super().__init__(shown, 1, item.cost, item.hashable)
         self._item = item
+
+    def is_exact(self, value: Any) -> bool:
+        return value is None or self._item.is_exact(value)
 
     def encode(self, out: Writer, value: Any) -> None:
         if value is None:
@@ -189,6 +216,37 @@ class _Optional(Codec):
         return self._item.decode(source) if source.byte(1) else None
 
 
+class _Union(Codec):
+    """A value of one of several types, behind the place of its type among them."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, shown: str, items: Sequence[Codec]) -> None:
+        cost = max(item.cost for item in items)
+        super().__init__(shown, 1 + min(item.width for item in items), cost, all(item.hashable for item in items))
+        self._items = tuple(items)
+
+    def is_exact(self, value: Any) -> bool:
+        return any(item.is_exact(value) for item in self._items)
+
+    def encode(self, out: Writer, value: Any) -> None:
+        numbered = list(enumerate(self._items))
+        chosen = [(at, item) for at, item in numbered if item.is_exact(value)] or numbered
+        for at, item in chosen:
+            mark = out.mark()
+            out.part.append(at)
+            try:
+                return item.encode(out, value)
+            except Misfit:
+                if len(chosen) == 1:
+                    raise
+                out.back_to(mark)
+        raise self.misfit(value)
+
+    def decode(self, source: Reader) -> Any:
+        return self._items[source.byte(len(self._items) - 1)].decode(source)
+
+
 class _Items(Codec):
     """`list[T]`, `tuple[T, ...]`, `set[T]`, `frozenset[T]`."""
 
@@ -199,6 +257,9 @@ class _Items(Codec):
         self._item = item
         self._accepted = accepted
         self._make = make
+
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, self._make)  # type: ignore[arg-type]  # which is a class
 
     def encode(self, out: Writer, value: Any) -> None:
         if not isinstance(value, self._accepted) or isinstance(value, str | bytes | bytearray):
@@ -238,6 +299,9 @@ class Numbers(Codec):
         self._item = item
         self._as_array = as_array
         self._formats = ("d",) if code == "d" else ("q", "l")
+
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, list) or (isinstance(value, array) and value.typecode == self._code)
 
     def encode(self, out: Writer, value: Any) -> None:
         if isinstance(value, list | tuple):
@@ -298,6 +362,9 @@ class _Dict(Codec):
         self._key = key
         self._value = value
 
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, dict)
+
     def encode(self, out: Writer, value: Any) -> None:
         if not isinstance(value, Mapping):
             raise self.misfit(value)
@@ -330,6 +397,9 @@ class Fixed(Codec):
         self.cost += sum(8 + item.cost for item in items)
         self._items = tuple(items)
 
+    def is_exact(self, value: Any) -> bool:
+        return isinstance(value, tuple) and len(value) == len(self._items)
+
     def encode(self, out: Writer, value: Any) -> None:
         if not isinstance(value, tuple):
             raise self.misfit(value)
@@ -360,10 +430,14 @@ def build(t: RichType, args: Sequence[Codec], *, as_array: bool) -> Codec:
             return _Text(shown, 5, 0)
         case "bytes":
             return _Bytes(shown, 4, 40)
+        case "bytearray":
+            return _Bytes(shown, 4, 64, hashable=False)
         case "None":
             return Nothing(shown, 0, 0)
         case "optional":
             return _Optional(shown, args[0])
+        case "union":
+            return _Union(shown, args)
         case "list":
             if t.args[0].name in ("int", "float"):
                 return Numbers(shown, "q" if t.args[0].name == "int" else "d", args[0], as_array)

@@ -68,6 +68,16 @@ class Writer:
             self._blocks += (self.part, data)
             self.part = bytearray()
 
+    def mark(self) -> tuple[int, bytearray, int, int, int]:
+        """Where writing stands."""
+        return len(self._blocks), self.part, len(self.part), self._left, self.depth
+
+    def back_to(self, mark: tuple[int, bytearray, int, int, int]) -> None:
+        """Take back what was written since."""
+        blocks, self.part, size, self._left, self.depth = mark
+        del self._blocks[blocks:]
+        del self.part[size:]
+
     def enter(self) -> None:
         """Go into an object.  Raises Misfit where objects lie too deep: then they may refer to each other in a ring."""
         self.depth += 1

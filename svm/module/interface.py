@@ -34,9 +34,9 @@ INTERFACE_SECTION = "svm.interface"
 UNKNOWN: Any = object()
 """The value of a default that is no number, text, bool or None."""
 
-SCALARS = frozenset(("bool", "bytes", "float", "int", "None", "str"))
-CONTAINERS = {"dict": 2, "frozenset": 1, "list": 1, "optional": 1, "set": 1, "vector": 1, "tuple": None}
-"""Types that have arguments, and how many; `optional` is `T | None`, `vector` is `tuple[T, ...]`."""
+SCALARS = frozenset(("bool", "bytearray", "bytes", "float", "int", "None", "str"))
+CONTAINERS = {"dict": 2, "frozenset": 1, "list": 1, "optional": 1, "set": 1, "vector": 1, "tuple": None, "union": None}
+"""Types that have arguments, and how many: `optional` is `T | None`, `union` `A | B`, `vector` `tuple[T, ...]`."""
 
 
 @record
@@ -50,6 +50,8 @@ class RichType:
         match self.name:
             case "optional":
                 return f"{self.args[0]} | None"
+            case "union":
+                return " | ".join(map(str, self.args))
             case "vector":
                 return f"tuple[{self.args[0]}, ...]"
             case "tuple":
@@ -134,14 +136,19 @@ class Field:
 
 @record
 class Structure:
-    """A dataclass.  frozen: its objects cannot change.  hashed: they can be keys, and items of sets."""
+    """A dataclass.  frozen: its objects cannot change.  hashed: they can be keys, and items of sets.
+    named: it is a `NamedTuple`.
+    """
 
     name: str
     fields: tuple[Field, ...]
     frozen: bool = False
     hashed: bool = False
+    named: bool = False
 
     def __str__(self) -> str:
+        if self.named:
+            return "\n".join([f"class {self.name}(NamedTuple):", *(f"    {item}" for item in self.fields or ("...",))])
         options = ["frozen=True"] * self.frozen + ["unsafe_hash=True"] * (self.hashed and not self.frozen)
         lines = [f"@dataclass({', '.join(options)})" if options else "@dataclass", f"class {self.name}:"]
         return "\n".join([*lines, *(f"    {item}" for item in self.fields or ("...",))])

@@ -36,6 +36,7 @@ _TOKEN = re.compile(
 )
 _OPTIONS = {"": (False, False), "frozen": (True, True), "unsafe_hash": (False, True)}
 _EMPTY = {"[": ("]",), "{": ("}",), "set": ("(", ")")}
+_MOST_MEMBERS = 100
 _BASES = ("Enum", "IntEnum", "StrEnum")
 
 
@@ -166,7 +167,7 @@ class _Parser:
         if keyword == "def" and options is None:
             return self.function(host)
         if keyword == "class" and host is None:
-            return self.enumeration() if options is None else self.structure(options)
+            return self.derived() if options is None else self.structure(self.name(), options)
         raise self.fail(f"a declaration is expected, not `{keyword}`")
 
     def argument(self) -> str:
@@ -250,8 +251,19 @@ class _Parser:
             raise self.fail(f"{text[:40]!r} is no literal")
         return found
 
-    def structure(self, options: tuple[bool, bool]) -> Structure:
+    def derived(self) -> Structure | Enumeration:
+        """A class that says what it is by its base."""
         name = self.name()
+        self.take("(")
+        base = self.take("name")
+        self.take(")")
+        if base in _BASES:
+            return self.enumeration(name, base)
+        if base != "NamedTuple":
+            raise self.fail(f"`{base}` is no base of a class here")
+        return self.structure(name, (True, True), named=True)
+
+    def structure(self, name: str, options: tuple[bool, bool], *, named: bool = False) -> Structure:
         self.take(":")
         self.take("end")
         fields: dict[str, Field] = {}
@@ -260,10 +272,12 @@ class _Parser:
                 self.take("end")
                 continue
             item = self.field()
+            if named and not item.init:
+                raise self.fail("a field of a tuple is always given")
             if item.name in fields:
                 raise self.fail(f"two fields are named `{item.name}`")
             fields[item.name] = item
-        return Structure(name, tuple(fields.values()), *options)
+        return Structure(name, tuple(fields.values()), *options, named)
 
     def field(self) -> Field:
         name = self.name()
@@ -283,14 +297,9 @@ class _Parser:
         self.take("end")
         return Field(name, t, default, init)
 
-    def enumeration(self) -> Enumeration:
-        name = self.name()
-        self.take("(")
-        base = self.take("name")
-        if base not in _BASES:
-            raise self.fail(f"`{base}` is no base of an enum")
-        for mark in (")", ":", "end"):
-            self.take(mark)
+    def enumeration(self, name: str, base: str) -> Enumeration:
+        self.take(":")
+        self.take("end")
         members: dict[str, int | str | float | bool] = {}
         values: set[object] = set()
         for _ in self.body():
@@ -310,19 +319,23 @@ class _Parser:
     def type(self, depth: int = 0) -> RichType:
         if depth > MAX_TYPE_DEPTH:
             raise self.fail(f"a type is nested deeper than {MAX_TYPE_DEPTH}")
-        found = self.single(depth)
+        members = [self.single(depth)]
         while self.skip("|"):
-            self.word("None")
-            if found.name in ("optional", "None"):
-                raise self.fail("None is there twice")
-            found = RichType("optional", (found,))
-        return found
+            members.append(self.single(depth))
+        if len(members) == 1:
+            return members[0]
+        nothing = RichType("None")
+        if len(set(members)) < len(members) or nothing in members[:-1] or len(members) > _MOST_MEMBERS:
+            raise self.fail("no union: None stands at the end, and every type is there once")
+        parts = tuple(members[:-1] if members[-1] == nothing else members)
+        found = parts[0] if len(parts) == 1 else RichType("union", parts)
+        return RichType("optional", (found,)) if len(parts) < len(members) else found
 
     def single(self, depth: int) -> RichType:
         name = self.take("name")
         if name in SCALARS:
             return RichType(name)
-        if name not in CONTAINERS or name in ("optional", "vector"):
+        if name not in CONTAINERS or name in ("optional", "union", "vector"):
             self.named.append((name, self.number))
             return RichType(name)
         self.take("[")

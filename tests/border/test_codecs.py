@@ -79,14 +79,18 @@ SIMPLE: dict[str, st.SearchStrategy[Any]] = {
     "str": TEXTS,
     "bytes": st.binary(max_size=20),
 }
+UNHASHED = {"bytearray": st.binary(max_size=20).map(bytearray)}
 
 
 @st.composite
 def typed(draw: st.DrawFn, depth: int = 3) -> tuple[str, st.SearchStrategy[Any]]:
     """A type, and a strategy for its values."""
     if depth == 0 or draw(st.booleans()):
-        return draw(st.sampled_from([*SIMPLE.items()]))
-    kind = draw(st.sampled_from(["list", "dict", "set", "frozenset", "tuple", "vector", "optional"]))
+        return draw(st.sampled_from([*SIMPLE.items(), *UNHASHED.items()]))
+    kind = draw(st.sampled_from(["list", "dict", "set", "frozenset", "tuple", "vector", "optional", "union"]))
+    if kind == "union":
+        picked = draw(st.permutations([*SIMPLE.items(), ("list[int]", st.lists(INTS, min_size=1, max_size=3))]))[:3]
+        return " | ".join(t for t, _ in picked), st.one_of([values for _, values in picked])
     if kind in ("set", "frozenset", "dict"):
         key, keys = draw(st.sampled_from([*SIMPLE.items()]))
         if kind != "dict":

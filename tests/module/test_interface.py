@@ -34,6 +34,10 @@ class Many:
     c: set[int] = set()
     d: Color = Color.RED
 
+class Pair(NamedTuple):
+    a: int | str
+    b: dict[str, int] | list[Pair] | bytearray | None = None
+
 @dataclass(unsafe_hash=True)
 class Nothing:
     ...
@@ -62,6 +66,9 @@ def test_text_comes_back() -> None:
     [
         ("def f(a: int) -> int", ": expected"),
         ("def f(a: Point) -> int: ...", "line 1, svm.interface section: there is no type `Point`"),
+        ("def f() -> None | int: ...", "no union"),
+        ("def f() -> int | str | int: ...", "no union"),
+        ("class P(NamedTuple):\n    x: int = field(init=False)", "always given"),
         ("def f() -> list[None]: ...", "None cannot be the type of an item"),
         ("def f() -> dict[int]: ...", "`dict` takes 2"),
         ("def f(a: int, a: int) -> int: ...", "two parameters are named `a`"),
@@ -76,7 +83,7 @@ def test_text_comes_back() -> None:
         ("@dataclass\nclass P:\n    __class__: int", "'__class__' cannot be a name"),
         ("@dataclass\nclass P:\n    x: int\n    x: int", "two fields are named `x`"),
         ("@dataclass(slots=True)\nclass P:\n    x: int", "there is no option `slots`"),
-        ("class C(object):\n    A = 1", "`object` is no base of an enum"),
+        ("class C(object):\n    A = 1", "`object` is no base of a class here"),
         ("class C(Enum):\n    A = 1\n    B = 1", "the member `B` is there twice"),
         ("class C(Enum):\n    A = __import__('os')", "is no literal"),
         ("import os", "a declaration is expected"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from krait.check import hir
-from krait.check.coerce import coerce, is_none, unwrap
+from krait.check.coerce import as_known, coerce, is_none, is_of, unwrap
 from krait.check.context import Context
 from krait.check.enums import AT, INDEX
 from krait.check.invoke import invoke
@@ -24,9 +24,11 @@ from krait.check.types import (
     U32,
     ClassDecl,
     ClassType,
+    DataField,
     Instance,
     Optional,
     Type,
+    Union,
     prune,
     resolve,
 )
@@ -36,6 +38,7 @@ from krait.syntax import tree
 from svm.module.interface import Enumeration, Field, Interface, RichType, Signature, Structure, is_name
 
 _SCALARS: dict[Type, str] = {INT: "int", FLOAT: "float", BOOL: "bool", NONE: "None"}
+_TEXTS = ("str", "bytes", "bytearray")
 _CONTAINERS = ("list", "dict", "set", "frozenset")
 _EMPTY = {"list": "[]", "dict": "{}", "set": "set()"}
 _NOT_NAME = re.compile(r"\W+")
@@ -71,6 +74,10 @@ class Interfaces:
             return RichType(_SCALARS[t])
         if isinstance(t, Optional):
             return RichType("optional", (self.rich(t.inner),))
+        if isinstance(t, Union):
+            if t.alias:
+                raise Uncrossable(f"`{t}` contains itself: it cannot cross to the host", "use a dataclass")
+            return RichType("union", self.parts(t.members))
         if not isinstance(t, ClassType):
             raise Uncrossable(f"a `{t}` cannot cross to the host", "pass numbers, texts, containers or dataclasses")
         if is_tuple(t.decl):
@@ -78,8 +85,8 @@ class Interfaces:
         if is_vector(t.decl):
             return RichType("vector", self.parts(t.args))
         if t.decl.module.library:
-            if t == self.world.str_type:
-                return RichType("str")
+            if t.decl.name in _TEXTS and t.decl.module.name == f"krait.{t.decl.name}":
+                return RichType(t.decl.name)
             if t.decl.name in _CONTAINERS and t.decl.module.name == f"krait.{_module_of(t.decl.name)}":
                 return RichType(t.decl.name, self.parts(t.args))
             raise Uncrossable(f"a `{t}` cannot cross to the host", "make a list, a dict or a set of its items")
@@ -119,10 +126,8 @@ class Interfaces:
         options = t.decl.data
         assert options is not None
         fields: list[Field] = []
-        declared_fields(self.world, t)
-        for item in options.fields:
-            found = field_type(self.world, t, item.name)
-            if found is None or not is_name(item.name):
+        for item, _, found in _parts(self.world, t):
+            if not is_name(item.name):
                 raise Uncrossable(f"the field `{t}.{item.name}` cannot be shown to a host", "rename it")
             try:
                 rich = self.rich(found)
@@ -136,7 +141,8 @@ class Interfaces:
         init = t.decl.find_method("__init__")
         if init is None or {param.name for param in signature(self.world, init).params} != wanted:
             raise Uncrossable(f"the constructor of `{t}` does not take its fields", "leave `__init__` to `@dataclass`")
-        return Structure(name, tuple(fields), options.frozen, t.decl.find_method("__hash__") is not None)
+        hashed = t.decl.find_method("__hash__") is not None
+        return Structure(name, tuple(fields), options.frozen or options.named, hashed or options.named, options.named)
 
 
     def default_text(self, node: tree.expr) -> str:
@@ -158,6 +164,19 @@ class Interfaces:
         return _EMPTY.get(node.id, "...") if isinstance(node, tree.Name) else "..."
 
 
+def _parts(world: World, t: ClassType) -> list[tuple[DataField, str, Type]]:
+    """Return the fields of a dataclass or a named tuple, each with the name that objects have it by, and its type."""
+    options = t.decl.data
+    assert options is not None
+    parts: list[tuple[DataField, str, Type]] = []
+    for at, item in enumerate(options.fields):
+        name = field_name(at) if options.named else item.name
+        found = field_type(world, t, name)
+        assert found is not None, name
+        parts.append((item, name, found))
+    return parts
+
+
 def _module_of(name: str) -> str:
     return "set" if name == "frozenset" else name
 
@@ -175,6 +194,8 @@ def encode(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         body: hir.Block = [hir.Evaluate(ctx.line, present), hir.Evaluate(ctx.line, inner)]
         absent: hir.Block = [hir.Evaluate(ctx.line, _put(ctx, "bool", hir.Const(BOOL, False), span))]
         return hir.Let(NONE, [*held, hir.If(ctx.line, is_none(kept), absent, body)], hir.Const(NONE, None))
+    if isinstance(t, Union):
+        return _encode_union(ctx, t, value, span)
     if t in _SCALARS:
         return _put(ctx, _SCALARS[t], value, span)
     assert isinstance(t, ClassType)
@@ -193,6 +214,35 @@ def encode(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
     if t.decl.name == "frozenset":
         return _put(ctx, "set", hir.FieldGet(ctx.world.library_class("set", *t.args), value, "items"), span, *t.args)
     return _put(ctx, _form(t), value, span, *t.args)
+
+
+def _encode_union(ctx: Context, t: Union, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return what hands out the place of a value's type, then the value; derived classes are asked for first."""
+    held, kept = ctx.hold(value)
+    body: hir.Block = []
+    for place, member in sorted(enumerate(t.members), key=lambda item: _ancestors(item[1])):
+        one: hir.Block = [
+            hir.Evaluate(ctx.line, _put(ctx, "place", hir.Const(U32, place), span)),
+            hir.Evaluate(ctx.line, encode(ctx, as_known(ctx, kept, member), span)),
+        ]
+        body = [hir.If(ctx.line, is_of(ctx, kept, member), one, body)] if body else one
+    return hir.Let(NONE, [*held, *body], hir.Const(NONE, None))
+
+
+def _ancestors(t: Type) -> int:
+    t = prune(t)
+    return len(list(t.decl.mro())) if isinstance(t, ClassType) else 0
+
+
+def _decode_union(ctx: Context, t: Union, source: hir.Expr, span: Span) -> hir.Expr:
+    held, place = ctx.hold(_take(ctx, "place", source, U32, span))
+    made: hir.Expr | None = None
+    for at, member in enumerate(t.members):
+        one = coerce(ctx, decode(ctx, member, source, span), t, span)
+        test = hir.Op(BOOL, "i32.eq", [place, hir.Const(U32, at)])
+        made = one if made is None else hir.Conditional(t, test, one, made)
+    assert made is not None
+    return hir.Let(t, held, made)
 
 
 def _form(t: ClassType) -> str:
@@ -214,10 +264,8 @@ def encode_fields(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         other = hir.Op(BOOL, "i32.ne", [hir.TypeId(U32, kept), hir.ClassId(U32, t)])
         message = f"where the interface says {t.decl.name}, an object of a class that derives from it cannot be handed"
         body.append(hir.If(ctx.line, other, ctx.raising("TypeError", f"{message} to the host", span), []))
-    for item in t.decl.data.fields:
-        found = field_type(ctx.world, t, item.name)
-        assert found is not None
-        body.append(hir.Evaluate(ctx.line, encode(ctx, hir.FieldGet(found, kept, item.name), span)))
+    for _, name, found in _parts(ctx.world, t):
+        body.append(hir.Evaluate(ctx.line, encode(ctx, hir.FieldGet(found, kept, name), span)))
     return hir.Let(NONE, body, hir.Const(NONE, None))
 
 
@@ -227,6 +275,8 @@ def decode(ctx: Context, t: Type, source: hir.Expr, span: Span) -> hir.Expr:
     if isinstance(t, Optional):
         inner = coerce(ctx, decode(ctx, t.inner, source, span), t, span)
         return hir.Conditional(t, _take(ctx, "bool", source, BOOL, span), inner, hir.Const(t, None))
+    if isinstance(t, Union):
+        return _decode_union(ctx, t, source, span)
     if t in _SCALARS:
         return _take(ctx, _SCALARS[t], source, t, span)
     assert isinstance(t, ClassType)
@@ -254,10 +304,8 @@ def decode_fields(ctx: Context, t: Type, source: hir.Expr, span: Span) -> hir.Ex
     assert isinstance(t, ClassType) and t.decl.data is not None
     body: hir.Block = []
     values: dict[str, hir.Expr] = {}
-    for item in t.decl.data.fields:
+    for item, _, found in _parts(ctx.world, t):
         if item.init:
-            found = field_type(ctx.world, t, item.name)
-            assert found is not None
             held, values[item.name] = ctx.hold(decode(ctx, found, source, span))
             body += held
     init = t.decl.find_method("__init__")

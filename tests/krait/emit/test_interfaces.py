@@ -17,6 +17,7 @@ from krait import CompileError
 SOURCE = '''
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from krait import export
 
@@ -49,6 +50,49 @@ class Shape:
     inner: "Shape | None" = None
     tags: dict[str, set[int]] = field(default_factory=dict)
     count: int = field(default=3, init=False)
+
+
+class Pair(NamedTuple):
+    key: str
+    value: int | str | None = None
+
+
+@dataclass
+class Base:
+    n: int
+
+
+@dataclass
+class Derived(Base):
+    m: int
+
+
+@export
+def flip(pairs: list[Pair | bytes], more: bytearray | None = None) -> list[Pair | bytes | float]:
+    made: list[Pair | bytes | float] = []
+    for item in reversed(pairs):
+        if isinstance(item, bytes):
+            made.append(item + b"!")
+        elif isinstance(item.value, int):
+            made.append(float(item.value))
+        else:
+            made.append(Pair(item.key + "!", item.value))
+    if more is not None:
+        more.append(1)
+        made.append(bytes(more))
+    return made
+
+
+@export
+def bases(n: int) -> list[Base]:
+    return [Base(n), Derived(n, 1)] if n > 0 else [Base(n)]
+
+
+@export
+def either(n: int) -> Base | Derived | str:
+    if n < 2:
+        return Base(n) if n == 0 else Derived(n, 1)
+    return "more"
 
 
 @export
@@ -211,6 +255,27 @@ def test_dataclasses_and_enums(guest: svm.Guest) -> None:
     assert guest.call("grow", grown).name == "a!!"
 
 
+def test_unions_bytes_and_named_tuples(guest: svm.Guest) -> None:
+    pair = guest.types.Pair
+    given = [pair("a", 1), b"", bytearray(b"\xff"), pair("b"), pair("c", "d")]
+    found = guest.call("flip", given, bytearray(b"xyz"))
+    assert found == [pair("c!", "d"), pair("b!", None), b"\xff!", b"!", 1.0, b"xyz\1"]
+    assert isinstance(found[0], tuple)
+    assert type(found[4]) is float
+    with pytest.raises(svm.UsageError, match=r"argument 'pairs', item 0: Pair \| bytes expected, str given"):
+        guest.call("flip", ["text"])
+    with pytest.raises(svm.UsageError, match=r"item 0, field 'value': int \| str \| None expected, float given"):
+        guest.call("flip", [pair("a", 1.5)])
+
+
+def test_objects_of_derived_classes(guest: svm.Guest) -> None:
+    types = guest.types
+    assert guest.call("bases", 0) == [types.Base(0)]
+    with pytest.raises(svm.UncaughtError, match="TypeError: where the interface says Base, an object of a class that"):
+        guest.call("bases", 1)
+    assert [guest.call("either", n) for n in range(3)] == [types.Base(0), types.Derived(1, 1), "more"]
+
+
 def test_a_ring_of_objects_cannot_leave(guest: svm.Guest) -> None:
     with pytest.raises(svm.UncaughtError, match="ValueError: objects that are nested deeper than 100"):
         guest.call("ring")
@@ -265,7 +330,8 @@ def test_wrong_scalars_are_named() -> None:
 
 def test_what_is_exported() -> None:
     names = [item.name for item in module().interface.exports]
-    assert names == ["summarise", "echo", "grow", "ring", "remember", "fail", "plain", "_hidden"]
+    assert names[:3] == ["flip", "bases", "either"]
+    assert names[3:] == ["summarise", "echo", "grow", "ring", "remember", "fail", "plain", "_hidden"]
     with pytest.raises(svm.UsageError, match=r"no function 'not_marked'; it has .*\(`@export` marks those"):
         echoing().call("not_marked", "a")
     assert "def plain(a: int, b: float = -1.5, /, *, c: bool = False) -> float: ..." in str(module().interface)
