@@ -1,4 +1,4 @@
-"""`svm inspect`: what a module is made of, and what it asks of its host, without running it."""
+"""`svm inspect`: what a module is made of, what it takes, gives and asks of its host, without running it."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ def _facts(valid: ValidModule, data: bytes) -> dict[str, Any]:
         "globals": len(model.globals),
         "tags": len(model.tags),
         "files": list(model.lines.files),
+        "interface": str(valid.interface),
         "sections": [{"name": name, "bytes": size} for name, size in _sections(data)],
     }
 
@@ -102,6 +103,10 @@ def _show(facts: dict[str, Any]) -> None:
         if rows:
             heads = [head.replace("_", " ") for head in facts[title][0]]
             (_show_table if coloured(sys.stdout) else _print_table)(title, heads, rows)
+    if facts["interface"]:
+        click.echo("\ninterface")
+        for line in facts["interface"].splitlines():
+            click.echo(f"  {clean(line)}".rstrip())
 
 
 def _count(number: int, what: str) -> str:

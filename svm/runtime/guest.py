@@ -11,6 +11,7 @@ from svm.errors import ExitError, LimitError, StoppedError, UsageError
 from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule
+from svm.runtime import reach
 from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
 from svm.runtime.engine import DECLINED, Engine, GuestStack, Tiers
 from svm.runtime.link import Imports, instantiate
@@ -208,9 +209,48 @@ class Guest:
 
     @property
     def memory(self) -> mmap.mmap:
-        """The bytes of the guest's first memory.  While a view of them is held, the memory cannot grow."""
+        """The bytes of the guest's first memory, as they are.
+
+        `memoryview(guest.memory)` and NumPy's `frombuffer` read and write them without a copy.  While such a view is
+        held, the memory cannot grow: to the guest it is as if there were no more.
+        """
         self._check_open()
         return self.instance.memory
+
+    def read_bytes(self, address: int, length: int) -> bytes:
+        """A copy of bytes of the guest's memory.  Raises UsageError where they do not lie in it."""
+        self._check_open()
+        return reach.read(self.instance, address, length)
+
+    def read_str(self, address: int, length: int | None = None, *, encoding: str = "utf-8") -> str:
+        """A text in the guest's memory: of so many bytes, or up to the next zero byte.
+
+        Raises UsageError where it does not lie in the memory, or is not in that encoding.
+        """
+        self._check_open()
+        return reach.read_text(self.instance, address, length, encoding)
+
+    def write_bytes(self, data: bytes | bytearray | memoryview, address: int | None = None) -> int:
+        """Put bytes into the guest's memory, and return their address.
+
+        Where no address is given, the guest's own allocator is asked for one: the export `cabi_realloc`, `malloc`,
+        `alloc` or `allocate`, the first that there is.  The memory is the guest's from then on: giving it back is for
+        its own `free`.  Raises UsageError where there is no allocator, or the bytes do not fit; GuestError as `call`.
+        """
+        self._check_open()
+        data = memoryview(data).cast("B")
+        if address is None:
+            address = reach.allocate(self.instance, len(data), self.call)
+        reach.write(self.instance, address, data)
+        return address
+
+    def write_str(self, text: str, address: int | None = None, *, encoding: str = "utf-8") -> tuple[int, int]:
+        """Put a text into the guest's memory, as `write_bytes` does, and return its address and its length in bytes.
+
+        No zero byte is put behind it.
+        """
+        data = text.encode(encoding)
+        return self.write_bytes(data, address), len(data)
 
     def get_global(self, name: str) -> Any:
         """Value of an exported global."""
