@@ -298,13 +298,20 @@ class _Stack:
             if at and waits not in (body.function.type, self._functions.number(frame.instance, frame.function)):
                 raise _bad("stack", "the frame below waits for another function", at)
             point = body.points.get(frame.offset)
-            if point is None or not (point.pauses if at == last else point.call):
+            pauses = at == last and not draft.pending
+            if point is None or not (point.pauses if pauses else point.call):
                 raise _bad("stack", f"the function cannot stand at byte offset {frame.offset:#x}", at)
             height = body.function.heights[point.index]
-            if at < last:
+            given: tuple[ValueType, ...] = ()
+            if not pauses:
                 waits, results = self._call(frame, point)
                 height -= results
-            types = (*body.function.locals, *body.operands[frame.offset][:height])
+            if at == last and draft.pending:
+                type_ = self._pending()
+                if waits not in (type_, draft.pending):
+                    raise _bad("stack", f"the frame does not wait for function {draft.pending}", at)
+                given = type_.params
+            types = (*body.function.locals, *body.operands[frame.offset][:height], *given)
             slots = self._take(len(types), at)
             self._slots.check(types, slots, "stack", f"frame {at}")
             params = body.layout.params
@@ -321,7 +328,14 @@ class _Stack:
         out += self._arguments()
         if self._taken != len(draft.slots):
             raise _bad("stack", f"{len(draft.slots)} slots, of which the frames have {self._taken}")
-        return Record(tuple(out), header)
+        return Record(tuple(out), header, draft.pending)
+
+    def _pending(self) -> FuncType:
+        """The type of the host function whose answer is awaited."""
+        found = self._functions.hosts.get(self._draft.pending)
+        if found is None:
+            raise _bad("stack", f"function {self._draft.pending}, which is awaited, is none of the host's")
+        return found
 
     def _body(self, frame: Frame) -> _Body:
         return self._bodies[self._draft.links[frame.instance].module, frame.function]
@@ -349,8 +363,8 @@ class _Stack:
         draft, functions = self._draft, self._functions
         standing = draft.standing
         if standing is None:
-            if draft.frames:
-                raise _bad("stack", "there are frames, but no call is under way")
+            if draft.frames or draft.pending:
+                raise _bad("stack", "something is there, but no call is under way")
             return
         if not 0 < standing.function < functions.count:
             raise _bad("stack", f"the call is of function {standing.function}, which is not there")
@@ -360,6 +374,12 @@ class _Stack:
             raise _bad("stack", f"{standing.reason!r:.80} is no reason of a pause")
         if standing.entered != bool(draft.frames):
             raise _bad("stack", "a call that has begun has frames, and no other")
+        if draft.pending:
+            self._pending()
+        elif standing.reason == "suspended":
+            raise _bad("stack", "a suspended call waits for no host function")
+        if draft.pending and not draft.frames and draft.pending != standing.function:
+            raise _bad("stack", "the call is of another host function than it waits for")
         if draft.frames:
             first = draft.frames[0]
             if functions.number(first.instance, first.function) != standing.function:

@@ -76,6 +76,7 @@ class Info:
 class Draft:
     """What sections say; see `State`.  memories: size in bytes, and the pages that are not zero.
 
+    pending: number of the host function whose answer is awaited, 0 for none.
     slots: of all frames, outermost first, without their headers.  externs: what the host made of the objects that
     references stand for, from 1 on; None for those that are gone.
     """
@@ -91,6 +92,7 @@ class Draft:
     segments: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     standing: Standing | None
     frames: tuple[Frame, ...]
+    pending: int
     slots: array[int]
     devices: tuple[tuple[tuple[str, bytes], ...], ...]
     memories: tuple[tuple[int, tuple[Run, ...]], ...]
@@ -188,7 +190,8 @@ def _frames(state: State) -> bytes:
         caller, end = slots[fp + Header.CALLER], fp
         fp = fp - caller if caller else -1
     parts.append(slots[:end])
-    return vector(frames[::-1]) + _slots(array("Q", [slot for part in reversed(parts) for slot in part]))
+    slots_ = _slots(array("Q", [slot for part in reversed(parts) for slot in part]))
+    return vector(frames[::-1]) + unsigned(state.record.pending) + slots_
 
 
 def _runs(pages: Pages, number_of: Callable[[bytes], int]) -> list[bytes]:
@@ -349,6 +352,7 @@ class _Parser(Reader):
     def read_stack(self, found: dict[str, Any], known: object) -> None:
         found["standing"] = self.optional(self.standing)
         found["frames"] = self.vector(lambda: Frame(self.u32(), self.u32(), self.u32()), limits.MAX_STACK // 8)
+        found["pending"] = self.u32()
         found["slots"] = self.slots()
 
     def standing(self) -> Standing:
