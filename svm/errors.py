@@ -247,7 +247,8 @@ class UncaughtError(GuestError):
 
     tag: the exception's tag, by export name where it has one.  values: its arguments.  description: what the guest's
     language says of it (for Krait, CPython's last line of a traceback), None where it says nothing.
-    exception: the name of its class, detail: its text, both taken from the description.
+    exception: the name of its class, detail: its text, both taken from the description.  What a host function raised
+    is the `__cause__`, where it is that.
     """
 
     def __init__(

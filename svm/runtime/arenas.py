@@ -283,6 +283,8 @@ class Arenas:
         self.memory_used = 0
         self.elements_used = 0
         self.memory_refused = False
+        self.raised: Exception | None = None
+        """What a host function raised last, as an exception of the guest's own."""
         self.call_aside: Any = None
         """The store's `call_aside`, for what must be asked of a guest in the middle of a call."""
         self._externs: list[Any] = [None]

@@ -59,9 +59,18 @@ def _uncaught(store: Shared, failure: GuestThrow, frames: Traceback, used: int) 
     values = tuple(from_slot(store.arenas, kind, slot) for kind, slot in pairs)
     text = store.describe(tag, failure.values)
     error = UncaughtError(text or f"uncaught exception {tag.name}{values}", tag.name, values, text, frames, used)
+    raised, store.arenas.raised = store.arenas.raised, None
+    if raised is not None and text is not None and text.endswith(_last_line(raised)):
+        error.__cause__ = raised
     if store.arenas.memory_refused:
         error.add_note(f"the guest's memory limit of {store.limits.memory_bytes} bytes refused it more memory")
     return error
+
+
+def _last_line(error: Exception) -> str:
+    """The last line of a traceback, by which what a host function raised is known again."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def cannot_wait(function: FunctionInstance, outer: FunctionInstance | None) -> UsageError:

@@ -280,6 +280,7 @@ class HostSignature:
         if isinstance(error, Error):
             return None
         write(self._instance, pack_exception(error, arenas.limits.value_bytes))
+        arenas.raised = error
         return _ADDRESS.pack(1)
 
 

@@ -629,6 +629,7 @@ class Task:
             slots = store.stack.take(slots_of(len(function.type.results)))
             self._drop()
             return Finished(slots, store.meter.used)
+        store.arenas.raised = None
         results = (self._signature or signature_of(function)).results
         values: Sequence[Any] = store.stack.take(results.layout)
         self._drop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from array import array
 from functools import cache
@@ -424,6 +425,8 @@ def attempt(key: str) -> str:
 
 @export
 def deep(n: int) -> list[int]:
+    if n < 0:
+        raise ValueError(f"{n}")
     kept = [str(n)] * 3
     found = call_back(n) if n > 0 else []
     assert kept == [str(n)] * 3
@@ -528,14 +531,54 @@ def test_exceptions_of_the_host_that_nobody_catches(engine: str) -> None:
     host.error = Odd("odd")
     with pytest.raises(svm.UncaughtError, match="RuntimeError: Odd: odd") as caught:
         guest.call("find", "a")
-    assert caught.value.exception == "RuntimeError"
-    assert caught.value.traceback.frames[-1].name
+    assert (caught.value.exception, caught.value.detail) == ("RuntimeError", "Odd: odd")
+    assert caught.value.__cause__ is host.error
+    assert "find" in [frame.name for frame in caught.value.traceback.frames]
+    with pytest.raises(svm.UncaughtError) as other:
+        guest.call("deep", -1)
+    assert other.value.__cause__ is None
     for passing in (KeyboardInterrupt(), svm.UsageError("mine")):  # what is no guest's to catch
         host.error = passing
         with pytest.raises(type(passing)):
             guest.call("attempt", "a")
     host.error = None
     assert guest.call("find", "a") == "a 5"
+
+
+def test_functions_of_the_host_may_answer_later(engine: str) -> None:
+    async def lookup(key: str, rows: list[Row] | None) -> Row | None:
+        await asyncio.sleep(0)
+        if key == "bad":
+            raise TooSmall("bad")
+        return Row(key, len(key))
+
+    functions = Host().functions()
+    guest = user().spawn(engine=engine, host=functions | {"lookup": lookup})
+    assert asyncio.run(guest.call_async("find", key="abc")) == "abc 3"
+    assert asyncio.run(guest.call_async("attempt", "bad")) == "arithmetic TooSmall: bad"
+    assert asyncio.run(guest.call_async("attempt", "good")) == "fine"
+
+
+def test_a_guest_moves_while_it_waits(engine: str) -> None:
+    functions = Host().functions()
+    guest = user().spawn(engine=engine, host=functions | {"lookup": lambda key, rows: svm.Suspend(key)})
+    task = guest.start("find", "abc")
+    waiting = task.run()
+    assert isinstance(waiting, svm.Suspended)
+    snapshot = guest.snapshot()
+    for value, expected in [(Row("r", 1), "r 1"), (None, "nothing")]:
+        twin = snapshot.restore(engine="interpreter", host=functions | {"lookup": lambda key, rows: svm.Suspend(key)})
+        assert twin.task is not None
+        outcome = twin.task.run()  # nobody will answer the call of another process, so it is made anew
+        assert isinstance(outcome, svm.Suspended)
+        done = twin.task.resume(value)
+        assert isinstance(done, svm.Finished)
+        assert done.value == expected
+    with pytest.raises(svm.UsageError, match=r"Row \| None expected, int given"):
+        task.resume(5)
+    last = task.throw(KeyError("k"))
+    assert isinstance(last, svm.Trapped)
+    assert str(last.error) == "KeyError: 'k'"
 
 
 def test_results_of_the_host_are_checked(engine: str) -> None:
