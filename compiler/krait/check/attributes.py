@@ -15,6 +15,7 @@ from krait.check.invoke import invoke, present
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
+from krait.check.texts import as_number
 from krait.check.tuples import field_names_of, is_tuple, named_fields
 from krait.check.types import NONE, ClassType, Infer, Optional, Type, Union, prune
 from krait.check.unions import by_member
@@ -96,7 +97,7 @@ def _narrowed_attribute(ctx: Context, node: tree.Attribute, is_base: bool) -> hi
 
 def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected: Type | None = None) -> hir.Expr:
     """Return a field, property or method of an object."""
-    value = present(ctx, value, node.attr, node.span)
+    value = as_number(ctx, present(ctx, value, node.attr, node.span), node.attr)
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.value.span, "this value")

@@ -23,6 +23,7 @@ from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean
 from krait.check.records import record_method
+from krait.check.relations import wanted_class
 from krait.check.scopes import (
     find,
     find_in_module,
@@ -37,6 +38,7 @@ from krait.check.sets import set_method
 from krait.check.signatures import declared_fields, signature
 from krait.check.spread import spread
 from krait.check.templates import format_call
+from krait.check.texts import as_number, literal_text, make_table, text_method
 from krait.check.types import (
     BOOL,
     F32,
@@ -62,7 +64,6 @@ from krait.check.types import (
     prune,
     substitute,
     unify,
-    wanted_class,
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
@@ -145,8 +146,9 @@ def call_symbol(
 
 
 def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
-    if func.attr == "format" and isinstance(func.value, tree.Constant) and isinstance(func.value.value, str):
-        return format_call(ctx, func.value.value, node)
+    template = literal_text(ctx, func.value) if func.attr == "format" else None
+    if template is not None:
+        return format_call(ctx, template, node)
     module = module_named(ctx, func.value)
     if module is not None:
         return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
@@ -170,10 +172,12 @@ def _call_of(
     t = prune(receiver.type)
     if isinstance(t, Infer):
         raise ctx.unknown(func.value.span, "this value")
+    receiver = as_number(ctx, receiver, func.attr)
+    t = prune(receiver.type)
     if isinstance(t, Union):
         return by_member(ctx, receiver, lambda part: _call_of(ctx, part, func, node, expected))
     made = dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
-    made = made or record_method(ctx, receiver, node, func)
+    made = made or record_method(ctx, receiver, node, func) or text_method(ctx, receiver, node, func)
     if made is not None:
         return made
     if func.attr == "sort" and isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
@@ -231,6 +235,8 @@ def _call_on_class(
     """``Class.method(…)``: a static or class method, or a method that is given ``self``."""
     if cls.decl is ctx.world.dict_type(INT, INT).decl and func.attr == "fromkeys":
         return dict_from_keys(ctx, node, expected)
+    if cls == ctx.world.str_type and func.attr == "maketrans":
+        return make_table(ctx, node)
     decl = cls.decl.find_method(func.attr)
     if decl is None:
         raise ctx.refuse(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
+from krait.check.relations import common_base
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
@@ -30,7 +31,6 @@ from krait.check.types import (
     Type,
     Union,
     ancestor,
-    common_base,
     is_known,
     members_of_union,
     optional,

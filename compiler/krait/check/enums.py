@@ -6,6 +6,7 @@ and the methods behind `Color(1)`, `Color["RED"]` and iteration, checked later l
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 from krait.check.loader import parse_library
@@ -44,53 +45,134 @@ def make_enum(decl: ClassDecl, kind: str, report: Report) -> None:
                 values[name] = value
             case _:
                 pass
-    members = _values(decl, values, report)
+    members, aliases = _values(decl, values, report)
     for name, value in members.items():
         node = decl.variables[name].node
         made = tree.Call(
             tree.Name(decl.name, tree.LOAD, node.span), (tree.Constant(name, node.span), value), (), node.span
         )
         decl.enum_calls.add(made)
-        assign = tree.Assign((tree.Name(name, tree.STORE, node.span),), made, node.span)
-        var = GlobalVar(f"{decl.name}.{name}", decl.module, span=node.span)
-        decl.variables[name] = ClassVariable(name, decl, assign, var, False)
+        _set_variable(decl, name, made, node.span)
+    for name, other in aliases.items():
+        node = decl.variables[name].node
+        _set_variable(decl, name, tree.Name(other, tree.LOAD, node.span), node.span)
     decl.members = tuple(members)
-    _add_methods(decl, kind, _value_type(members), span)
+    _inline_init(decl, next(iter(members.values()), None))
+    _add_methods(decl, kind, _value_type(members), span, aliases)
 
 
-def _values(decl: ClassDecl, values: dict[str, tree.expr], report: Report) -> dict[str, tree.expr]:
-    """The members with their values: ``auto()`` counts up from the one before."""
+def _set_variable(decl: ClassDecl, name: str, value: tree.expr, span: Span) -> None:
+    assign = tree.Assign((tree.Name(name, tree.STORE, span),), value, span)
+    var = GlobalVar(f"{decl.name}.{name}", decl.module, span=span)
+    decl.variables[name] = ClassVariable(name, decl, assign, var, False)
+
+
+def _values(
+    decl: ClassDecl, values: dict[str, tree.expr], report: Report
+) -> tuple[dict[str, tree.expr], dict[str, str]]:
+    """The members with their values, and what is another name of one. ``auto()`` counts up from the greatest so far."""
     found: dict[str, tree.expr] = {}
-    seen: dict[object, str] = {}
-    last = 0
-    for name, value in values.items():
-        span = value.span
-        match value:
+    aliases: dict[str, str] = {}
+    names: dict[object, str] = {}
+    known: dict[str, object] = {}
+    greatest = 0
+    for name, node in values.items():
+        span = node.span
+        match node:
             case tree.Call(func=tree.Name(id="auto") | tree.Attribute(attr="auto"), args=()):
-                value = tree.Constant(last + 1, span) if decl.enum != "str" else tree.Constant(name.lower(), span)
-            case tree.UnaryOp(op=tree.USub(), operand=tree.Constant(value=int(number))):
-                value = tree.Constant(-number, span)
+                value: object = greatest + 1 if decl.enum != "str" else name.lower()
             case _:
-                pass
-        if not isinstance(value, tree.Constant) or type(value.value) not in _TYPES:
-            report(span, "not yet part of Krait: members of an enum that are no literals", "write an int or a text")
+                value = _constant(node, known)
+        if value is None:
+            message = "not part of Krait: members of an enum whose values are not known when the program is compiled"
+            report(span, message, "write a literal, or an expression of literals")
             continue
-        if value.value in seen:
-            report(span, f"not yet part of Krait: `{name}` as another name of `{seen[value.value]}`", "leave it out")
-        seen[value.value] = name
-        last = value.value if isinstance(value.value, int) else last
-        found[name] = value
-    if len({type(value.value) for value in found.values() if isinstance(value, tree.Constant)}) > 1:
-        report(decl.node.span, "the members of an enum must have values of one type", "use ints, or texts")
-    return found
+        known[name] = value
+        if (value, type(value)) in names:
+            aliases[name] = names[value, type(value)]
+            continue
+        names[value, type(value)] = name
+        greatest = max(greatest, value) if isinstance(value, int) else greatest
+        found[name] = _literal(value, span)
+    return found, aliases
+
+
+def _constant(node: tree.expr, known: dict[str, object]) -> object:
+    """Return the value of an expression of literals and earlier members, None for others."""
+    match node:
+        case tree.Constant(value=value) if type(value) in _TYPES:
+            return value
+        case tree.Name(id=name):
+            return known.get(name)
+        case tree.UnaryOp(op=tree.USub(), operand=operand):
+            inner = _constant(operand, known)
+            return -inner if isinstance(inner, int | float) else None
+        case tree.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
+            a, b = _constant(left, known), _constant(right, known)
+            is_small = isinstance(a, int) and isinstance(b, int) and abs(b) < 64
+            return _OPERATORS[type(op)](a, b) if is_small and isinstance(a, int) and isinstance(b, int) else None
+        case tree.Tuple(elts=parts):
+            items = [_constant(part, known) for part in parts]
+            return None if None in items else tuple(items)
+        case _:
+            return None
+
+
+_OPERATORS: dict[type[tree.operator], Callable[[int, int], int]] = {
+    tree.Add: operator.add,
+    tree.Sub: operator.sub,
+    tree.Mult: operator.mul,
+    tree.LShift: lambda a, b: a << max(b, 0),
+    tree.BitOr: operator.or_,
+    tree.BitAnd: operator.and_,
+}
+
+
+def _literal(value: object, span: Span) -> tree.expr:
+    if isinstance(value, tuple):
+        return tree.Tuple(tuple(_literal(item, span) for item in value), tree.LOAD, span)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        return tree.UnaryOp(tree.USUB, tree.Constant(-value, span), span)
+    assert isinstance(value, int | float | str)
+    return tree.Constant(value, span)
 
 
 def _value_type(members: dict[str, tree.expr]) -> str:
-    first = next(iter(members.values()), None)
-    return _TYPES[type(first.value)] if isinstance(first, tree.Constant) else "int"
+    return " | ".join(dict.fromkeys(map(_type_of, members.values()))) or "int"
 
 
-def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span) -> None:
+def _type_of(node: tree.expr) -> str:
+    match node:
+        case tree.Tuple(elts=parts):
+            return f"tuple[{', '.join(map(_type_of, parts))}]" if parts else "tuple[()]"
+        case tree.UnaryOp(operand=operand):
+            return _type_of(operand)
+        case _:
+            assert isinstance(node, tree.Constant)
+            return _TYPES[type(node.value)]
+
+
+def _inline_init(decl: ClassDecl, first: tree.expr | None) -> None:
+    """Let the ``__init__`` of an enum take a member's name and value; its own parameters are the items of the value."""
+    own = decl.methods.pop("__init__", None)
+    if own is None or first is None:
+        return
+    span = decl.node.span
+    arguments = [*own.node.args.posonlyargs, *own.node.args.args]
+    value = tree.Name("value", tree.LOAD, span)
+    body: list[tree.stmt] = []
+    for at, arg in enumerate(arguments[1:]):
+        item: tree.expr = value
+        if isinstance(first, tree.Tuple):
+            item = tree.Subscript(value, tree.Constant(at, span), tree.LOAD, span)
+        target = tree.Name(arg.arg, tree.STORE, span)
+        if arg.arg != "value":
+            body.append(tree.AnnAssign(target, arg.annotation, item, 1, span) if arg.annotation is not None
+                        else tree.Assign((target,), item, span))  # fmt: skip
+    decl.enum_init = (*body, *own.node.body)
+
+
+def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span, aliases: dict[str, str]) -> None:
     name = decl.name
     lines = [f"def __init__(self, name: str, value: {value}) -> None:"]
     lines += ["    self.name = name", "    self.value = value"]
@@ -108,7 +190,8 @@ def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span) -> None:
     lines += [f"def lookup(value: {value}) -> {name}:"]
     lines += [f"    if value == {name}.{member}.value:\n        return {name}.{member}" for member in decl.members]
     lines += [f'    raise ValueError(f"{{value!r}} is not a valid {name}")', f"def by_name(name: str) -> {name}:"]
-    lines += [f"    if name == {member!r}:\n        return {name}.{member}" for member in decl.members]
+    named = dict.fromkeys(decl.members, "") | aliases
+    lines += [f"    if name == {member!r}:\n        return {name}.{other or member}" for member, other in named.items()]
     listed = ", ".join(f"{name}.{member}" for member in decl.members)
     lines += ["    raise KeyError(name)", f"def index(member: {name}) -> int:"]
     numbered = list(enumerate(decl.members))
@@ -120,6 +203,8 @@ def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span) -> None:
         assert isinstance(node, tree.FunctionDef)
         for part in tree.walk(node):
             part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
+        if node.name == "__init__" and decl.enum_init:
+            node = tree.FunctionDef("__init__", node.args, (*node.body, *decl.enum_init), (), node.returns, (), span)
         static = _STATIC.get(node.name)
         if static is None and node.name in decl.methods:
             continue

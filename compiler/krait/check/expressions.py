@@ -17,6 +17,7 @@ from krait.check.invoke import find_method, invoke
 from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
+from krait.check.relations import wanted_class
 from krait.check.scopes import read_name
 from krait.check.spread import spread
 from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector, plain_tuple
@@ -34,7 +35,6 @@ from krait.check.types import (
     Union,
     members_of_union,
     prune,
-    wanted_class,
 )
 from krait.check.unions import by_member
 from krait.syntax import tree

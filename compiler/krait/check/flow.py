@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias
 
-from krait.check.types import GlobalVar, Local, Type, common_base, union
+from krait.check.relations import common_base
+from krait.check.types import (
+    GlobalVar,
+    Local,
+    Type,
+    union,
+)
 
 Variable: TypeAlias = Local | GlobalVar
 Path: TypeAlias = tuple[Variable, *tuple[str, ...]]

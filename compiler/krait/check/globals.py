@@ -21,7 +21,7 @@ def prepare_global(world: World, var: GlobalVar) -> None:
     """Find the type of a variable, and its constant value, if they are not known yet."""
     if var.type is not None or var.broken:
         return
-    node = _only_assignment(var)
+    node = only_assignment(var)
     if isinstance(node, tree.AnnAssign):
         var.type = Annotations(world, var.module, {}).type(node.annotation)
         var.annotated = True
@@ -37,7 +37,7 @@ def is_static(module: ModuleDecl) -> bool:
     return module.library and module.name.startswith("krait.")
 
 
-def _only_assignment(var: GlobalVar) -> Assignment | None:
+def only_assignment(var: GlobalVar) -> Assignment | None:
     """Return the statement at the top level that gives a variable its first value."""
     if var.module.assignments is None:
         found: dict[str, Assignment] = {}

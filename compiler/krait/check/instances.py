@@ -21,6 +21,7 @@ from krait.check.generators import begin, finish
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
+from krait.check.relations import is_larger
 from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
 from krait.check.types import (
     BOOL,
@@ -39,7 +40,6 @@ from krait.check.types import (
     ancestor,
     base_of,
     is_known,
-    is_larger,
     prune,
     resolve,
     substitute,

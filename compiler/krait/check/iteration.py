@@ -570,6 +570,19 @@ def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pla
         return _backwards_plan(ctx, value, t, node.span)
     if isinstance(t, Infer):
         raise ctx.unknown(args[0].span, "this value")
+    if isinstance(t, ClassType) and t.decl is ctx.world.dict_type(INT, INT).decl:
+        value = invoke(ctx, value, "keys", [], node.span)
+        t = prune(value.type)
+    if isinstance(t, ClassType) and view_of(t):
+        listed = invoke(ctx, value, "_list", [], node.span)
+        listed_type = prune(listed.type)
+        assert isinstance(listed_type, ClassType)
+        return _backwards_plan(ctx, listed, listed_type, node.span)
+    value = plain_tuple(value)
+    t = prune(value.type)
+    if isinstance(t, ClassType) and is_tuple(t.decl) and t.args:
+        vector = coerce(ctx, value, ctx.world.vector_type(t.args[0]), node.span)
+        return _backwards_plan(ctx, vector, ctx.world.vector_type(t.args[0]), node.span)
     raise ctx.refuse(args[0].span, f"a `{t}` cannot be gone through backwards")
 
 

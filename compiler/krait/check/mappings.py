@@ -11,8 +11,19 @@ from krait.check.coerce import adapt, coerce, common_type
 from krait.check.context import Context, expression
 from krait.check.invoke import invoke
 from krait.check.iteration import comprehension_loops
+from krait.check.relations import wanted_class
 from krait.check.tuples import tuple_type
-from krait.check.types import INT, NONE, U32, ClassType, Infer, Type, is_known, prune, unify, wanted_class
+from krait.check.types import (
+    INT,
+    NONE,
+    U32,
+    ClassType,
+    Infer,
+    Type,
+    is_known,
+    prune,
+    unify,
+)
 from krait.diagnostics import Span
 from krait.syntax import tree
 

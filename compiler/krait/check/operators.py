@@ -14,6 +14,7 @@ from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
+from krait.check.texts import literal_text
 from krait.check.tuple_operators import tuple_operation
 from krait.check.types import (
     BOOL,
@@ -97,8 +98,8 @@ def bin_op(ctx: Context, node: tree.BinOp, expected: Type | None) -> hir.Expr:
     value = literal_int(node)
     if value is not None:
         return int_constant(ctx, value, expected, node.span)
-    if isinstance(node.op, tree.Mod) and isinstance(node.left, tree.Constant) and isinstance(node.left.value, str):
-        return percent(ctx, node.left.value, node)
+    if isinstance(node.op, tree.Mod) and (template := literal_text(ctx, node.left)) is not None:
+        return percent(ctx, template, node)
     masked = _masked(ctx, node) if expected is None or prune(expected) not in FIXED else None
     if masked is not None:
         return masked

@@ -224,25 +224,6 @@ def _may_be(t: Type, decl: ClassDecl) -> bool:
     return t.decl is decl if isinstance(t, ClassType) else isinstance(t, Infer)
 
 
-def is_larger(t: Type, limit: int) -> bool:
-    """Return whether a type consists of more than ``limit`` parts: 1 for ``int``, 2 for ``list[int]``."""
-    pending, count = [t], 0
-    while pending:
-        count += 1
-        if count > limit:
-            return True
-        part = prune(pending.pop())
-        if isinstance(part, ClassType):
-            pending.extend(part.args)
-        elif isinstance(part, Optional):
-            pending.append(part.inner)
-        elif isinstance(part, FunctionType):
-            pending.extend((*part.params, part.result))
-        elif isinstance(part, Union) and not part.alias:
-            pending.extend(part.members)
-    return False
-
-
 def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
     """Return ``t`` with type parameters replaced by their values in ``env``."""
     t = prune(t)
@@ -295,14 +276,6 @@ def members_of_union(t: Type) -> tuple[Type, ...]:
     return t.members if isinstance(t, Union) else (t,)
 
 
-def wanted_class(expected: Type | None, decl: ClassDecl) -> ClassType | None:
-    """Return the type of that class which a context would like, as one of several perhaps; None if it would not."""
-    for t in map(prune, members_of_union(expected) if expected is not None else ()):
-        if isinstance(t, ClassType) and t.decl is decl:
-            return t
-    return None
-
-
 def base_of(cls: ClassType) -> ClassType | None:
     """Return the class that a class derives from, with values for its type parameters."""
     decl = cls.decl
@@ -318,16 +291,6 @@ def ancestor(cls: ClassType, decl: ClassDecl) -> ClassType | None:
     while found is not None and found.decl is not decl:
         found = base_of(found)
     return found
-
-
-def common_base(a: Type, b: Type) -> ClassType | None:
-    """Return the nearest class that two classes are, or derive from; None if there is none."""
-    if not isinstance(a, ClassType) or not isinstance(b, ClassType):
-        return None
-    up: ClassType | None = a
-    while up is not None and ancestor(b, up.decl) != up:
-        up = base_of(up)
-    return up
 
 
 def display(t: Type) -> str:
@@ -530,7 +493,7 @@ class ClassDecl:
     base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
     data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
-    members: of an enum, by name.  enum_calls: the calls that make them.
+    members: of an enum, by name.  enum_calls: the calls that make them.  enum_init: what its own ``__init__`` does.
     """
 
     name: str
@@ -548,6 +511,7 @@ class ClassDecl:
     enum: str = ""
     members: tuple[str, ...] = ()
     enum_calls: set[tree.Call] = field(default_factory=set)
+    enum_init: tuple[tree.stmt, ...] = ()
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None
