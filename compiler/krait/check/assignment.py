@@ -169,10 +169,8 @@ def assign_target(ctx: Context, target: tree.expr, value: hir.Expr, value_span: 
             _assign_item(ctx, target, value, value_span)
         case tree.Tuple(elts=elts) | tree.List(elts=elts):
             unpack(ctx, elts, value, target.span, value_span)
-        case tree.Starred():
-            raise ctx.later(target.span, "`*` in a target", "take a slice: `rest = xs[1:]`")
         case _:
-            raise ctx.refuse(target.span, "this cannot be assigned to")
+            raise AssertionError(f"{type(target).__name__} is no target for the parser")
 
 
 def assign_element(ctx: Context, target: tree.expr, element: Element) -> None:

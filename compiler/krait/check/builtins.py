@@ -13,7 +13,6 @@ from krait.check.assignment import Element, whole
 from krait.check.coerce import adapt, coerce, common_type, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, truth
-from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of
@@ -169,11 +168,19 @@ def divmod_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``divmod(a, b)``."""
     args = plain_args(ctx, node, 2, 2)
     left, right = ctx.attempt([(arg, None) for arg in args])
+    if FLOAT in (prune(left.type), prune(right.type)):
+        dividend = coerce(ctx, _real(left), FLOAT, args[0].span)
+        return invoke(ctx, dividend, "__divmod__", [(_real(right), args[1].span)], node.span)
     held_left, a = ctx.hold(left)
     held_right, b = ctx.hold(right)
     shape = tree.BinOp(args[0], tree.FLOOR_DIV, args[1], node.span)
     pair = make_tuple(ctx, [binary(ctx, tree.FLOOR_DIV, a, b, shape), binary(ctx, tree.MOD, a, b, shape)], node.span)
     return hir.Let(pair.type, [*held_left, *held_right], pair)
+
+
+def _real(value: hir.Expr) -> hir.Expr:
+    """A number as a float; what is none stays what it is."""
+    return to_float(value) if prune(value.type) in (INT, BOOL) else value
 
 
 @builtin("pow")
@@ -333,30 +340,26 @@ def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     assert isinstance(t, ClassType)
     item = prune(t.args[0])
     start_node = node.args[1] if len(node.args) == 2 else given.get("start")
+    start = ctx.expr(start_node) if start_node is not None else hir.Const(INT, 0)
+    if item is FLOAT:
+        first = coerce(ctx, _real(start), FLOAT, node.span)
+        return ctx.library("krait.builtins", "sum_float", [values, first], FLOAT, node.span)
     if item is BOOL:
         total = _count_true(ctx, values, t, node.span)
-        item = INT
     elif item is INT or isinstance(item, Infer):
-        total = ctx.library(
-            "krait.builtins", "sum_int", [coerce(ctx, values, ctx.world.list_type(INT), node.span)], INT, node.span
-        )
-        item = INT
-    elif item is FLOAT:
-        total = ctx.library("krait.builtins", "sum_float", [values], FLOAT, node.span)
+        whole = start if prune(start.type) is INT else hir.Const(INT, 0)
+        ints = coerce(ctx, values, ctx.world.list_type(INT), node.span)
+        total = ctx.library("krait.builtins", "sum_int", [ints, whole], INT, node.span)
+        if whole is start:
+            return total
     else:
         raise ctx.refuse(
             node.args[0].span,
             f"`sum` adds numbers, not `{item}`",
             'use `"".join(…)` for texts' if item == ctx.world.str_type else "write a loop",
         )
-    if start_node is None or literal_int(start_node) == 0:
+    if start_node is None:
         return total
-    if item is FLOAT:
-        zero = isinstance(start_node, tree.Constant) and start_node.value == 0.0
-        if zero:
-            return total
-        raise ctx.later(start_node.span, "`sum` of floats with a start", "add it to the sum")
-    start = ctx.expr(start_node)
     shape = tree.BinOp(node.args[0], tree.ADD, start_node, node.span)
     return binary(ctx, tree.ADD, total, start, shape)
 

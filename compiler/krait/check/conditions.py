@@ -289,7 +289,7 @@ def bool_op(ctx: Context, node: tree.BoolOp, expected: Type | None) -> hir.Expr:
     ctx.flow = join(ctx.flow, *(flow for _, _, flow in flows))
     result = adapt(ctx, values[-1][0], t)
     for value, item, _ in reversed(flows):
-        if t is BOOL and result is not None:
+        if t is BOOL and prune(value.type) is BOOL and result is not None:
             fixed = hir.Const(BOOL, not is_and)
             result = hir.Conditional(BOOL, value, *((result, fixed) if is_and else (fixed, result)))
             continue

@@ -182,10 +182,7 @@ class Context:
 
     def expr(self, node: tree.expr, expected: Type | None = None) -> hir.Expr:
         """Check an expression. ``expected`` is what the context would like, for literals; it need not be met."""
-        rule = _EXPRESSIONS.get(type(node))
-        if rule is None:
-            raise self.later(node.span, f"`{type(node).__name__}` expressions")
-        return rule(self, node, expected)
+        return _EXPRESSIONS[type(node)](self, node, expected)
 
     def attempt(self, nodes: Iterable[tuple[tree.expr, Type | None]]) -> list[hir.Expr]:
         """Check several expressions, all of them even if one is wrong, so that every error is reported."""
@@ -211,12 +208,9 @@ class Context:
 
     def statement(self, node: tree.stmt) -> None:
         """Check a statement; an error in it is reported, and the check goes on behind it."""
-        rule = _STATEMENTS.get(type(node))
         self.line = node.span.start_line
         try:
-            if rule is None:
-                raise self.later(node.span, f"`{type(node).__name__.lower()}` statements")
-            rule(self, node)
+            _STATEMENTS[type(node)](self, node)
         except Refusal:
             self.spoil(node)
             if isinstance(node, tree.Return | tree.Raise):

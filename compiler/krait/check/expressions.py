@@ -260,21 +260,13 @@ def _slice(ctx: Context, value: hir.Expr, node: tree.Slice, whole: tree.Subscrip
     return invoke(ctx, value, method, bounds, whole.span)
 
 
-@expression(tree.GeneratorExp)
-def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) -> hir.Expr:
-    """A generator expression that is not the argument of a function which uses it up at once."""
-    raise ctx.later(node.span, "generator expressions", "write a list: `[… for … in …]`")
-
-
-
-
 @expression(tree.Yield, tree.YieldFrom)
 def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
     """``yield`` whose value is used."""
     raise ctx.later(node.span, "the value of `yield`", "write it as a statement; give the generator an object to read")
 
 
-@expression(tree.Starred)
-def starred(ctx: Context, node: tree.Starred, expected: Type | None) -> hir.Expr:
-    """``*value``."""
-    raise ctx.later(node.span, "`*` before an argument or item", "write the items out")
+@expression(tree.Slice)
+def slice_(ctx: Context, node: tree.Slice, expected: Type | None) -> hir.Expr:
+    """``a:b`` that is not all that the brackets hold."""
+    raise ctx.refuse(node.span, "a slice cannot be one of several indices", "index one after the other: `xs[1:3][0]`")

@@ -121,7 +121,7 @@ def enter_loop(ctx: Context, changed: Sequence[tree.AST]) -> None:
 
 
 def comprehension_loops(
-    ctx: Context, generators: Sequence[tree.comprehension], body: Body, elements: Sequence[tree.expr] = ()
+    ctx: Context, generators: Sequence[tree.comprehension], body: Body, elements: Sequence[tree.expr]
 ) -> None:
     """Emit the nested loops of a comprehension, whose targets are variables of their own.
 

@@ -106,10 +106,7 @@ def exit_(ctx: Context, call: _Exit, expected: Type | None) -> hir.Expr:
     for at, param in enumerate(sig.params):
         wanted = substitute(param.type, instance.env)
         adapted = adapt(ctx, arguments[at] if at < len(arguments) else hir.Const(NONE, None), wanted)
-        if adapted is None:
-            raise ctx.refuse(
-                param.span, f"`__exit__` is called with None here, which is no `{wanted}`", f"write `{wanted} | None`"
-            )
+        assert adapted is not None, "what `__exit__` is given has the types of its signature"
         args.append(adapted)
     made = ctx.call(instance, args, substitute(sig.result, instance.env), call.span, virtual=True)
     return truth(ctx, made, call.span)

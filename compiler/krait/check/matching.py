@@ -124,7 +124,7 @@ class _Pattern:
             case tree.MatchMapping():
                 self.mapping(pattern, first, again)
             case _:
-                raise self.ctx.later(span, "this pattern", "write `if` and `elif`")
+                raise AssertionError(f"{type(pattern).__name__} stands in a sequence only")
 
     def part(self, pattern: tree.pattern, value: tree.expr) -> None:
         """Add the pattern of a part; one that is tested is kept in a local."""

@@ -33,8 +33,7 @@ def to_bytes(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         return ctx.library("krait.bytes", "zeros", [value], made, node.span)
     own = None if byte_kind(t) else try_invoke(ctx, value, "__bytes__", [], node.span)
     fitted = own or as_bytes(ctx, value, node.span)
-    if fitted is None:
-        raise ctx.mismatch(source.span, "a count, ints or bytes", t)
+    assert fitted is not None, "`_source` gives nothing else"
     return fitted
 
 

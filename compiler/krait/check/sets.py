@@ -101,7 +101,7 @@ def set_comp(ctx: Context, node: tree.SetComp, expected: Type | None) -> hir.Exp
 
     with ctx.collect() as body:
         ctx.emit(hir.Assign(ctx.line, local, made))
-        comprehension_loops(ctx, node.generators, add)
+        comprehension_loops(ctx, node.generators, add, [node.elt])
     return hir.Let(t, body, hir.LocalGet(t, local))
 
 

@@ -511,9 +511,6 @@ class _Lexer:
             self.report("unexpected character after line continuation", self.pos, self.pos + 1,
                         "a backslash joins lines only at the end of a line")
             self.pos = self.end_of_line(self.pos)
-        elif text.isidentifier() or text == "_":
-            self.report("a string cannot have this prefix", start, self.pos)
-            self.pos = self.end_of_line(self.pos)
         else:
             self.invalid_character(text, start)
         return False

@@ -29,8 +29,6 @@ class PatternActions(Actions):
     """What a case can be compared with."""
 
     def match_stmt(self, span: Span, subject: tree.expr, *cases: tree.match_case) -> tree.stmt:
-        if isinstance(subject, tree.Starred):
-            self.report("a starred subject must be in a tuple", subject.span, hints=["add a comma"])
         return tree.Match(subject, cases, span)
 
     def case_block(self, span: Span, pattern: tree.pattern, guard: tree.expr | None,
