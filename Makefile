@@ -2,7 +2,7 @@
 #   make PYTHON=/path/to/python3 …   uses that interpreter instead of looking for one
 #   make test WORKERS=4              runs the tests in four processes (default: one a core)
 #   make spec ENGINES=jit            runs the specification's tests on that engine
-#   make fuzz FUZZ_SECONDS=3600      tries generated modules and damaged files for an hour
+#   make fuzz FUZZ_SECONDS=3600      tries generated modules and programs, damaged files and sources for an hour
 #   make fuzz FUZZ_ENGINE=jit        compares that engine with the reference engine (default: the interpreter)
 
 .DEFAULT_GOAL := help
@@ -52,7 +52,7 @@ spec: $(READY)  ## Run the WebAssembly specification's tests on every engine, wh
 slow: $(READY)  ## Run the long tests: guests moved at every safepoint, and others.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
-fuzz: $(READY)  ## Try generated modules and damaged files on FUZZ_ENGINE, for FUZZ_SECONDS (default 60).
+fuzz: $(READY)  ## Try generated modules and programs, damaged files and sources on FUZZ_ENGINE, for FUZZ_SECONDS (default 60).
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --engine $(FUZZ_ENGINE)
 
 check: $(READY)  ## Lint, types, layers, public surface, generated documents.

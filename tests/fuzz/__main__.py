@@ -1,7 +1,9 @@
-"""`python -m tests.fuzz`: generated modules and damaged files, for so long; `replay FOLDER` tries one finding again.
+"""`python -m tests.fuzz`: generated modules and programs, damaged files and sources, for so long.
+
+`replay FOLDER` tries one finding again.
 
 What is found is written below `build/fuzz`, a folder for each, with the command that tries it again; a case of
-modules is made small first. Exit status 1 if anything was found.
+modules, and a program, is made small first. Exit status 1 if anything was found.
 """
 
 from __future__ import annotations
@@ -10,19 +12,15 @@ import argparse
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 from svm import ENGINES
 from svm.isa import OPS
-from tests.fuzz.case import Case, load, save
-from tests.fuzz.jobs import GENERATED, JOBS, REACHED, Modules, Mutants, has_wasmtime, judge
+from tests.fuzz.jobs import GENERATED, JOBS, REACHED, FuzzJob, has_wasmtime
 from tests.fuzz.runs import NATIVE, REFERENCE
-from tests.fuzz.shrink import shrink
-from tests.fuzz.workers import PATIENCE, Plan, Summary, alone, run
+from tests.fuzz.workers import Plan, Summary, run
 
 _ALIKE = 3  # findings that are likely the same, of which files are written
-_SHRINK = 60.0  # seconds for one case
 _NAMED = 30  # instructions that are missing are named if they are fewer
 _SHOW = 10.0  # seconds between two lines of progress
 
@@ -34,7 +32,7 @@ def main() -> int:
     if options.what == "replay":
         return replay(options.folder, options.engine)
     names = [*JOBS] if options.what == "all" else [options.what]
-    if options.what != "mutants" and not has_wasmtime():
+    if "modules" in names and not has_wasmtime():
         print("fuzz: wasmtime is not installed; svm's engines are compared with each other only")
     status = 0
     for name in names:
@@ -50,7 +48,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Generated modules and damaged files.")
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("what", nargs="?", default="all", choices=["all", *JOBS, "replay"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/fuzz"), help="where findings go, or one is")
     parser.add_argument("--engine", default=NATIVE, choices=sorted({*ENGINES} - {REFERENCE}),
@@ -104,7 +102,7 @@ def tell(name: str, summary: Summary) -> None:
             print(f"  {what.strip()}: {len(found)} of {len(OPS)} instructions{without}")
 
 
-def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:
+def keep(job: FuzzJob, summary: Summary, folder: Path) -> None:
     """Write findings, a few of those that look alike, and say how to try them again."""
     seen: dict[tuple[str, str], int] = {}
     for finding in summary.findings:
@@ -120,35 +118,16 @@ def keep(job: Modules | Mutants, summary: Summary, folder: Path) -> None:
             command = f"python -m tests.fuzz {job.name} --first {finding.number} --count 1 --engine {job.engine}"
         (place / "finding.txt").write_text(f"{finding.kind}\n{finding.text}\n\n{command}\n", "utf-8")
         print(f"fuzz: {finding.kind} at {job.name} {finding.number}: {command}")
-        if isinstance(job, Modules) and "replay" in command and finding.kind != "hang":  # each try would take as long
-            small(place, job.engine)
+        if "replay" in command and finding.kind != "hang":  # each try would take as long
+            job.shrink(place)
     for (kind, at), count in seen.items():
         print(f"  {count:9} × {kind} {at}")
 
 
-def small(place: Path, engine: str) -> None:
-    """Make a kept case smaller, in place; as long as it ends in the same way."""
-    case = load(place)
-    end = alone(partial(judge, case, engine, oracle=has_wasmtime()), PATIENCE)
-    if not end:
-        print("  it did not happen again")
-        return
-
-    def fails(smaller: Case) -> bool:
-        return alone(partial(judge, smaller, engine, oracle=oracle), PATIENCE) == end
-
-    oracle = has_wasmtime() and alone(partial(judge, case, engine, oracle=False), PATIENCE) != end
-    smaller = shrink(case, fails, _SHRINK)
-    for path in place.glob("m*.svm*"):
-        path.unlink()
-    save(smaller, place)
-    print(f"  made small: {sum(len(path.read_bytes()) for path in place.glob('*.svmb'))} bytes of modules")
-
-
 def replay(folder: Path, engine: str) -> int:
     """Try a finding again, in this process; whatever it does comes through."""
-    job = (Mutants if list(folder.glob("mutant.*")) else Modules)(engine)
-    job.again(folder)
+    job = next(kind for kind in JOBS.values() if list(folder.glob(kind.files)))
+    job(engine).again(folder)
     print(f"fuzz: nothing wrong with {folder}")
     return 0
 

@@ -1,26 +1,47 @@
-"""The two jobs of a fuzz run: generated modules on every engine, and damaged files."""
+"""The jobs of a fuzz run: generated modules on every engine, damaged files, Krait programs, damaged sources."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from tests.fuzz.case import Case, load, save
 from tests.fuzz.coverage import executed, generated
 from tests.fuzz.generator import generate
+from tests.fuzz.krait.jobs import Programs, Sources
 from tests.fuzz.mutants import Mutant, mutant, seeds
 from tests.fuzz.runs import NATIVE, agree, engine_of
+from tests.fuzz.shrink import shrink
 from tests.fuzz.survival import survive
+from tests.fuzz.workers import PATIENCE, Job, alone
 
-__all__ = ["GENERATED", "JOBS", "REACHED", "Modules", "Mutants", "has_wasmtime", "judge"]
+__all__ = ["GENERATED", "JOBS", "REACHED", "FuzzJob", "Modules", "Mutants", "has_wasmtime", "judge"]
 
 GENERATED, REACHED = "generated ", "reached "
 """What precedes the names of instructions among a job's words."""
 _ORACLE = 4  # one in so many cases runs on wasmtime too
 _COVERAGE = 40  # one in so many cases is looked into
+_SHRINK = 60.0  # seconds for one case
+
+
+class FuzzJob(Job, Protocol):
+    """A job whose inputs can be kept as files.  files: a pattern that tells its folders from others."""
+
+    engine: str
+    files: str
+
+    def keep(self, number: int, folder: Path) -> None:
+        """Write the input of a number."""
+
+    def again(self, folder: Path) -> None:
+        """Try what `keep` wrote; whatever it does comes through."""
+
+    def shrink(self, folder: Path) -> None:
+        """Make what `keep` wrote smaller, in place, as long as it ends in the same way; say how small it is now."""
 
 
 def has_wasmtime() -> bool:
@@ -43,6 +64,7 @@ class Modules:
     """Generated modules: the engines agree on them, and with wasmtime.  share: one in so many is tried there."""
 
     name = "modules"
+    files = "case.json"
     seconds = 20.0  # the reference engine is slow, and some cases are large
 
     def __init__(self, engine: str, share: int = _ORACLE) -> None:
@@ -72,11 +94,30 @@ class Modules:
         """Judge what `keep` wrote."""
         judge(load(folder), self.engine, oracle=self.oracle)
 
+    def shrink(self, folder: Path) -> None:
+        """See `FuzzJob`."""
+        case = load(folder)
+        end = alone(partial(judge, case, self.engine, oracle=self.oracle), PATIENCE)
+        if not end:
+            print("  it did not happen again")
+            return
+
+        def fails(smaller: Case) -> bool:
+            return alone(partial(judge, smaller, self.engine, oracle=oracle), PATIENCE) == end
+
+        oracle = self.oracle and alone(partial(judge, case, self.engine, oracle=False), PATIENCE) != end
+        smaller = shrink(case, fails, _SHRINK)
+        for path in folder.glob("m*.svm*"):
+            path.unlink()
+        save(smaller, folder)
+        print(f"  made small: {sum(len(path.read_bytes()) for path in folder.glob('*.svmb'))} bytes of modules")
+
 
 class Mutants:
     """Damaged files: each ends in an outcome or an error of ours, soon and in little memory."""
 
     name = "mutants"
+    files = "mutant.*"
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
@@ -102,5 +143,9 @@ class Mutants:
         number = json.loads((folder / "number.json").read_text("utf-8"))
         survive(Mutant(path.suffix[1:], path.read_bytes()), number, self.engine)
 
+    def shrink(self, folder: Path) -> None:
+        """See `FuzzJob`: the damage is in single bytes, so the file stays what it is."""
 
-JOBS: dict[str, type[Modules] | type[Mutants]] = {Modules.name: Modules, Mutants.name: Mutants}
+
+JOBS: dict[str, type[Modules | Mutants | Programs | Sources]] = {
+    job.name: job for job in (Modules, Mutants, Programs, Sources)}  # fmt: skip
