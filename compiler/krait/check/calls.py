@@ -17,7 +17,12 @@ from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
-from krait.check.exceptions import argument_keeping, exception_arguments, keeps_arguments
+from krait.check.exceptions import (
+    argument_keeping,
+    exception_arguments,
+    keeps_arguments,
+    refuse_error_numbers,
+)
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.mappings import dict_from_keys, dict_method
@@ -334,6 +339,7 @@ def construct(
         assert init.owner is not None
         up = ancestor(t, init.owner)
         assert up is not None
+        refuse_error_numbers(ctx, decl, init, node)
         body.append(hir.Evaluate(ctx.line, call_function(ctx, init, up.args, receiver, node, (), None)))
     elif node.args or node.keywords:
         raise ctx.refuse(node.span, f"`{decl.name}()` takes no arguments", "give the class a method `__init__`")

@@ -82,6 +82,13 @@ def _with_cause(ctx: Context, value: hir.Expr, node: tree.expr) -> hir.Expr:
     return kept
 
 
+def refuse_error_numbers(ctx: Context, decl: ClassDecl, init: FunctionDecl, node: tree.Call) -> None:
+    """Refuse an ``OSError`` of several arguments, whose first CPython takes for an error number that has a text."""
+    if len(node.args) > 1 and init.owner is not None and init.owner.module.library:
+        if any(base.name == "OSError" for base in decl.mro()):
+            raise ctx.later(node.span, f"`{decl.name}` with several arguments", "give it one text")
+
+
 def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.Call:
     """Return the call of the ``__init__`` of a built-in exception with its arguments as texts, evaluated here."""
     owner = decl.owner
@@ -90,8 +97,6 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
         return node
     span = node.span
     several = len(node.args) > 1
-    if several and any(base.name == "OSError" for base in owner.mro()):
-        raise ctx.later(span, f"`{owner.name}` with several arguments", "give it one text")
     value = ctx.expr(tree.Tuple(node.args, tree.LOAD, span) if several else node.args[0])
     local = Local(f"$argument{len(ctx.function.locals)}", value.type, stable=True)
     if prune(value.type) is NONE:

@@ -266,6 +266,12 @@ def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
     raise ctx.later(node.span, "the value of `yield`", "write it as a statement; give the generator an object to read")
 
 
+@expression(tree.Starred)
+def starred(ctx: Context, node: tree.Starred, expected: Type | None) -> hir.Expr:
+    """``*value`` before an argument of what does not take any number of them."""
+    raise ctx.later(node.span, "`*` before an argument of this function", "write the arguments out")
+
+
 @expression(tree.Slice)
 def slice_(ctx: Context, node: tree.Slice, expected: Type | None) -> hir.Expr:
     """``a:b`` that is not all that the brackets hold."""
