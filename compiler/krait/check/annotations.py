@@ -176,9 +176,9 @@ class Annotations:
                 return self.union(items, span)
             case "typing.Final":
                 return self.type(items[0])
-            case "typing.List":
+            case "typing.List" | "typing.MutableSequence":
                 return self.instantiate(self.world.list_type(INT).decl, items, span)
-            case "typing.Dict":
+            case "typing.Dict" | "typing.Mapping" | "typing.MutableMapping":
                 return self.instantiate(self.world.dict_type(INT, INT).decl, items, span)
             case "typing.Iterator" | "typing.Iterable" if len(items) == 1:
                 return self.iterator(items[0])

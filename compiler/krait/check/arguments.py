@@ -211,4 +211,6 @@ def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Map
         return hir.FieldGet(t, receiver, param.default_field)
     if param.default_var is not None:
         return hir.GlobalGet(t, param.default_var)
+    if param.of is not None and isinstance(param.default, tree.Tuple):
+        unify(t, ctx.world.vector_type(substitute(param.of, env)))
     return coerce(ctx, ctx.expr(param.default, t), t, param.span)

@@ -12,7 +12,7 @@ from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.attributes import read_attribute
 from krait.check.byteslike import as_bytes, byte_kind
-from krait.check.cells import write_local
+from krait.check.cells import unbind, write_local
 from krait.check.classes import assign_class_variable, cast_up, class_named
 from krait.check.coerce import coerce, require
 from krait.check.conditions import access_path
@@ -602,8 +602,15 @@ _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {
 def delete(ctx: Context, node: tree.Delete) -> None:
     """``del xs[i]``."""
     for target in node.targets:
+        if isinstance(target, tree.Name):
+            ctx.emit(hir.Evaluate(ctx.line, read_name(ctx, tree.Name(target.id, tree.LOAD, target.span))))
+            unbind(ctx, _variable_for(ctx, target.id, target.span))
+            continue
+        if isinstance(target, tree.Tuple | tree.List):
+            delete(ctx, tree.Delete(target.elts, node.span))
+            continue
         if not isinstance(target, tree.Subscript):
-            raise ctx.later(target.span, "`del` of this", "only `del xs[i]` is there")
+            raise ctx.later(target.span, "`del` of this", "only names and items can be deleted: set the field to None")
         if isinstance(target.slice, tree.Slice):
             owner = _sliced_owner(ctx, target)
             bounds = [(part, target.span) for part in slice_bounds(ctx, target.slice, stepped=True)]

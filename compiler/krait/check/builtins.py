@@ -15,7 +15,7 @@ from krait.check.comparisons import compare
 from krait.check.conditions import condition, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
-from krait.check.hashing import has_random_hash, hash_of
+from krait.check.hashing import has_random_hash, hash_of, require_order
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced
@@ -103,7 +103,9 @@ def keywords_of(ctx: Context, node: tree.Call, *allowed: str) -> dict[str, tree.
 def repr_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``repr(x)``."""
     (arg,) = plain_args(ctx, node, 1, 1)
-    return text_of(ctx, ctx.expr(arg), "__repr__", arg.span)
+    value = ctx.expr(arg)
+    require_order(ctx, value.type, arg.span)
+    return text_of(ctx, value, "__repr__", arg.span)
 
 
 @builtin("format")
@@ -572,7 +574,9 @@ def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         return hir.Text(ctx.world.str_type, "")
     if len(args) > 1:
         return ctx.expr(tree.Call(tree.Attribute(args[0], "decode", tree.LOAD, node.span), args[1:], (), node.span))
-    return text_of(ctx, ctx.expr(args[0]), "__str__", args[0].span)
+    value = ctx.expr(args[0])
+    require_order(ctx, value.type, args[0].span)
+    return text_of(ctx, value, "__str__", args[0].span)
 
 
 @conversion("bool")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import negate
 from krait.check.context import Context
-from krait.check.types import BOOL, ClassDecl, ClassType, Infer, Local, Type, unify
+from krait.check.types import BOOL, ClassDecl, ClassType, GlobalVar, Infer, Local, Type, unify
 from krait.check.world import World
 
 
@@ -56,6 +56,15 @@ def write_local(ctx: Context, local: Local, value: hir.Expr) -> None:
     cell = _cell_of(local, local.type)
     ctx.emit(hir.FieldSet(ctx.line, cell, "value", value))
     ctx.emit(hir.FieldSet(ctx.line, cell, "bound", hir.Const(BOOL, True)))
+
+
+def unbind(ctx: Context, variable: Local | GlobalVar) -> None:
+    """Emit that a variable has no value any more."""
+    if isinstance(variable, Local) and variable.cell is not None and variable.type is not None:
+        ctx.emit(hir.FieldSet(ctx.line, _cell_of(variable, variable.type), "bound", hir.Const(BOOL, False)))
+    else:
+        ctx.emit(hir.Unbind(ctx.line, variable))
+    ctx.flow = ctx.flow.unbind(variable)
 
 
 def _cell_of(local: Local, item: Type) -> hir.Expr:

@@ -344,7 +344,7 @@ def _ordered(
         held_left, first = ctx.hold(left)
         held_right, second = ctx.hold(right)
         return hir.Let(BOOL, [*held_left, *held_right], invoke(ctx, second, mirrored, [(first, spans[0])], spans[2]))
-    if ctx.module.name.startswith("krait.tuple."):
+    if ctx.module.name.startswith("krait.tuple.") or ctx.is_made:
         return _failing(ctx, kind, left, right, spans[2])
     raise _incomparable(ctx, kind, left, right, spans)
 
@@ -426,6 +426,10 @@ def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, 
             return tested
     if find_method(ctx, t, "__contains__") is None:
         raise ctx.refuse(spans[2], f"`in` does not search a `{t}`")
+    if ctx.instance.decl.open_params and isinstance(t, ClassType) and t.decl.module.library and len(t.args) in (1, 2):
+        if are_unlike(ctx, left.type, t.args[0]):  # for calls with other types, the parameter being an object
+            body: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]
+            return hir.Let(BOOL, body, hir.Const(BOOL, False))
     held, item = ctx.hold(left)
     if not held:
         return invoke(ctx, right, "__contains__", [(item, spans[0])], spans[2])

@@ -139,6 +139,13 @@ class Context:
         """Whether what follows is for values of other types than those that the function is checked for here."""
         return not self.flow.reachable and bool(self.instance.decl.open_params)
 
+    @property
+    def is_made(self) -> bool:
+        """Whether this is a method that no program wrote, but a decorator or base made."""
+        owner = self.instance.decl.owner
+        made = owner is not None and (owner.data is not None or bool(owner.enum))
+        return made and owner is not None and self.instance.decl.node not in owner.node.body
+
     # --- errors ----------------------------------------------------------------------------------------------------
 
     def refuse(self, span: Span, message: str, *hints: str, label: str = "", notes: Iterable[Note] = ()) -> Refusal:

@@ -285,7 +285,8 @@ class _Declarer:
         if any(_root_name(base) == "NamedTuple" for base in node.bases):
             decl.data = DataOptions(named=True)
         for statement in node.body:
-            self.member(decl, statement)
+            for part in _one_by_one(statement):
+                self.member(decl, part)
         if total:
             make_ordering(decl, lambda span, text, hint: self.error(text, span, "", hint))
         if node.name in self.protocols:
@@ -430,6 +431,17 @@ def _absolute(node: tree.ImportFrom, module: ModuleDecl) -> str:
     parts = [] if module.is_main else module.name.split(".")
     kept = len(parts) - node.level + (1 if module.is_package else 0)
     return ".".join([*parts[:kept], *([node.module] if node.module else [])]) if kept > 0 else ""
+
+
+def _one_by_one(node: tree.stmt) -> Iterable[tree.stmt]:
+    """``A, B = a, b`` in the body of a class, as two assignments."""
+    match node:
+        case tree.Assign(targets=(tree.Tuple(elts=targets),), value=tree.Tuple(elts=values)) if (
+            len(targets) == len(values) and all(isinstance(target, tree.Name) for target in targets)
+        ):
+            return [tree.Assign((target,), value, node.span) for target, value in zip(targets, values, strict=True)]
+        case _:
+            return [node]
 
 
 def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:

@@ -39,6 +39,10 @@ class Flow:
         bound = self.bound if variable in self.bound else self.bound | {variable}
         return Flow(self.reachable, bound, kept)
 
+    def unbind(self, variable: Variable) -> Flow:
+        """After ``del``: the variable has no value."""
+        return Flow(self.reachable, self.bound - {variable}, self.bind(variable).narrowed)
+
     def forget(self, name: str) -> Flow:
         """After an assignment to a field ``name`` of some object: that field may have changed in any object."""
         if not any(name in path[1:] for path in self.narrowed):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.context import Context, expression
+from krait.check.hashing import require_order
 from krait.check.invoke import find_method, invoke, text_of
 from krait.check.types import NONE, ClassDecl, ClassType, Infer, Type, prune
 from krait.diagnostics import Span
@@ -80,8 +81,10 @@ def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
     value = ctx.expr(node.value)
     how = _CONVERSIONS[node.conversion]
     if how:
+        require_order(ctx, value.type, node.value.span)
         value = text_of(ctx, value, how, node.value.span)
     if node.format_spec is None or not node.format_spec.values:
+        require_order(ctx, value.type, node.value.span)
         return text_of(ctx, value, "__str__", node.value.span)
     spec = ctx.expr(node.format_spec)
     t = prune(value.type)

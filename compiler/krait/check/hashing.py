@@ -78,6 +78,15 @@ def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
     return any(part is not None and _has_random_hash(ctx, part, seen) for part in parts)
 
 
+def require_order(ctx: Context, t: Type, span: Span) -> None:
+    """Refuse what shows the order of a set, if that differs from run to run in CPython."""
+    t = prune(t)
+    if isinstance(t, ClassType) and t.decl.name in ("set", "frozenset") and t.decl.module.name == "krait.set":
+        if has_random_hash(ctx, t.args[0]) and not ctx.module.library and not ctx.is_made:
+            message = f"the order of a `{t}` differs from run to run in CPython"
+            raise ctx.refuse(span, message, "bring it in order: `sorted(…)`")
+
+
 def key_bits(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
     """Return a u64 that is the same for equal keys."""
     t = prune(value.type)

@@ -266,6 +266,13 @@ class Bind(Stmt):
 
 
 @dataclass(slots=True, eq=False)
+class Unbind(Stmt):
+    """Mark a variable as without a value."""
+
+    variable: Local | GlobalVar
+
+
+@dataclass(slots=True, eq=False)
 class FieldSet(Stmt):
     """Set a field of an object that is not None."""
 

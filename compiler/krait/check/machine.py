@@ -273,6 +273,8 @@ def _spell_out_flags(body: hir.Block, made: list[Local]) -> None:
             out.append(node)
             if isinstance(node, hir.Assign) and node.local in flags:
                 out.append(hir.Assign(0, flags[node.local], hir.Const(BOOL, True)))
+            if isinstance(node, hir.Unbind) and isinstance(node.variable, Local) and node.variable in flags:
+                out.append(hir.Assign(0, flags[node.variable], hir.Const(BOOL, False)))
         return out
 
     hir.rewrite(body, expression, block)

@@ -10,6 +10,7 @@ from krait.check.builtins import builtin, keywords_of
 from krait.check.coerce import coerce, to_int
 from krait.check.conditions import truth
 from krait.check.context import Context
+from krait.check.hashing import require_order
 from krait.check.invoke import invoke, text_of
 from krait.check.types import BOOL, INT, NEVER, NONE, Type, prune
 from krait.syntax import tree
@@ -46,6 +47,7 @@ def print_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     for index, (value, arg) in enumerate(zip(kept, node.args, strict=False)):
         if index:
             parts.append(sep)
+        require_order(ctx, value.type, arg.span)
         parts.append(text_of(ctx, value, "__str__", arg.span))
     parts.append(end)
     stream = named.get("file")

@@ -10,6 +10,7 @@ from krait.check.builtins import conversion, gather
 from krait.check.coerce import coerce, common_type
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
+from krait.check.hashing import require_order
 from krait.check.invoke import invoke
 from krait.check.iteration import allow_any_order, comprehension_loops
 from krait.check.mappings import is_dict
@@ -174,6 +175,8 @@ _OF_LISTS = ("update", "union", "intersection", "intersection_update", "differen
 def set_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attribute) -> hir.Expr | None:
     """Return a call of a method that takes anything that can be iterated over; None for other calls."""
     kind, name = set_kind(receiver.type), func.attr
+    if kind == "set" and name == "pop":
+        require_order(ctx, receiver.type, node.span)
     if kind not in ("set", "frozenset") or name not in (*_CHANGING, *_COMBINING, *_ASKING):
         return None
     if kind == "frozenset" and name in _CHANGING:

@@ -153,6 +153,9 @@ class _Signatures:
         if prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
+        if isinstance(t, TypeParam) and isinstance(arg.annotation, tree.Subscript):
+            is_own = t.name.endswith("[…]")
+            parameter.of = self.annotations.type(arg.annotation.slice) if is_own else None
         parameter.factory = self.decl.factories.get(arg.arg)
         if parameter.factory is None and parameter.default is not None and not _is_constant(parameter.default):
             if self.decl.kind == "nested":
@@ -185,7 +188,7 @@ class _Signatures:
 def _is_constant(node: tree.expr) -> bool:
     if isinstance(node, tree.UnaryOp) and isinstance(node.op, tree.USub | tree.UAdd):
         node = node.operand
-    return isinstance(node, tree.Constant)
+    return isinstance(node, tree.Constant) or (isinstance(node, tree.Tuple) and not node.elts)
 
 
 def _returned_value(node: tree.FunctionDef) -> tree.expr | None:

@@ -364,6 +364,7 @@ class Parameter:
     variadic: it takes all further arguments by position, each of the type ``item``; its own type is that of a tuple of
     them, and so another one for each number of arguments.
     keywords: it takes all further keyword arguments, in a dict.
+    of: the type of the items of what it takes, if that can be anything to go through.
     A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
     within another one in the field ``default_field`` of the function's object. ``factory`` computes it at each call.
     """
@@ -376,6 +377,7 @@ class Parameter:
     span: Span
     variadic: bool = False
     keywords: bool = False
+    of: Type | None = None
     item: Type | None = None
     default_var: GlobalVar | None = None
     default_field: str | None = None

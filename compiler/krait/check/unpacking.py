@@ -103,6 +103,8 @@ def _parts_around_star(ctx: Context, value: hir.Expr, at: int, behind: int, span
         rest = ctx.library("krait.list", "list_of_str", [rest], ctx.world.list_type(t), span)
     elif isinstance(t, ClassType) and is_vector(t.decl):
         rest = hir.FieldGet(ctx.world.list_type(t.args[0]), rest, "items")
+    elif not isinstance(t, ClassType) or t.decl is not ctx.world.list_type(INT).decl:
+        rest = _gathered(ctx, rest, span)
     return [*map(item, range(at)), rest, *map(item, range(-behind, 0))]
 
 

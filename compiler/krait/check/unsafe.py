@@ -219,15 +219,8 @@ def _same_key(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Exp
 
 
 def _known_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
-    """Nothing at run time: refuses sets whose order differs from run to run in CPython."""
-    t = _type_argument(ctx, node, types)
-    if has_random_hash(ctx, t):
-        raise ctx.refuse(
-            node.span,
-            f"the order of a set of `{t}` differs from run to run in CPython",
-            "bring it in order: `sorted(…)`",
-        )
-    return hir.Const(NONE, None)
+    """Whether the order of a set of such items is the same in every run of CPython."""
+    return hir.Const(BOOL, not has_random_hash(ctx, _type_argument(ctx, node, types)))
 
 
 def _encode(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:

@@ -146,6 +146,10 @@ _TYPING: dict[str, Type | str] = {
         "TypeAlias",
         "TYPE_CHECKING",
         "Literal",
+        "Mapping",
+        "MutableMapping",
+        "MutableSequence",
+        "Collection",
         "Annotated",
         "NamedTuple",
     )
@@ -168,7 +172,11 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},
     "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
     "collections.abc": {
-        name: f"typing.{name}" for name in ("Callable", "Generator", "Iterable", "Iterator", "Sequence")
+        name: f"typing.{name}"
+        for name in (
+            *("Callable", "Generator", "Iterable", "Iterator", "Sequence", "Collection"),
+            *("Mapping", "MutableMapping", "MutableSequence"),
+        )
     },
 }
 """Modules without a file: what each of their names means, a type or the name of an intrinsic."""

@@ -40,6 +40,17 @@ def bind(out: BodyEmitter, node: hir.Bind) -> None:
     _bind(out, node.var)
 
 
+@emits(hir.Unbind)
+def unbind(out: BodyEmitter, node: hir.Unbind) -> None:
+    """Mark a variable as unbound, if anything asks."""
+    if node.variable.needs_flag:
+        out.code("i32.const", 0)
+        if isinstance(node.variable, GlobalVar):
+            out.code("global.set", out.shared.flag_index(node.variable))
+        else:
+            out.code("local.set", out.flag(node.variable))
+
+
 def _bind(out: BodyEmitter, var: GlobalVar) -> None:
     if var.needs_flag:
         out.code("i32.const", 1)
