@@ -30,8 +30,6 @@ UNREACHED = {
     "`{}` expressions": "all kinds of expressions have a rule",
     "`{}` statements": "all kinds of statements have a rule",
     "this pattern": "all kinds of patterns have a rule",
-    "generator expressions": "what holds one is taken apart before",
-    "`*` before an argument or item": "what holds one is taken apart before",
     "`*` in a target": "what holds one is taken apart before",
     "the use of `{}` in this function, since it may change later": "such a variable has a cell",
 }
