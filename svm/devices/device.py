@@ -76,7 +76,7 @@ class Grants:
         return tuple((item.kind, item.state()) for item in self.devices if isinstance(item, StatefulDevice))
 
     def restore(self, states: tuple[tuple[str, bytes], ...], *, replica: bool) -> None:
-        """Give devices states, each the next of its kind.  Raises UsageError for bytes that are none."""
+        """Give devices states, each the next of its kind.  Raises SnapshotError for bytes that are none."""
         left = list(states)
         for device in self.devices:
             if isinstance(device, StatefulDevice):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Self
 
-from svm.errors import UsageError
+from svm.errors import SnapshotError
 
 __all__ = ["StatefulDevice"]
 
@@ -30,10 +30,10 @@ class StatefulDevice(ABC):
     @abstractmethod
     def restore(self, state: bytes, *, replica: bool) -> None:
         """Take up a state.  replica: the guest is to run just as the one did whose state it is, else what should differ
-        between guests does.  Raises UsageError where it is no state of such a device.
+        between guests does.  Raises SnapshotError where it is no state of such a device.
         """
 
 
-def unfit(device: StatefulDevice) -> UsageError:
+def unfit(device: StatefulDevice) -> SnapshotError:
     """The error for bytes that are no state of a device."""
-    return UsageError(f"these bytes are no state of a device of kind {device.kind!r}")
+    return SnapshotError(f"these bytes are no state of a device of kind {device.kind!r}")

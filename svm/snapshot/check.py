@@ -31,8 +31,8 @@ from svm.snapshot.state import HOST, Encoded, Link, Shape, State, Stranger
 __all__ = ["check"]
 
 _KINDS = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL, ExternKind.TAG)
-_OVERDRAWN = 1 << 40  # units of fuel by which the last charges may have been more than there was
-_MOST_FUEL = 1 << 63
+_MOST_GRANTED = 1 << 63
+_MOST_USED = UNLIMITED + (1 << 40)  # units of fuel, the last charges included
 _LONGEST = 40  # of the reason of a pause
 
 
@@ -45,7 +45,7 @@ def check(draft: Draft, memories: Sequence[Pages]) -> State:
     _check_sizes(draft, things)
     _check_segments(draft)
     _check_fuel(draft)
-    slots = _Slots(things.functions.count, len(draft.externs))
+    slots = _Slots(things.functions.count, draft.externs)
     for at, (type_, elements) in enumerate(zip(things.types[ExternKind.TABLE], draft.tables, strict=True)):
         slots.check_all(type_.element, elements, "state", f"table {at}")
     for at, (type_, slot) in enumerate(zip(things.types[ExternKind.GLOBAL], draft.globals, strict=True)):
@@ -219,26 +219,28 @@ def _check_segments(draft: Draft) -> None:
 
 def _check_fuel(draft: Draft) -> None:
     fuel = draft.fuel
-    if not (-_OVERDRAWN <= fuel.left <= min(fuel.granted, UNLIMITED) and fuel.granted < _MOST_FUEL):
+    used = fuel.granted - fuel.left
+    if not (0 <= used <= _MOST_USED and fuel.granted < _MOST_GRANTED and fuel.left <= UNLIMITED):
         raise _bad("state", f"fuel that cannot be: {fuel.granted} granted, {fuel.left} left")
 
 
 class _Slots:
-    """Whether slots can be what their types say, in a store of so many functions and objects of the host's."""
+    """Whether slots can be what their types say, in a store of so many functions and of these objects of the host's."""
 
-    def __init__(self, functions: int, externs: int) -> None:
-        self._most = {I32: 1 << 32, F32: 1 << 32, FUNCREF: functions, EXTERNREF: externs + 1}
+    def __init__(self, functions: int, externs: Sequence[bytes | None]) -> None:
+        self._most = {I32: 1 << 32, F32: 1 << 32, FUNCREF: functions, EXTERNREF: len(externs) + 1}
+        self._gone = {number for number, data in enumerate(externs, 1) if data is None}
 
     def check(self, types: Sequence[ValueType], slots: Sequence[int], section: str, what: str) -> None:
         """Raise SnapshotError unless slots are of their types."""
         most = self._most
         for kind, slot in zip(types, slots, strict=True):
-            if slot >= most.get(kind, slot + 1):
+            if slot >= most.get(kind, slot + 1) or (kind is EXTERNREF and slot in self._gone):
                 raise _bad(section, f"{what}: {slot:#x} is no {kind}")
 
     def check_all(self, kind: ValueType, slots: array[int], section: str, what: str) -> None:
         """The same for many slots of one type."""
-        if slots and max(slots) >= self._most[kind]:
+        if slots and (max(slots) >= self._most[kind] or (kind is EXTERNREF and self._gone)):
             self.check(tuple(repeat(kind, len(slots))), slots, section, what)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: generated modules and programs, damaged files and sources, for so long.
+"""`python -m tests.fuzz`: generated modules and programs, damaged files, snapshots and sources, for so long.
 
 `replay FOLDER` tries one finding again.
 

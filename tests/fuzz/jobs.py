@@ -1,4 +1,4 @@
-"""The jobs of a fuzz run: generated modules on every engine, damaged files, Krait programs, damaged sources."""
+"""The jobs of a fuzz run: generated modules on every engine, damaged files and snapshots, Krait programs, sources."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from typing import Protocol
 
 from tests.fuzz.case import Case, load, save
 from tests.fuzz.coverage import executed, generated
+from tests.fuzz.forgery import survive_snapshot
 from tests.fuzz.generator import generate
 from tests.fuzz.krait.jobs import Programs, Sources
 from tests.fuzz.mutants import Mutant, mutant, seeds
 from tests.fuzz.runs import NATIVE, agree, engine_of
 from tests.fuzz.shrink import shrink
+from tests.fuzz.snapshots import SUFFIX, forged
 from tests.fuzz.survival import survive
 from tests.fuzz.workers import PATIENCE, Job, alone
 
-__all__ = ["GENERATED", "JOBS", "REACHED", "FuzzJob", "Modules", "Mutants", "has_wasmtime", "judge"]
+__all__ = ["GENERATED", "JOBS", "REACHED", "FuzzJob", "Modules", "Mutants", "Snapshots", "has_wasmtime", "judge"]
 
 GENERATED, REACHED = "generated ", "reached "
 """What precedes the names of instructions among a job's words."""
@@ -147,5 +149,36 @@ class Mutants:
         """See `FuzzJob`: the damage is in single bytes, so the file stays what it is."""
 
 
-JOBS: dict[str, type[Modules | Mutants | Programs | Sources]] = {
-    job.name: job for job in (Modules, Mutants, Programs, Sources)}  # fmt: skip
+class Snapshots:
+    """Damaged and forged snapshots: each ends in a guest that goes on alike on all engines, or in an error of ours."""
+
+    name = "snapshots"
+    files = "snapshot.svms"
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        self.seconds = 1.0 if engine == NATIVE else 20.0  # to compile takes time
+        engine_of(engine)
+        forged(0)
+
+    def check(self, number: int) -> Counter[str]:
+        """See `Job`."""
+        return Counter([survive_snapshot(forged(number), number, self.engine)])
+
+    def keep(self, number: int, folder: Path) -> None:
+        """Write the file of a number."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / self.files).write_bytes(forged(number).data)
+        (folder / "number.json").write_text(json.dumps(number), "utf-8")
+
+    def again(self, folder: Path) -> None:
+        """Try what `keep` wrote."""
+        number = json.loads((folder / "number.json").read_text("utf-8"))
+        survive_snapshot(Mutant(SUFFIX, (folder / self.files).read_bytes()), number, self.engine)
+
+    def shrink(self, folder: Path) -> None:
+        """See `FuzzJob`: the damage is in single bytes or fields, so the file stays what it is."""
+
+
+JOBS: dict[str, type[Modules | Mutants | Snapshots | Programs | Sources]] = {
+    job.name: job for job in (Modules, Mutants, Snapshots, Programs, Sources)}  # fmt: skip

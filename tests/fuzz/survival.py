@@ -19,7 +19,7 @@ from tests.fuzz.mutants import Mutant
 from tests.fuzz.runs import NATIVE, REFERENCE, Difference, End, clip, failure, shown
 from tests.fuzz.values import number, python_float
 
-__all__ = ["survive"]
+__all__ = ["readable", "survive"]
 
 LIMITS = Limits(fuel=5_000, memory="2 MiB", stack="16 KiB", table_elements=1_000)
 _CALLS = 3  # exports that are called
@@ -55,7 +55,7 @@ def survive(mutant: Mutant, number_: int, engine: str = NATIVE) -> str:
     return word
 
 
-def readable(word: str, error: ModuleError) -> str:
+def readable(word: str, error: Error) -> str:
     """The word for an error, whose text must be short, for it may be shown to a person."""
     assert len(str(error)) < 1000, "an error of readable size"
     return word
