@@ -1,10 +1,11 @@
-"""What small things cost: a cold start, a call into a guest and out of it, a slice, a guest; two guests at once.
+"""What small things cost: a cold start, a call into a guest and out of it, a slice, a guest; many guests at once.
 
 The peer is wasmtime's package for Python, with the same module in its text format; without it, svm is alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import tempfile
@@ -95,6 +96,7 @@ def measure_operations(rounds: int, count: int) -> Iterator[Operation]:
     note = "one page of memory, one import; wasmtime: Store, Func and Instance"
     yield Operation(race("spawn and close a guest", spawns, rounds), "µs", "", note)
     yield from _slices(module, rounds, count)
+    yield _waiting(module, rounds, count // 2)
     yield from _parallel(module, rounds, count * 2_000)
 
 
@@ -148,6 +150,31 @@ def _slices(module: svm.Module, rounds: int, count: int) -> Iterator[Operation]:
 
     yield Operation(race("the engine's part of it, `resume`", {"svm": per_call(count, resume)}, rounds), "µs", "")
     guest.close()
+
+
+def _waiting(module: svm.Module, rounds: int, count: int) -> Operation:
+    """Guests that are all suspended in one `await` of one event loop."""
+    slowest = 1.0
+
+    async def later(value: int) -> int:
+        await asyncio.sleep(slowest)
+        return value - value
+
+    async def together() -> None:
+        await asyncio.gather(*(guest.call_async("ask", 1) for guest in guests))
+
+    def beyond() -> float:
+        begun = time.perf_counter()
+        asyncio.run(together())
+        return time.perf_counter() - begun - slowest
+
+    guests = [module.spawn(host={"next": later}) for _ in range(count)]
+    try:
+        row = race(f"{count:,} guests suspended in one `await`, beyond the slowest", {"svm": beyond}, rounds)
+    finally:
+        for guest in guests:
+            guest.close()
+    return Operation(row, "ms", "≤ 3,000 ms", "each calls the host, which sleeps for a second; one thread")
 
 
 def _parallel(module: svm.Module, rounds: int, turns: int) -> Iterator[Operation]:

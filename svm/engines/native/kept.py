@@ -1,4 +1,4 @@
-"""Encoded functions kept on disk, so that what was lowered once is not lowered again.
+"""Encoded functions, kept for all guests of a module, and on disk, so that what was lowered once is not lowered again.
 
 One file for each module's content and each build of the interpreter.  It holds no addresses; a damaged file, or
 another build's, is as good as none.  At most `MOST_FILES` are kept, the oldest go
@@ -11,14 +11,16 @@ import marshal
 import os
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import svm.lower
 from svm.cache import digest_of, keep, kept
 from svm.engines.native.blob import MARSHAL
 from svm.engines.native.stream import FunctionCode, Site
 from svm.lower import Charges, FrameLayout, LoopCharge
+from svm.module import ValidModule
 
-__all__ = ["KeptCode"]
+__all__ = ["KeptCode", "kept_code"]
 
 MOST_FILES = 512
 MOST_BYTES = 16 << 20
@@ -31,14 +33,18 @@ class KeptCode:
         self._name = f"{fingerprint[:40]}-{build}-{_version()}"
         self._new = False
         self._raw: dict[int, tuple[Any, ...]] = self._load()
+        self._codes: dict[int, FunctionCode] = {}
 
     def get(self, index: int) -> FunctionCode | None:
-        """A function's code, if it is kept."""
-        found = self._raw.get(index)
-        return None if found is None else _thaw(found)
+        """A function's code, if it is kept: the same for all guests, who do not change it."""
+        code = self._codes.get(index)
+        if code is None and index in self._raw:
+            code = self._codes[index] = _thaw(self._raw[index])
+        return code
 
     def put(self, index: int, code: FunctionCode) -> None:
         """Keep a function's code."""
+        self._codes[index] = code
         self._raw[index] = _freeze(code)
         self._new = True
 
@@ -55,6 +61,17 @@ class KeptCode:
         body = kept("code", self._name)
         found: dict[int, tuple[Any, ...]] = {} if body is None else marshal.loads(body)
         return found
+
+
+_known: WeakKeyDictionary[ValidModule, KeptCode] = WeakKeyDictionary()
+
+
+def kept_code(module: ValidModule, build: str) -> KeptCode:
+    """What is kept of a module, for as long as it lives."""
+    found = _known.get(module)
+    if found is None:
+        found = _known[module] = KeptCode(module.fingerprint, build)
+    return found
 
 
 @cache

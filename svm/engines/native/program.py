@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import CONTEXT_BYTES, FOREIGN, FUNCTION_ENTRY, Field, header
-from svm.engines.native.kept import KeptCode
+from svm.engines.native.kept import KeptCode, kept_code
 from svm.engines.native.python_api import call_record, host_record
 from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
 from svm.lower import SLOT_BYTES
@@ -165,7 +165,7 @@ class Program:
         """A function's code, lowered and encoded unless it is kept from another time."""
         kept = self.kept.get(module)
         if kept is None:
-            kept = self.kept[module] = KeptCode(module.fingerprint, self.blob.build)
+            kept = self.kept[module] = kept_code(module, self.blob.build)
         code = kept.get(index)
         if code is None:
             from svm.engines.native.encode import code_of  # here, for a run whose code is kept lowers nothing
