@@ -7,6 +7,7 @@ so whatever a browser accepts is accepted here.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from svm.errors import UsageError
 from svm.record import record
@@ -106,6 +107,9 @@ MAX_STACK = 1 << 30
 _LONGEST = 1e9
 """Seconds that are as good as no limit, and can be added to any time."""
 
+_LARGEST = 1 << 63
+"""More bytes than any address has."""
+
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -114,19 +118,25 @@ def parse_size(text: str | int) -> int:
 
     Raises UsageError where it names none.
     """
-    if isinstance(text, int):
-        if text < 0:
-            raise UsageError(f"a size cannot be negative: {text}")
-        return text
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?\s*", text.lower())
-    if match is None:
-        raise UsageError(f"not a size: {text!r} (write bytes, or a number with KiB, MiB or GiB)")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size: float = -1
+    if isinstance(text, int) and not isinstance(text, bool):
+        size = text
+        if size < 0:
+            raise UsageError(f"a size cannot be negative: {_shown(size)}")
+    elif isinstance(text, str):
+        match = re.fullmatch(r"\s*(\d{1,20}(?:\.\d{1,20})?)\s*([kmg]?)(?:i?b)?\s*", text.lower())
+        if match is not None:
+            size = float(match[1]) * _UNITS[match[2]]
+    if size < 0:
+        raise UsageError(f"not a size: {_shown(text)} (write bytes, or a number with KiB, MiB or GiB)")
+    if size >= _LARGEST:
+        raise UsageError(f"no machine has so many bytes: {_shown(text)}")
+    return int(size)
 
 
 def fuel_amount(fuel: int) -> int:
     """Check an amount of fuel.  Raises UsageError."""
-    if not isinstance(fuel, int) or not 0 <= fuel < 1 << 62:
+    if not isinstance(fuel, int) or isinstance(fuel, bool) or not 0 <= fuel < 1 << 62:
         raise UsageError(f"fuel is a whole number from 0 to 2**62, not {_shown(fuel)}")
     return fuel
 
@@ -151,10 +161,17 @@ class Limits:
 
     memory: bytes of linear memory, over all of a guest's memories (a size as text is accepted: "64 MiB").
     table_elements: elements over all of a guest's tables.
-    fuel: units of fuel over the guest's life; more can be added.
-    seconds: wall time that one call may run.
+    fuel: units of fuel over the guest's life.
+    seconds: wall time that one run of a call may take; while it waits for a host function, none passes.
     stack: bytes of the guest's stack of frames.
     values: bytes of host memory, about, that the arguments or the result of one call may take (docs/embedding.md).
+    output: bytes that the guest may write to its console over its life.
+
+    A guest's can be changed while it lives: `guest.limits = dataclasses.replace(guest.limits, fuel=…)`.  Where memory
+    or table elements are refused, that is the program's affair, as on any machine; where values or the stack are, the
+    call ends in an error; fuel, seconds and output leave the call paused.
+
+    Raises UsageError for what is no limit.
     """
 
     memory: int | str | None = None
@@ -163,20 +180,25 @@ class Limits:
     seconds: float | None = None
     stack: int | str = DEFAULT_STACK
     values: int | str = DEFAULT_VALUES
+    output: int | str | None = None
 
     def __post_init__(self) -> None:
-        if self.memory is not None:
-            object.__setattr__(self, "memory", parse_size(self.memory))
-        object.__setattr__(self, "stack", parse_size(self.stack))
-        object.__setattr__(self, "values", parse_size(self.values))
+        put = partial(object.__setattr__, self)
+        for name in ("memory", "stack", "values", "output"):
+            size = getattr(self, name)
+            if size is not None:
+                put(name, parse_size(size))
         if not 0 < int(self.stack) <= MAX_STACK:
             raise UsageError(f"a stack has 1 to {MAX_STACK} bytes, not {self.stack}")
-        if self.fuel is not None and (not isinstance(self.fuel, int) or not 0 <= self.fuel < 1 << 62):
-            raise UsageError(f"fuel is a whole number from 0 to 2**62, not {self.fuel!r}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise UsageError(f"seconds must be positive, not {self.seconds!r}")
-        if not 0 <= self.table_elements <= MAX_TABLE_ELEMENTS:
-            raise UsageError(f"table_elements is 0 to {MAX_TABLE_ELEMENTS}, not {self.table_elements}")
+        if self.fuel is not None:
+            fuel_amount(self.fuel)
+        if self.seconds is not None:
+            put("seconds", seconds_amount(self.seconds))
+            if not self.seconds:
+                raise UsageError("seconds must be positive, not 0")
+        elements = self.table_elements
+        if not isinstance(elements, int) or not 0 <= elements <= MAX_TABLE_ELEMENTS:
+            raise UsageError(f"table_elements is 0 to {MAX_TABLE_ELEMENTS}, not {_shown(elements)}")
 
     @property
     def memory_bytes(self) -> int | None:
@@ -187,6 +209,11 @@ class Limits:
     def value_bytes(self) -> int:
         """The limit of values in bytes."""
         return int(self.values)
+
+    @property
+    def output_bytes(self) -> int | None:
+        """The limit of output in bytes."""
+        return None if self.output is None else int(self.output)
 
     @property
     def stack_bytes(self) -> int:

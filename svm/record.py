@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform, overload
 
-__all__ = ["FrozenError", "field", "record"]
+__all__ = ["FrozenError", "field", "record", "replaced"]
 
 _T = TypeVar("_T")
 _MISSING: Any = object()
@@ -68,6 +68,12 @@ class _Fields:
             specs.append((name, owner.__annotations__[name], dataclasses.field(**options)))
         made = dataclasses.make_dataclass(owner.__name__, specs)
         return {item.name: item for item in dataclasses.fields(made)}
+
+
+def replaced(item: _T, **changes: Any) -> _T:
+    """A record with other values of some fields, as `dataclasses.replace`."""
+    cls: Any = type(item)
+    return cls(**{name: changes.get(name, getattr(item, name)) for name in cls.__match_args__})  # type: ignore[no-any-return]  # it is of the class
 
 
 def _refuse_set(self: object, name: str, value: object) -> None:

@@ -15,13 +15,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from struct import Struct
 from typing import Any, BinaryIO, Self, TextIO, TypeVar
 
 from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import SPACE, Errno, functions, ungranted
 from svm.errors import UsageError
-from svm.limits import parse_size
 from svm.runtime import HostFunction
 
 __all__ = ["Console", "NoConsole"]
@@ -40,8 +38,6 @@ _ERRNOS = {
     errno.EPERM: Errno.PERM,
     errno.EPIPE: Errno.PIPE,
 }
-
-_STATE = Struct("<BBQ")
 
 T = TypeVar("T")
 
@@ -63,21 +59,17 @@ class Console(StatefulDevice):
         *,
         args: Sequence[str | bytes] = (),
         environ: Mapping[str, str] | None = None,
-        output_limit: int | str | None = None,
     ) -> None:
         """Make a console.
 
         stdin, stdout, stderr: byte streams, or text streams over them; where None, the process's own.  args: the
-        program's name and arguments.  environ: environment variables; none by default, whatever the process
-        has.  output_limit: bytes that the guest may write in all (a size as text is accepted: "1 MiB"); beyond them its
-        device is full.
+        program's name and arguments.  environ: environment variables; none by default, whatever the process has.
 
         Raises UsageError for text that cannot be passed: it holds NUL, or a variable's name holds "=".
         """
         given, own = (stdin, stdout, stderr), (sys.stdin, sys.stdout, sys.stderr)
         self._streams = {number: _stream(own[number] if item is None else item) for number, item in enumerate(given)}
         self._closed: set[int] = set()
-        self._output_left = None if output_limit is None else parse_size(output_limit)
         self.args = tuple(_encoded("argument", item) for item in args)
         self.environ = tuple(_variable(name, value) for name, value in (environ or {}).items())
         self.broken_pipe = False
@@ -114,14 +106,7 @@ class Console(StatefulDevice):
         """Write bytes through to the host; how many were taken."""
         if not self.is_open(descriptor) or descriptor == STDIN:
             return Errno.BADF
-        if self._output_left is not None:
-            if data and not self._output_left:
-                return Errno.NOSPC
-            data = data[: self._output_left]
-        written = self._guarded(lambda: _write(self._streams[descriptor], data))
-        if self._output_left is not None and not isinstance(written, Errno):
-            self._output_left -= written
-        return written
+        return self._guarded(lambda: _write(self._streams[descriptor], data))
 
     def twin(self) -> Self:
         """See `StatefulDevice`: a console over the same streams."""
@@ -130,20 +115,14 @@ class Console(StatefulDevice):
         return twin
 
     def state(self) -> bytes:
-        """See `StatefulDevice`: which descriptors the guest closed, and how many bytes it may still write."""
-        closed = sum(1 << descriptor for descriptor in self._closed)
-        return _STATE.pack(closed, self._output_left is not None, self._output_left or 0)
+        """See `StatefulDevice`: which descriptors the guest closed."""
+        return bytes((sum(1 << descriptor for descriptor in self._closed),))
 
     def restore(self, state: bytes, *, replica: bool) -> None:
-        """See `StatefulDevice`: of both limits of output, the console's own and the state's, the lower one holds."""
-        if len(state) != _STATE.size:
+        """See `StatefulDevice`."""
+        if len(state) != 1 or state[0] > 7:
             raise unfit(self)
-        closed, limited, left = _STATE.unpack(state)
-        if closed > 7 or limited > 1:
-            raise unfit(self)
-        self._closed = {descriptor for descriptor in (STDIN, STDOUT, STDERR) if closed >> descriptor & 1}
-        if limited:
-            self._output_left = left if self._output_left is None else min(left, self._output_left)
+        self._closed = {descriptor for descriptor in (STDIN, STDOUT, STDERR) if state[0] >> descriptor & 1}
 
     def _guarded(self, act: Callable[[], T]) -> T | Errno:
         try:

@@ -162,11 +162,11 @@ def functions(streams: Streams) -> dict[str, HostFunction]:
         "fd_fdstat_set_flags": calls.fd_fdstat_set_flags,
         "fd_filestat_get": calls.fd_filestat_get,
         "fd_read": calls.fd_read,
-        "fd_write": calls.fd_write,
         "sched_yield": lambda memory: Errno.SUCCESS,
     }
     own |= {name: calls.refusal(answer) for name, answer in _REFUSALS.items()}
     found = {name: host(name, call) for name, call in own.items()}
+    found["fd_write"] = host("fd_write", calls.fd_write, caller=True)
     found["proc_exit"] = HostFunction(_proc_exit, type=FuncType((I32,), ()))
     return found
 
@@ -194,18 +194,20 @@ def ungranted() -> dict[str, HostFunction]:
     return {name: host(name, answering(refused.get(name, Errno.NOSYS))) for name in SIGNATURES if name != "proc_exit"}
 
 
-def host(name: str, call: Callable[..., Errno]) -> HostFunction:
+def host(name: str, call: Callable[..., Errno], *, caller: bool = False) -> HostFunction:
     """A call as a host function: its 32-bit numbers unsigned, its faults error numbers.
 
-    call: takes the caller's memory, then the numbers that WASI gives it.
+    call: takes the caller's memory, then the numbers that WASI gives it.  caller: whether the caller itself comes
+    first.
     """
+    asks = caller
     params = tuple(_TYPES[letter] for letter in SIGNATURES[name])
 
     def function(caller: Instance, *args: int) -> int:
         memory: Memory = caller.memory if caller.memories and caller.memories[0].size else bytearray()
         numbers = [value & 0xFFFF_FFFF if kind is I32 else value for kind, value in zip(params, args, strict=True)]
         try:
-            return call(memory, *numbers)
+            return call(caller, memory, *numbers) if asks else call(memory, *numbers)
         except _Fault:
             return Errno.FAULT
 
@@ -234,17 +236,23 @@ class _Calls:
     def environ_get(self, memory: Memory, pointers: int, text: int) -> Errno:
         return _put_texts(memory, pointers, text, self._streams.environ)
 
-    def fd_write(self, memory: Memory, descriptor: int, vectors: int, count: int, written: int) -> Errno:
-        """Write from `count` vectors; to `written` goes how many bytes were taken."""
+    def fd_write(
+        self, caller: Instance, memory: Memory, descriptor: int, vectors: int, count: int, written: int
+    ) -> Errno:
+        """Write from `count` vectors; to `written` goes how many bytes were taken.
+
+        What the guest may write in all is a limit of its store's: the call that finds none left is to be made again.
+        """
         if not self._streams.is_open(descriptor):
             return Errno.BADF
         if count > MAX_VECTORS:
             return Errno.INVAL
         check(memory, written, 4)
         data = b"".join(bytes(memory[start : start + size]) for start, size in _ranges(memory, vectors, count))
-        taken = self._streams.write(descriptor, data)
+        taken = self._streams.write(descriptor, data[: caller.arenas.output_room(len(data))])
         if isinstance(taken, Errno):
             return taken
+        caller.arenas.output_used += taken
         return put(memory, written, "<I", taken)
 
     def fd_read(self, memory: Memory, descriptor: int, vectors: int, count: int, received: int) -> Errno:

@@ -17,10 +17,11 @@ from svm.runtime.arenas import (
 )
 from svm.runtime.engine import Engine, GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.guest import Guest
-from svm.runtime.host import Suspend
 from svm.runtime.link import Imports
 from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Suspended, Trapped
-from svm.runtime.store import Store, Task
+from svm.runtime.store import Store
+from svm.runtime.task import Task
+from svm.runtime.waits import Suspend
 
 __all__ = [
     "Arenas",

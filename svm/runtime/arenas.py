@@ -17,6 +17,7 @@ from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
 from svm.record import field, record
 from svm.runtime.mapping import Image, address_of, grown_mapping, new_mapping
+from svm.runtime.waits import Unanswered
 
 __all__ = [
     "Arenas",
@@ -282,6 +283,7 @@ class Arenas:
         self.changes = array("Q", (0,))
         self.memory_used = 0
         self.elements_used = 0
+        self.output_used = 0
         self.memory_refused = False
         self.raised: Exception | None = None
         """What a host function raised last, as an exception of the guest's own."""
@@ -297,13 +299,23 @@ class Arenas:
         from it.
         """
         limit = self.limits.memory_bytes
-        allowed = limit is None or self.memory_used + size <= limit
+        allowed = limit is None or not size or self.memory_used + size <= limit
         self.memory_refused |= not allowed
         return allowed
 
     def may_take_elements(self, count: int) -> bool:
         """Whether the limit allows so many table elements more."""
-        return self.elements_used + count <= self.limits.table_elements
+        return not count or self.elements_used + count <= self.limits.table_elements
+
+    def output_room(self, size: int) -> int:
+        """How many of so many bytes of output the limit has room for.  Raises Unanswered where there is none at all."""
+        limit = self.limits.output_bytes
+        if limit is None or not size:
+            return size
+        room = limit - self.output_used
+        if room <= 0:
+            raise Unanswered(None, "output")
+        return min(size, room)
 
     def require(self, memory: int, elements: int, whose: str = "the module's") -> None:
         """Raise LimitError unless there is room for so many bytes of memory and elements of tables."""

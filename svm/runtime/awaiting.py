@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from svm.runtime.host import Suspend
 from svm.runtime.outcome import Outcome, Paused, Suspended
+from svm.runtime.waits import Suspend
 
 __all__ = ["drive"]
 
 
 class Call(Protocol):
-    """What is driven; see `svm.runtime.store.Task`."""
+    """What is driven; see `svm.runtime.task.Task`."""
 
     outcome: Outcome | None
 

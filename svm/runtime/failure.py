@@ -96,4 +96,7 @@ def stopped(store: Shared, outcome: Paused | Suspended, seconds: float | None) -
     if reason == "seconds":
         value = seconds or 0.0
         return LimitError(f"out of time: the limit is {value:g} s", reason, value, frames, used)
+    if reason == "output":
+        limit = store.limits.output_bytes or 0
+        return LimitError(f"the limit of output, {limit} bytes, is reached", reason, limit, frames, used)
     return StoppedError("the call was paused", reason, frames, used)

@@ -36,11 +36,14 @@ class FuelMeter:
         """Fuel used in all."""
         return self.granted - self.left
 
-    def add(self, amount: int) -> None:
-        """Grant more; what is left is never more than `UNLIMITED`."""
-        amount = min(amount, UNLIMITED - self.left)
-        self.stack.reserve += amount
-        self.granted += amount
+    def limit(self, limit: int | None) -> None:
+        """Have been granted so much in all, from the beginning; what was used counts."""
+        granted = UNLIMITED if limit is None else limit
+        stack = self.stack
+        stack.reserve += granted - self.granted
+        self.granted, self.limited = granted, limit is not None
+        if stack.reserve < 0:  # the slice under way is more than what is left
+            stack.fuel, stack.reserve = stack.fuel + stack.reserve, 0
 
     def restore(self, granted: int, left: int, limited: bool) -> None:
         """Have been granted so much, and have so much left."""

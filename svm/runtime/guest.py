@@ -15,7 +15,8 @@ from svm.runtime import reach
 from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
 from svm.runtime.engine import DECLINED, Engine, GuestStack, Tiers
 from svm.runtime.link import Imports, instantiate
-from svm.runtime.store import Store, Task
+from svm.runtime.store import Store
+from svm.runtime.task import Task
 from svm.runtime.values import Signature, from_slot, signature_of, to_slot
 
 if TYPE_CHECKING:
@@ -272,8 +273,17 @@ class Guest:
 
     @property
     def limits(self) -> Limits:
-        """The limits of the guest's store."""
+        """The limits of the guest's store.  Setting them, as they are or with some raised or lowered, holds from now
+        on, also for a call that has stopped: `guest.limits = dataclasses.replace(guest.limits, memory="1 GiB")`.
+
+        Raises UsageError for a stack that has no room for the frames there are, or of another size while a call runs.
+        """
         return self.store.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._check_open()
+        self.store.limits = limits
 
     @property
     def fuel(self) -> int | None:
@@ -291,7 +301,9 @@ class Guest:
         return self.store.tiers
 
     def add_fuel(self, amount: int) -> None:
-        """Grant the guest's store more fuel."""
+        """Grant the guest's store more fuel: what is left, and the limit, are so much higher.  Raises UsageError for
+        what is no amount.
+        """
         self.store.add_fuel(amount)
 
     # Its end

@@ -11,38 +11,15 @@ to another engine, and can be called anew where nobody will answer any more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
 from svm.runtime.values import Signature, signature_of
+from svm.runtime.waits import Suspend, Unanswered
 
-__all__ = ["Suspend", "Unanswered", "answer", "answer_raised", "call_host", "discard", "encode_result"]
-
-
-@record
-class Suspend:
-    """What a host function returns to be answered later, by `Task.resume` or `Task.throw`.
-
-    what: anything that tells whoever sees the outcome (`Suspended.waits_for`) what is to be done.
-    """
-
-    what: Any = None
-
-
-class Unanswered(Exception):
-    """A host function has no answer yet.
-
-    waits_for: the awaitable or `Suspend` that it returned; None if it is to be called again.  limit: in that case, the
-    limit that is to be raised before, by its name in `svm.Limits`.
-    """
-
-    def __init__(self, waits_for: Awaitable[Any] | Suspend | None, limit: str = "") -> None:
-        self.waits_for = waits_for
-        self.limit = limit
-        super().__init__(limit)
+__all__ = ["answer", "answer_raised", "call_host", "encode_result"]
 
 
 def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInstance) -> None:
@@ -106,11 +83,3 @@ def encode_result(arenas: Arenas, signature: Signature, result: Any) -> bytes:
     if signature.results.single or (result is not None and not isinstance(result, tuple)):
         result = (result,)
     return signature.results.encode(arenas, result or ())
-
-
-def discard(waits_for: object) -> None:
-    """Give up what a host function returned to be awaited, if nobody has begun to."""
-    from inspect import CORO_CREATED, getcoroutinestate, iscoroutine  # here, for it takes milliseconds of every start
-
-    if iscoroutine(waits_for) and getcoroutinestate(waits_for) == CORO_CREATED:
-        waits_for.close()  # else Python warns that it was never awaited

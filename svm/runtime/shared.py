@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Self
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any, Self
 
 from svm.errors import ExitError, UsageError
 from svm.isa import I32, FuncType
 from svm.limits import Limits, fuel_amount
+from svm.lower import SLOT_BYTES
+from svm.record import replaced
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
 from svm.runtime.engine import Engine, GuestStack, Status, Tiers
 from svm.runtime.fuel import FuelMeter
-from svm.runtime.host import Unanswered, discard
 from svm.runtime.interrupt import InterruptWatch
 from svm.runtime.values import slots_of
+from svm.runtime.waits import Unanswered, discard
 
 __all__ = ["Shared"]
 
 _DESCRIBE = "krait:describe_utf8"
 _ASIDE_FUEL = 1_000_000
 _DESCRIBE_BYTES = 65_536
+_MOST_NESTED = 40  # calls into a store from its own host functions, each of which takes some of Python's stack
+_OTHER_THREAD = "the guest is driven by another thread; a guest belongs to one thread at a time"
 
 
-class Shared:
+class Shared(ABC):
     """See the module's docstring; a `Store` is this and the calls under way."""
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         """Nothing is there yet."""
-        self.limits = limits
         self.arenas = Arenas(limits)
         self.arenas.call_aside = self.call_aside
         self._engine = engine
@@ -36,13 +42,67 @@ class Shared:
         self.meter = FuelMeter(self.stack, limits.fuel)
         self.watch = InterruptWatch(self.stack)
         self.closed = False
+        self.tasks: list[Any] = []
+        """Calls under way: one that has stopped, or that runs and those that its host functions made; outermost first.
+        """
+        self.pausing = False
+        """Whether the call that runs, or else the next, is to stop."""
         self._lock = threading.RLock()
         self._held = 0
+
+    @property
+    def innermost(self) -> Any:
+        """The last of the calls under way."""
+        return self.tasks[-1] if self.tasks else None
 
     @property
     def running(self) -> bool:
         """Whether some thread drives it just now."""
         return self._held > 0 or self.stack.busy != 0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the guests.  Setting it moves them, paused calls and all, to another."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        with self.still("it cannot move to another engine"):
+            self.move(engine, self.limits.stack_bytes)
+
+    @property
+    def limits(self) -> Limits:
+        """What the guests may use together.  Setting it holds from now on, also for calls that have stopped, or that
+        run and have just called the host who sets it.
+
+        What is below what is used already refuses more, and out of fuel is out of fuel.  Raises UsageError for a stack
+        that has no room for the frames there are, or of another size while a call runs.
+        """
+        return self.arenas.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            raise UsageError(f"limits are a `Limits`, not {limits!r:.80}")
+        if limits.stack_bytes != self.limits.stack_bytes:
+            with self.still("its stack cannot get another size"):
+                if self.stack.height * SLOT_BYTES > limits.stack_bytes:
+                    raise UsageError(f"the guest's frames take more than {limits.stack_bytes} bytes of stack already")
+                self.move(self._engine, limits.stack_bytes)
+        self.acquire()
+        try:
+            self.meter.limit(limits.fuel)
+            self.arenas.limits = limits
+            self.arenas.memory_refused = False
+        finally:
+            self.release()
+
+    def add_fuel(self, amount: int) -> None:
+        """Grant more fuel: what is left, and the limit, are so much higher.  Raises UsageError."""
+        fuel = self.limits.fuel
+        amount = fuel_amount(amount)
+        if fuel is not None:
+            self.limits = replaced(self.limits, fuel=min(fuel + amount, (1 << 62) - 1))
 
     @property
     def fuel(self) -> int | None:
@@ -54,10 +114,6 @@ class Shared:
         """Fuel used so far, by all guests."""
         return self.meter.used
 
-    def add_fuel(self, amount: int) -> None:
-        """Grant more fuel."""
-        self.meter.add(fuel_amount(amount))
-
     @property
     def tiers(self) -> Tiers:
         """What the engine compiled for the guests, and what share of their fuel compiled code has used."""
@@ -67,12 +123,17 @@ class Shared:
     def close(self) -> None:
         """Give up all guests: their memory is freed, calls are refused.  May be called more than once.
 
-        Raises UsageError while a call runs, be it in another thread.
+        Raises UsageError while a call runs, be it in another thread, and while one is awaited.
         """
+        if any(task.awaited for task in self.tasks):
+            raise UsageError("the guest's call is awaited: cancel what awaits it before the guest is closed")
         if self.running or not self._lock.acquire(False):
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
         try:
             self.closed = True
+            for task in self.tasks:
+                task.abandon()
+            self.tasks.clear()
             self.stack.set_ready(0)
             self.stack.cut(0)
             self._engine.close(self.arenas)
@@ -92,6 +153,60 @@ class Shared:
         """Raise UsageError once it is closed."""
         if self.closed:
             raise UsageError("the guest is closed, and so is its store")
+
+    def acquire(self, *, wait: bool = False) -> None:
+        """Hold the store for this thread, which may hold it already; every time is to be released.
+
+        Raises UsageError where another thread has it, or it is closed.  wait: for the thread whose call is under way,
+        which others may hold up for a moment, to be told that they cannot have it.
+        """
+        if not self._lock.acquire(wait):
+            raise UsageError(_OTHER_THREAD)
+        stack = self.stack
+        if stack.busy and not self._in_own_call():
+            self._lock.release()
+            raise UsageError(_OTHER_THREAD)
+        self._held += 1
+        stack.set_ready(0)
+        if self.closed:
+            self.release()
+            self.check_open()
+
+    def release(self) -> None:
+        """Let other threads have the store."""
+        self._held -= 1
+        if not self._held and not self.closed:
+            ready = not self.tasks and self.limits.seconds is None and not self.pausing
+            self.stack.set_ready(get_ident() if ready else 0)
+        self._lock.release()
+
+    @abstractmethod
+    def _in_own_call(self) -> bool:
+        """Whether the prepared call under way is this thread's: then it is made a task, for what begins now may ask."""
+
+    @contextmanager
+    def still(self, what: str) -> Iterator[None]:
+        """Hold the store for something that is done to all of it, while every call of it has stopped.
+
+        Raises UsageError where one runs, in the words of `what`.
+        """
+        self.acquire()
+        try:
+            stack = self.stack
+            if self._held > 1 or stack.busy:
+                called = self.arenas.functions[stack.calling] if stack.in_host else None
+                where = f", inside of the host function {called.name!r}, which cannot be paused" if called else ""
+                raise UsageError(f"the guest is running{where}: {what}")
+            yield
+        finally:
+            self.release()
+
+    def check_free(self) -> None:
+        """Raise UsageError where no call can begin: while another is under way, or where calls nest too deep."""
+        if self.stack.in_host >= _MOST_NESTED:
+            raise UsageError(f"host functions call into the guest more than {_MOST_NESTED} deep")
+        if self.tasks and not self.stack.in_host:
+            raise UsageError(self.tasks[-1].why_busy())
 
     def move(self, engine: Engine, stack_bytes: int) -> None:
         """Go on with the same frames on an engine, which may be the same, with so much room for them."""

@@ -14,6 +14,7 @@ from svm.errors import LimitError
 from svm.limits import Limits
 from svm.lower import SLOT_BYTES, Header, layout_of
 from svm.module import ExternKind, GlobalType, MemoryType, TableType
+from svm.record import replaced
 from svm.runtime import GlobalInstance, Imports, MemoryInstance, Store, TableInstance, TagInstance
 from svm.runtime.fuel import UNLIMITED
 from svm.runtime.link import put_segments, rebuilt
@@ -123,6 +124,8 @@ class _Builder:
 
 def _go_on(store: Store, state: State, fuel: Fuel) -> None:
     store.meter.restore(fuel.granted, fuel.left, fuel.limited)
+    granted = min(fuel.granted, UNLIMITED - 1) if fuel.limited else None
+    store.arenas.limits = replaced(store.limits, fuel=granted)
     store.stand(state.record, state.standing)
 
 
@@ -142,6 +145,6 @@ def _put(store: Store, memories: list[MemoryInstance], tables: list[TableInstanc
     for instance, segments in zip(arenas.instances, state.segments, strict=True):
         if segments_of(instance) != segments:
             put_segments(instance, *segments)
-    arenas.memory_refused = state.memory_refused
+    arenas.memory_refused, arenas.output_used = state.memory_refused, state.output_used
     arenas.externs = state.externs
     arenas.changes[0] += 1

@@ -69,6 +69,7 @@ def check(draft: Draft, memories: Sequence[Pages]) -> State:
         fuel=draft.fuel,
         limits=draft.limits,
         memory_refused=draft.memory_refused,
+        output_used=draft.output_used,
         externs=(None, *(None if item is None else Encoded(item) for item in draft.externs)),
         devices=draft.devices,
     )

@@ -87,6 +87,7 @@ class Draft:
     limits: Limits
     fuel: Fuel
     memory_refused: bool
+    output_used: int
     globals: array[int]
     tables: tuple[array[int], ...]
     segments: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
@@ -115,7 +116,7 @@ def encode_sections(
         vector([_module(item, embed) for item in state.shape.modules]),
         vector([unsigned(item.module) + vector(list(map(unsigned, item.imports))) for item in state.shape.links])
         + vector([_stranger(item) for item in state.shape.strangers]),
-        _limits(state.limits) + _fuel(state.fuel) + bytes((state.memory_refused,))
+        _limits(state.limits) + _fuel(state.fuel) + bytes((state.memory_refused,)) + _U64.pack(state.output_used)
         + _slots(array("Q", state.globals)) + vector([_table(array("Q", item)) for item in state.tables])
         + vector([vector(list(map(unsigned, a))) + vector(list(map(unsigned, b))) for a, b in state.segments]),
         _standing(state.standing) + _frames(state),
@@ -148,6 +149,7 @@ def _limits(given: Limits) -> bytes:
     return (
         _optional(_U64, given.memory_bytes) + unsigned(given.table_elements) + _optional(_U64, given.fuel)
         + _optional(_F64, given.seconds) + unsigned(given.stack_bytes) + _U64.pack(given.value_bytes)
+        + _optional(_U64, given.output_bytes)
     )  # fmt: skip
 
 
@@ -322,6 +324,7 @@ class _Parser(Reader):
         found["limits"] = self.limits()
         found["fuel"] = Fuel(self.fixed(_U64), self.fixed(_S64), self.flag())
         found["memory_refused"] = self.flag()
+        found["output_used"] = self.fixed(_U64)
         found["globals"] = self.slots()
         self.elements_left = limits.MAX_TABLE_ELEMENTS
         found["tables"] = self.vector(self.table, limits.MAX_TABLES)
@@ -332,10 +335,11 @@ class _Parser(Reader):
         start = self.at
         memory, elements = self.optional(lambda: self.fixed(_U64)), self.u32()
         fuel, seconds = self.optional(lambda: self.fixed(_U64)), self.optional(lambda: self.fixed(_F64))
-        stack, values = self.u32(), self.fixed(_U64)
+        stack, values, output = self.u32(), self.fixed(_U64), self.optional(lambda: self.fixed(_U64))
         try:
             return Limits(
-                memory=memory, table_elements=elements, fuel=fuel, seconds=seconds, stack=stack, values=values
+                memory=memory, table_elements=elements, fuel=fuel, seconds=seconds, stack=stack, values=values,
+                output=output,
             )
         except UsageError as error:
             raise self.fail(f"the limits are none: {error}", start) from None

@@ -85,8 +85,8 @@ class State:
 
     segments: of each instance, indices of the segments of elements and of data that instructions may still use.
     tables: elements as slots.  globals: their slots.  record, standing: the paused call's frames, and the call.
-    memory_refused: whether the memory limit refused memory.  externs: what the references to host objects stand for,
-    where some are alive.  devices: kind and state of each instance's devices.
+    memory_refused: whether the memory limit refused memory.  output_used: bytes of output so far.  externs: what the
+    references to host objects stand for, where some are alive.  devices: kind and state of each instance's devices.
     """
 
     shape: Shape
@@ -99,6 +99,7 @@ class State:
     fuel: Fuel
     limits: Limits
     memory_refused: bool = False
+    output_used: int = 0
     externs: tuple[Any, ...] = (None,)
     devices: tuple[tuple[tuple[str, bytes], ...], ...] = ()
 
@@ -216,6 +217,7 @@ def take_state(
         fuel=Fuel(meter.granted, meter.left, meter.limited),
         limits=store.limits,
         memory_refused=arenas.memory_refused,
+        output_used=arenas.output_used,
         externs=arenas.externs,
         devices=devices,
     )

@@ -203,15 +203,6 @@ def test_a_closed_pipe_is_noted() -> None:
     assert console.broken_pipe
 
 
-def test_a_full_device(spawn: Callable[..., svm.Guest], stdout: io.BytesIO) -> None:
-    guest = spawn(output_limit=8)
-    assert write(guest, b"12345") == (0, 5)
-    assert write(guest, b"6789", 2) == (0, 3)
-    assert write(guest, b"x")[0] == Errno.NOSPC
-    assert write(guest, b"") == (0, 0)
-    assert stdout.getvalue() == b"12345"
-
-
 def test_the_process_own_streams(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("ä\nb\n"))
     console = svm.Console()
@@ -281,7 +272,7 @@ def test_a_guest_without_memory(spawn: Callable[..., svm.Guest]) -> None:
 
 
 STREAMS = (io.BytesIO(b"input" * 99), io.BytesIO(), io.BytesIO())
-GUEST = module().spawn(devices=[svm.Console(*STREAMS, args=["a"], environ={"b": "c"}, output_limit=999)])
+GUEST = module().spawn(devices=[svm.Console(*STREAMS, args=["a"], environ={"b": "c"})])
 WILD = st.one_of(st.integers(-5, 5), st.integers(PAGE - 9, PAGE + 9), st.integers(-(1 << 31), (1 << 31) - 1))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import svm.runtime.store
+import svm.runtime.task
 from svm import ENGINES, Finished, Guest, LimitError, Limits, Paused
 from svm.limits import PAGE
 from svm.lower import BULK_CHUNK
@@ -84,7 +84,7 @@ def test_slices_are_invisible(spawn: Spawn, name: str, monkeypatch: pytest.Monke
     expected = run(spawn(program.text), program, 61)
     for size in (1, 2, 3, 7, 20, 61, 62, 500):
         set_first_slice(monkeypatch, size)
-        monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, target, size=size: size)
+        monkeypatch.setattr(svm.runtime.task, "_next_size", lambda before, seconds, target, size=size: size)
         assert run(spawn(program.text), program, 61) == expected
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import svm.runtime.store
+import svm.runtime.task
 from svm import (
     ExitError,
     Finished,
@@ -431,7 +431,7 @@ def test_a_run_in_portions_pauses_at_the_same_places_with_nested_calls(
     assert expected[1].value == sum(n * (n + 1) // 2 for n in range(31))
     assert len(expected[0]) > 5
     set_first_slice(monkeypatch, size)
-    monkeypatch.setattr(svm.runtime.store, "_next_size", lambda before, seconds, target: size)
+    monkeypatch.setattr(svm.runtime.task, "_next_size", lambda before, seconds, target: size)
     assert run() == expected
 
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import io
 
-from svm import Clock, Console, Entropy, compile
+from svm import Clock, Console, Entropy, Finished, Limits, Paused, Snapshot, compile
 from tests.conftest import Spawn
 
 
 def test_devices_go_along_with_their_state() -> None:
+    """And what the guest has used of its limit of output is the store's."""
     module = compile("import sys\nprint('a' * 10)\nsys.stdout.flush()\nprint('b' * 10)\n")
     out = io.BytesIO()
-    guest = module.spawn(engine="interpreter", devices=[Console(io.BytesIO(), out, io.BytesIO(), output_limit=15)])
+    console = Console(io.BytesIO(), out, io.BytesIO())
+    guest = module.spawn(engine="interpreter", devices=[console], limits=Limits(output=15))
     task = guest.start("_start")
     while not out.getvalue():
         task.run(fuel=50)
     snapshot = guest.snapshot()
     twin = snapshot.restore()
     assert twin.task is not None
-    twin.task.run()
+    outcome = twin.task.run()
+    assert isinstance(outcome, Paused) and outcome.reason == "output"
     assert out.getvalue() == b"a" * 10 + b"\n" + b"b" * 4
-    wide = io.BytesIO()
-    snapshot.restore(devices=[Console(io.BytesIO(), wide, io.BytesIO())]).task.run()
-    assert wide.getvalue() == b"b" * 4  # what the guest had left; a new console gives it no more
-    narrow = io.BytesIO()
-    snapshot.restore(devices=[Console(io.BytesIO(), narrow, io.BytesIO(), output_limit=2)]).task.run()
-    assert narrow.getvalue() == b"b" * 2
+    later = io.BytesIO()
+    loaded = Snapshot.load(twin.snapshot().to_bytes())  # paused in the middle of what it writes
+    again = loaded.restore(devices=[Console(io.BytesIO(), later, io.BytesIO())], limits=Limits(output="1 KiB"))
+    assert again.task is not None
+    assert isinstance(again.task.run(), Finished)
+    assert later.getvalue() == b"b" * 6 + b"\n"
 
 
 RANDOM = """
