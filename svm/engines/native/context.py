@@ -43,7 +43,8 @@ class Field(IntEnum):
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
     the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
     COMPILED_FUEL: what compiled code has used.  TABLE, TABLE_SIZE: of TABLES the first, by which most calls go.
-    WHY: the status that compiled code leaves with, on its way out.
+    WHY: the status that compiled code leaves with, on its way out.  TAG, VALUES: of an exception that compiled code
+    throws, the number of its tag and the address of its values.
 
     And for calls by Python that need no driver unless they leave (`py_call` there).  RESERVE: fuel that is left besides
     FUEL.  READY: the thread that may make such a call now, by Python's number of it, or 0.  BUSY: the thread that is in
@@ -88,6 +89,8 @@ class Field(IntEnum):
     TABLE = 264
     TABLE_SIZE = 272
     WHY = 280
+    TAG = 288
+    VALUES = 296
 
 
 class Exit(IntEnum):
@@ -104,6 +107,7 @@ class Exit(IntEnum):
     HOST = 71  # AUX: number of the function; a call of the host that the driver is to make
     CHANGED = 72  # a call of the host changed what native code must be told of
     RAISED = 73  # a call of the host raised, and the exception is Python's current one
+    THROWN = 74  # between compiled functions: THROW, of an exception that the context describes
 
 
 STATUS = 1 << 62

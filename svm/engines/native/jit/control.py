@@ -12,6 +12,7 @@ from typing import Any
 from svm.engines.native.context import COMPILED, FOREIGN, LIMIT, Exit, Field, FunctionField, header
 from svm.engines.native.expand import LLVM_TYPES, expand
 from svm.engines.native.jit.frames import CONTEXT, frame_type, zero_of
+from svm.engines.native.jit.throwing import catch, throw
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
 from svm.isa import F32, F64, FUNCREF, I32, I64, FuncType, TrapKind, ValueType
 from svm.lower import BULK_CHUNK, SLOT_BYTES, operand_counts
@@ -118,7 +119,7 @@ def _fall(t: FunctionWriter, control: Control) -> None:
 def _end(t: FunctionWriter) -> None:
     control = t.controls[-1]
     if control.key == FUNCTION:
-        _branch(t, FUNCTION)
+        t.branch(FUNCTION)
     elif control.block.kind == "loop":
         if control.left:
             leave_loop(t, control)
@@ -174,23 +175,8 @@ def finish(t: FunctionWriter) -> None:
 # Branches
 
 
-def _target(t: FunctionWriter, key: int) -> str:
-    """Label that a branch to a block goes to."""
-    if key == FUNCTION:
-        return "return"
-    control = next(item for item in reversed(t.controls) if item.key == key)
-    control.reached = True
-    return f"{'A' if control.block.kind == 'loop' else 'E'}{key}{control.section}"
-
-
-def _branch(t: FunctionWriter, key: int) -> None:
-    t.bring(key, t.function.blocks[key].branch_types)
-    t.do(f"br label %{_target(t, key)}")
-    t.reachable = False
-
-
 def _br(t: FunctionWriter, *args: Any) -> None:
-    _branch(t, t.function.targets[t.at][0])
+    t.branch(t.function.targets[t.at][0])
 
 
 def _br_if(t: FunctionWriter, *args: Any) -> None:
@@ -198,12 +184,12 @@ def _br_if(t: FunctionWriter, *args: Any) -> None:
     condition = t.let(f"icmp ne i32 {t.pop()}, 0")
     name = t.name()
     if not t.function.blocks[key].branch_types:
-        t.do(f"br i1 {condition}, label %{_target(t, key)}, label %past{name}")
+        t.do(f"br i1 {condition}, label %{t.target(key)}, label %past{name}")
     else:
         t.do(f"br i1 {condition}, label %take{name}, label %past{name}")
         t.label(f"take{name}")
         t.bring(key, t.function.blocks[key].branch_types)
-        t.do(f"br label %{_target(t, key)}")
+        t.do(f"br label %{t.target(key)}")
     t.label(f"past{name}")
 
 
@@ -215,11 +201,11 @@ def _br_table(t: FunctionWriter, *args: Any) -> None:
     t.do(f"switch i32 {index}, label %{labels[keys[-1]]} [{cases}]")
     for key, label in labels.items():
         t.label(label)
-        _branch(t, key)
+        t.branch(key)
 
 
 def _return(t: FunctionWriter, *args: Any) -> None:
-    _branch(t, FUNCTION)
+    t.branch(FUNCTION)
 
 
 def _unreachable(t: FunctionWriter) -> None:
@@ -236,11 +222,6 @@ def _leave(t: FunctionWriter, status: int, params: int, results: Sequence[ValueT
     t.drop_to(len(t.stack) - params)
     for type_ in results:
         t.push(zero_of(type_), type_)
-
-
-def _throw(t: FunctionWriter, tag: int) -> None:
-    t.leave(Exit.THROW, t.sites[t.offset], t.live[t.at], t.stack)
-    t.reachable = False
 
 
 def _state(t: FunctionWriter, *args: Any) -> None:
@@ -334,6 +315,7 @@ def _returned(t: FunctionWriter, type_: FuncType, first: int, fp: str, status: s
         t.label(f"below{name}")
         t.do(f"br i1 {t.let(f'icmp slt i64 {status}, {LIMIT}')}, label %cold{name}, label %warm{name}")
         t.label(f"cold{name}")
+        catch(t, status)
         site = t.sites[t.offset]
         t.spill(t.live[t.at + 1], t.stack)
         header = t.slot(len(type_.params), fp)
@@ -569,7 +551,7 @@ RULES: dict[str, Callable[..., None]] = {
     "else": _else,
     "end": _end,
     "try_table": _try_table,
-    "throw": _throw,
+    "throw": throw,
     "br": _br,
     "br_if": _br_if,
     "br_table": _br_table,

@@ -62,6 +62,7 @@ class TieringEngine(CompilingEngine):
 class _CompilingDriver(Driver):
     given = 0  # fuel at the start of the slice
     spent = 0  # fuel that slices used which did not end in a pause
+    compiled = 0  # fuel that compiled code had used at the last pause
     spilled = (0, 0, 0)  # place, frame and fuel where compiled code last found the machine's stack used up
 
     def run(self, left: int = -1) -> Status:
@@ -91,6 +92,8 @@ class _CompilingDriver(Driver):
     def pause(self) -> Status:
         """Leave the frames at a safepoint; what goes on there may be worth compiling."""
         linked = self.program.code_at(self.pc)
-        self.program.tier.sample(linked, self.pc - linked.start, max(self.spent + self.given - self.fuel, 0))
-        self.spent = 0
+        compiled = self.program.context[Field.COMPILED_FUEL >> 3]
+        interpreted = self.spent + self.given - self.fuel - (compiled - self.compiled)
+        self.program.tier.sample(linked, self.pc - linked.start, max(interpreted, 0))
+        self.spent, self.compiled = 0, compiled
         return super().pause()

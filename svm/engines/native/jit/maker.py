@@ -48,7 +48,7 @@ _MANY_LOOPS = 150
 class Source:
     """What compiled code depends on, of a module and of its place in a store.
 
-    place: names all of it.  numbers, globals, types: of its functions, globals and types in the store.  instance: its
+    place: names all of it.  numbers, globals, types, tags: of what it has of these, in the store.  instance: its
     number there.  canonical_nans: see `svm.runtime.arenas.Arenas`.
     """
 
@@ -59,6 +59,7 @@ class Source:
     numbers: tuple[int, ...]
     globals: tuple[int, ...]
     types: tuple[int, ...]
+    tags: tuple[int, ...]
     instance: int
     canonical_nans: bool
 
@@ -127,6 +128,7 @@ class Maker:
             numbers,
             source.globals,
             source.types,
+            source.tags,
             source.instance,
             source.canonical_nans,
         )

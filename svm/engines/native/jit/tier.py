@@ -32,7 +32,7 @@ from svm.engines.native.jit.compiled import (
 from svm.engines.native.program import LinkedCode, Program
 from svm.errors import ModuleError
 from svm.record import record
-from svm.runtime.arenas import Instance
+from svm.runtime.arenas import Instance, TagInstance
 from svm.runtime.engine import CompiledUnit
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ MOST_BODY = 64 << 10
 @record
 class Policy:
     """When something is compiled.  first_call: functions at their first call, and loops at the first pause in them.
-    hot: fuel that must have been used in a function or loop before it is compiled.  background: by another process,
+    hot: fuel that the interpreter must have used, by what stood at the ends of its slices, in a function or loop before
+    that is compiled.  background: by another process,
     while the guest runs on.
     """
 
@@ -77,6 +78,7 @@ class Tier:
         self.failures: list[str] = []  # why something stays interpreted that should not
         self._sources: dict[int, Source] = {}
         self._makers: dict[int, Maker] = {}
+        self._tags: dict[TagInstance, int] = {}
         self._busy = False
 
     # What to compile
@@ -87,7 +89,7 @@ class Tier:
             self.want(linked, None)
 
     def sample(self, linked: LinkedCode, position: int, fuel: int) -> None:
-        """A guest paused in a function, at a position of its code, after so much fuel."""
+        """A guest paused in a function, at a position of its code, after so much fuel that the interpreter used."""
         key = linked.loops.get(position)
         if key is None and self.policy.first_call:
             return
@@ -165,6 +167,7 @@ class Tier:
             module, arenas = instance.module, self.program.arenas
             numbers = tuple(item.number for item in instance.functions)
             globals_ = tuple(item.number for item in instance.globals)
+            tags = tuple(self._tags.setdefault(tag, len(self._tags)) for tag in instance.tags)
             types = tuple(arenas.type_number(type_) for type_ in module.context.types)
             facts = (
                 self.program.blob.build,
@@ -174,6 +177,7 @@ class Tier:
                 digest(array("I", numbers).tobytes()),
                 globals_,
                 types,
+                tags,
                 instance.number,
                 arenas.canonical_nans,
             )
@@ -186,6 +190,7 @@ class Tier:
                 numbers,
                 globals_,
                 types,
+                tags,
                 instance.number,
                 arenas.canonical_nans,
             )

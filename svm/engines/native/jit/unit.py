@@ -7,7 +7,7 @@ runs there is such a handler in the place of the loop's first.
 
 from __future__ import annotations
 
-from svm.engines.native.context import LIMIT, Field, status_of
+from svm.engines.native.context import LIMIT, Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, declarations
 from svm.engines.native.jit.compiled import handler_symbol
 from svm.engines.native.jit.frames import CONTEXT, HANDLER, HELPERS, METADATA, frame_type, handler_arguments, ways_out
@@ -63,7 +63,9 @@ def _enter(around: Around, function: ValidFunction, loop: int | None) -> str:
         f"%bad = icmp slt i64 %left, {LIMIT}",
         "br i1 %bad, label %stop, label %go, !prof !0",
         "stop:",
-        f"%why = sub i64 {status_of(0)}, %left",
+        f"%thrown = icmp eq i64 %left, {status_of(Exit.THROWN)}",
+        f"%status = select i1 %thrown, i64 {status_of(Exit.THROW)}, i64 %left",
+        f"%why = sub i64 {status_of(0)}, %status",
         f"%rest.p = getelementptr i8, ptr %ctx, i64 {Field.FUEL}",
         "%rest = load i64, ptr %rest.p, align 8, !tbaa !3",
         "call void @count(ptr %ctx, i64 %given, i64 %rest)",

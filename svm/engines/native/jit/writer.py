@@ -20,12 +20,14 @@ from typing import Any, NamedTuple
 
 from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
+from svm.engines.native.jit.checks import shared_checks
 from svm.engines.native.jit.compiled import CompilerError, entry_symbol
 from svm.engines.native.jit.frames import MOST_PARTS, MOST_WORDS, frame_type, way_out, where
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
+from svm.limits import PAGE
 from svm.lower import HEADER_SLOTS, live_locals
-from svm.module import Block, Context, ValidFunction
+from svm.module import FUNCTION, Block, Context, ValidFunction
 from svm.record import record
 
 __all__ = ["Around", "Control", "FunctionWriter", "Operand", "inner_symbol"]
@@ -39,8 +41,8 @@ class Around:
     so call each other directly.  twins: those of them that call themselves and are small: what such a function calls is
     a copy of it that LLVM puts in the place of the call, so that of two steps of a recursion only one is a call.
     number: of a function in the store, by index.  globals: their places among the store's.  types: their numbers in the
-    store.  instance: its number there.  canonical_nans: NaNs that arithmetic makes are made canonical where their bits
-    can be seen.
+    store.  tags: numbers that tell them apart there.  instance: its number there.  canonical_nans: NaNs that arithmetic
+    makes are made canonical where their bits can be seen.
     """
 
     context: Context
@@ -51,8 +53,14 @@ class Around:
     number: Callable[[int], int]
     globals: Sequence[int]
     types: Sequence[int]
+    tags: Sequence[int]
     instance: int
     canonical_nans: bool
+
+    @property
+    def least_memory(self) -> int:
+        """Bytes that the memory has at least."""
+        return self.context.memories[0].minimum * PAGE if self.context.memories else 0
 
 
 class Operand(NamedTuple):
@@ -132,6 +140,7 @@ class FunctionWriter:
         self.at = 0
         self.offset = 0
         self.section = ""
+        self.together, self.checked = shared_checks(function)
         self.exact = exact
         self.inexact: set[int] = set()  # what turned out wrong with `exact`
 
@@ -231,6 +240,20 @@ class FunctionWriter:
             for at, (value, type_) in enumerate(zip(values, types, strict=True)):
                 kind = LLVM_TYPES[type_]
                 self.write(self.variable(f"%b{key}.{at}", kind), kind, value)
+
+    def target(self, key: int) -> str:
+        """Label that a branch to a block goes to."""
+        if key == FUNCTION:
+            return "return"
+        control = next(item for item in reversed(self.controls) if item.key == key)
+        control.reached = True
+        return f"{'A' if control.block.kind == 'loop' else 'E'}{key}{control.section}"
+
+    def branch(self, key: int) -> None:
+        """Branch to a block, with the topmost operands."""
+        self.bring(key, self.function.blocks[key].branch_types)
+        self.do(f"br label %{self.target(key)}")
+        self.reachable = False
 
     # Frames
 
@@ -346,7 +369,7 @@ class FunctionWriter:
             values = self.pops(count)
         operands = dict(zip("abd", values, strict=False))
         if op.form in (Form.LOAD, Form.STORE):
-            operands["p"] = self.address(values[0], args[1], op.size)
+            operands["p"] = self.address(values[0], args[1])
         lines, results = expand(
             op, operands, f"n{self.name()}.", self.trap_lines, LLVM_TYPES[kind] if kind is not None else "i64"
         )
@@ -386,17 +409,46 @@ class FunctionWriter:
         else:
             self.out += self.stop_lines(condition, Exit.THROW, f"on{self.name()}")
 
-    def address(self, base: str, offset: int, size: int) -> str:
-        """Address of an access, once it is known to lie within the memory.
+    def address(self, base: str, offset: int) -> str:
+        """Address of the running instruction's access, once it is known to lie within the memory."""
+        start = self.let(f"zext i32 {base} to i64")
+        if self.at in self.together:
+            self.check_together(start, self.together[self.at])
+        elif self.at not in self.checked:
+            self.trap_if(self.outside(start, self.at), TrapKind.OUT_OF_BOUNDS_MEMORY)
+        place = self.let(f"getelementptr i8, ptr {self.context(Field.MEMORY)}, i64 {start}")
+        return self.let(f"getelementptr i8, ptr {place}, i64 {offset}") if offset else place
+
+    def outside(self, start: str, at: int) -> str:
+        """Whether an access goes past the memory's end.
 
         The comparison is of this form because LLVM then still sees how often a loop around it runs.
         """
-        start = self.let(f"zext i32 {base} to i64")
-        last = self.let(f"add nuw nsw i64 {start}, {offset + size - 1}")
-        outside = self.let(f"icmp uge i64 {last}, {self.read('%size', 'i64')}")
-        self.trap_if(outside, TrapKind.OUT_OF_BOUNDS_MEMORY)
-        place = self.let(f"getelementptr i8, ptr {self.context(Field.MEMORY)}, i64 {start}")
-        return self.let(f"getelementptr i8, ptr {place}, i64 {offset}") if offset else place
+        size, over = self.read("%size", "i64"), self.end(at) - 1
+        if over <= self.around.least_memory:
+            return self.let(f"icmp uge i64 {start}, {self.let(f'sub nuw nsw i64 {size}, {over}')}")
+        return self.let(f"icmp uge i64 {self.let(f'add nuw nsw i64 {start}, {over}')}, {size}")
+
+    def end(self, at: int) -> int:
+        """Bytes from an access's address to its end."""
+        op, args, _ = self.function.code[at]
+        return int(args[1]) + op.size
+
+    def check_together(self, start: str, accesses: list[int]) -> None:
+        """Check accesses through the same address; where they do not all fit, trap at the first that does not."""
+        name, here = self.name(), self.offset
+        farthest = max(accesses, key=self.end)
+        self.do(f"br i1 {self.outside(start, farthest)}, label %some{name}, label %all{name}{_RARE}")
+        with self.aside():
+            self.label(f"some{name}")
+            for at in accesses[: accesses.index(farthest)]:
+                self.offset = self.function.code[at].offset
+                self.trap_if(self.outside(start, at), TrapKind.OUT_OF_BOUNDS_MEMORY)
+            self.offset = self.function.code[farthest].offset
+            self.do(f"store i32 {self.why(TrapKind.OUT_OF_BOUNDS_MEMORY.code)}, ptr %why, align 8")
+            self.do("br label %stop")
+        self.offset = here
+        self.label(f"all{name}")
 
     def load_size(self) -> None:
         """Read the memory's size, which calls may change."""
