@@ -221,15 +221,24 @@ def _entered(function: ValidFunction, loop: int) -> list[int]:
     return loops
 
 
-_LEAVING = frozenset(("call", "call_indirect", "loop", "throw"))
+_CALLING = frozenset(("call", "call_indirect"))
+_LEAVING = _CALLING | {"loop", "throw"}
 
 
 def _spills(function: ValidFunction) -> int:
-    """Slots that compiled code of a function writes at all places where it may be left with its frame."""
+    """Slots that compiled code of a function writes at all places where it may be left with its frame, and catches that
+    are asked there.
+    """
     live = live_locals(function)
     total = 0
+    catches = [0]  # around the instruction, block by block
     for at, item in enumerate(function.code):
         name = item.op.name
+        if at in function.blocks:
+            catches.append(catches[-1] + len(function.blocks[at].catches))
+        elif name == "end":
+            catches.pop()
         if name in _LEAVING or name.startswith(("memory.", "table.", "data.", "elem.")):
             total += live[at + 1].bit_count() + max(function.heights[at], 0)
+            total += catches[-1] if name in _CALLING else 0
     return total

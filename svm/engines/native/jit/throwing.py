@@ -69,13 +69,13 @@ def _catches(t: FunctionWriter) -> list[tuple[int | None, int]]:
     """Number of the tag, None for any, and label of what catches an exception of the running instruction; those that
     are asked first come first.
     """
-    found: list[tuple[int | None, int]] = []
+    found: dict[int | None, int] = {}
     for control in reversed(t.controls):
         for tag, key in control.block.catches if control.block.kind == "try_table" else ():
-            found.append((None if tag is None else t.around.tags[tag], key))
+            found.setdefault(None if tag is None else t.around.tags[tag], key)
             if tag is None:
-                return found
-    return found
+                return list(found.items())
+    return list(found.items())
 
 
 def _set(t: FunctionWriter, field: Field, value: str) -> None:

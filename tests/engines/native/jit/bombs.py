@@ -239,6 +239,13 @@ def _bits(count: int) -> str:
     return "".join(f"local.get $x\ni64.{names[at % 5]}\nlocal.get $x\ni64.add\nlocal.set $x\n" for at in range(count))
 
 
+def _caught(tags: int, calls: int) -> str:
+    """Calls inside of handlers, each for a tag of its own: all of them asked after each call would be their product."""
+    opened = "".join(f"try_table (catch $t{at} $out_)\n" for at in range(tags))
+    closed = "end\n" * (tags + 1)
+    return f"block $out_\n{opened}{_calls(calls, 1)}{closed}"
+
+
 def _constants(count: int) -> str:
     return (
         "i64.const 1\n"
@@ -291,6 +298,9 @@ BOMBS: dict[str, Callable[[], str]] = {
     "900 globals": lambda: _with(_globals(900)),
     "2,000 countings of bits": lambda: _f(_bits(2000)),
     "300 handlers": lambda: _f(_tries(300), rest="tag $e\n"),
+    "1,500 calls inside 400 handlers": lambda: _f(
+        _caught(400, 1500), rest=_functions(1, _LEAF) + "".join(f"tag $t{at}\n" for at in range(400))
+    ),
     "300 locals merged 300 times": lambda: _f(_branchy(300, 300), _names(300, "i64")),
 }
 

@@ -10,7 +10,7 @@ from tests.engines.native.jit.test_engine import JIT, REFERENCE, spawn, tier_of
 
 PADDING = "nop\n" * 300
 
-CHAIN = f"""
+CHAIN = """
     memory 1 8
     tag $a (param i32 f64)
     tag $b
