@@ -120,6 +120,8 @@ class Annotations:
                 symbol = self.world.symbol_named(self.module, node)
             case _:
                 raise self.refuse(node.span, "this is not a type")
+        if (symbol is None and name == "object") or (isinstance(symbol, Intrinsic) and symbol.name == "typing.Any"):
+            return optional(self.world.anything)
         match symbol:
             case ClassDecl():
                 return symbol

@@ -18,7 +18,7 @@ from krait.check.signatures import field_names, field_type
 from krait.check.texts import as_number
 from krait.check.tuples import field_names_of, is_tuple, named_fields
 from krait.check.types import NONE, ClassType, Infer, Optional, Type, Union, prune
-from krait.check.unions import by_member
+from krait.check.unions import by_member, of_object
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -52,6 +52,9 @@ def _class_name(ctx: Context, value: hir.Expr) -> hir.Expr:
         raise Refusal("type")
     if isinstance(t, ClassType):
         return hir.TypeName(text, value)
+    asked = of_object(ctx, "any_name", [value], text, ctx.span_of_line(ctx.line))
+    if asked is not None:
+        return asked
     if isinstance(t, Union):
         return by_member(ctx, value, lambda part: _class_name(ctx, part))
     if isinstance(t, Optional):

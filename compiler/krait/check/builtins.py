@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from krait.check import hir
+from krait.check.annotations import Annotations
 from krait.check.assignment import Element, whole
-from krait.check.coerce import adapt, coerce, common_type, to_float, to_int
+from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, truth
 from krait.check.context import Context
@@ -35,6 +36,7 @@ from krait.check.types import (
     Intrinsic,
     Optional,
     Type,
+    members_of_union,
     prune,
     unify,
 )
@@ -193,6 +195,20 @@ def pow_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         return ctx.library("krait.modular", "power", numbers, INT, node.span)
     base, exponent = plain_args(ctx, node, 2, 2)
     return ctx.expr(tree.BinOp(base, tree.POW, exponent, node.span))
+
+
+@builtin("typing.cast")
+def cast(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``cast(type, value)``: CPython believes it; here it is asked."""
+    annotation, given = plain_args(ctx, node, 2, 2)
+    wanted = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(annotation)
+    value = ctx.expr(given, wanted)
+    fitted = adapt(ctx, value, wanted)
+    if fitted is not None:
+        return fitted
+    if not any(is_subtype(wanted, part) or prune(part) == prune(wanted) for part in members_of_union(value.type)):
+        raise ctx.mismatch(given.span, wanted, value.type)
+    return checked_as(ctx, value, wanted, "the value of this cast", node.span)
 
 
 @builtin("hash")

@@ -20,6 +20,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    OBJECT,
     U32,
     ClassDecl,
     ClassType,
@@ -31,7 +32,7 @@ from krait.check.types import (
     Type,
     Union,
     ancestor,
-    is_known,
+    is_object,
     members_of_union,
     optional,
     prune,
@@ -60,6 +61,8 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
     if isinstance(target, Infer) and source is NONE:
         unify(target, Optional(Infer()))
         target = prune(target)
+    if is_object(source) and not is_object(target) and not isinstance(target, Infer):
+        return _from_object(ctx, value, target)
     if isinstance(target, Optional):
         return _to_optional(ctx, value, source, target)
     if isinstance(target, Union):
@@ -71,13 +74,15 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         source = prune(plain.type)
         if isinstance(source, ClassType) and is_tuple(source.decl):
             return _to_vector(ctx, plain, source, target)
+    if isinstance(source, Union) and target is INT and set(source.members) == {INT, BOOL}:
+        return _from_object(ctx, value, target)  # what `isinstance(x, int)` has shown: a bool is refused
     return hir.Cast(target, value) if is_subtype(source, target) else None
 
 
 def is_subtype(source: Type, target: Type) -> bool:
     """Return whether objects of the class ``source`` are objects of ``target``, determining inference variables."""
     source, target = prune(source), prune(target)
-    if isinstance(source, Union) and isinstance(target, ClassType):
+    if isinstance(source, Union) and isinstance(target, ClassType) and source.alias != OBJECT:
         return all(is_subtype(member, target) for member in source.members)
     if not isinstance(source, ClassType) or not isinstance(target, ClassType):
         return False
@@ -109,19 +114,50 @@ def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) 
         nothing = hir.Const(target, None)
         return nothing if isinstance(value, hir.Const) else hir.Let(target, [hir.Evaluate(ctx.line, value)], nothing)
     if isinstance(source, Optional):
+        wanted = prune(target.inner)
+        if is_object(wanted):
+            return hir.Cast(target, value) if _note(ctx, source) else None
         if unify(source.inner, target.inner):
             return value
-        wanted = prune(target.inner)
         fits = takes(wanted, source.inner) if isinstance(wanted, Union) else is_subtype(source.inner, wanted)
         return hir.Cast(target, value) if fits else None
     inside = adapt(ctx, value, target.inner)
     return None if inside is None else wrap(ctx, inside, target)
 
 
+def _from_object(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
+    """Return an object as the type that it is said to have, which is asked when it runs."""
+    if target in (NONE, NEVER, *FIXED):
+        return None
+    span = ctx.span_of_line(ctx.line)
+    held, kept = ctx.hold(value)
+    inner = prune(target.inner) if isinstance(target, Optional) else target
+    if isinstance(inner, Infer):
+        return None
+    test = is_of(ctx, kept, inner)
+    if isinstance(prune(value.type), Optional):
+        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, isinstance(target, Optional)), test)
+    failed = ctx.raising("TypeError", f"this object is no `{target}`", span)
+    return hir.Let(target, [*held, hir.If(ctx.line, test, [], failed)], as_known(ctx, kept, target))
+
+
+def _note(ctx: Context, t: Type) -> bool:
+    """Note that values of a type become objects; False if they cannot."""
+    for part in map(prune, members_of_union(t)):
+        iterates = isinstance(part, ClassType) and part.decl.module.name == "krait.iterator"
+        if part in (NONE, NEVER, *FIXED) or iterates:
+            return False
+        if not is_object(part) and part not in ctx.world.anything.members:
+            ctx.world.anything.members += (part,)
+    return True
+
+
 def _to_union(ctx: Context, value: hir.Expr, source: Type, target: Union) -> hir.Expr | None:
     if isinstance(source, Infer):
         unify(source, target)
         return value
+    if target.alias == OBJECT and not isinstance(source, Optional):
+        return wrap(ctx, value, target) if _note(ctx, source) else None
     if isinstance(source, Optional) or source == target:
         return None if isinstance(source, Optional) else value
     if takes(target, source):
@@ -287,7 +323,7 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
             first = first or (inner, span)
             continue
         merged = common_base(prune(result), prune(inner))
-        if merged is None and not (is_known(result) and is_known(inner)):
+        if merged is None and Infer in (type(prune(result)), type(prune(inner))):
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
         result = merged or union((result, inner))
@@ -302,6 +338,8 @@ def _would_fit(source: Type, wanted: Type) -> bool:
             or source == prune(wanted.inner)
             or _would_fit(source, prune(wanted.inner))
         )
+    if is_object(wanted):
+        return source is not NEVER
     if isinstance(wanted, Union):
         parts = (source,) if not isinstance(source, Union) else source.members
         return all(any(_would_fit(prune(part), prune(member)) for member in wanted.members) for part in parts)

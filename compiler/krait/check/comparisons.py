@@ -35,7 +35,7 @@ from krait.check.types import (
     members_of_union,
     prune,
 )
-from krait.check.unions import each_pair
+from krait.check.unions import each_pair, expands_objects, of_object
 from krait.check.unlike import are_unlike
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -275,6 +275,9 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
     for t, span in ((a, spans[0]), (b, spans[1])):
         if isinstance(t, Infer):
             raise ctx.unknown(span, "this value")
+    asked = of_object(ctx, "any_equal", [left, right], BOOL, spans[2])
+    if asked is not None:
+        return asked
     if isinstance(a, Optional) or isinstance(b, Optional) or NONE in (a, b):
         return _equal_optional(ctx, left, right, spans)
     if isinstance(a, Union) or isinstance(b, Union):
@@ -303,7 +306,14 @@ def equal_members(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Sp
     left, right = member_value(left), member_value(right)
     if are_unlike(ctx, left.type, right.type):
         return hir.Const(BOOL, False)
-    return equal(ctx, left, right, spans)
+    if not expands_objects(ctx):
+        return equal(ctx, left, right, spans)
+    with ctx.world.silence():
+        try:
+            return equal(ctx, left, right, spans)
+        except Refusal:
+            message = f"a `{left.type}` and a `{right.type}` are compared as objects"
+    return hir.Let(BOOL, ctx.raising("TypeError", message, spans[2]), hir.Const(BOOL, False))
 
 
 def _equal_optional(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:

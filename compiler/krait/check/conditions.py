@@ -31,12 +31,13 @@ from krait.check.types import (
     Primitive,
     Type,
     Union,
+    is_object,
     members_of_union,
     optional,
     prune,
     union,
 )
-from krait.check.unions import by_member
+from krait.check.unions import by_member, of_object
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -65,6 +66,9 @@ def truth(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         return hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], hir.Const(BOOL, False))
     if isinstance(t, Infer):
         raise ctx.unknown(span, "this value")
+    asked_object = of_object(ctx, "any_truth", [value], BOOL, span)
+    if asked_object is not None:
+        return asked_object
     if isinstance(t, Optional):
         return _optional_truth(ctx, value, t, span)
     if isinstance(t, Union):
@@ -167,6 +171,8 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
         raise ctx.unknown(subject.span, "this value")
     wanted = _classes_wanted(ctx, cls)
     known = ctx.flow
+    if is_object(t):
+        wanted = _of_objects(ctx, wanted, cls.span)
     sure, narrower, rest = list[Type](), list[Type](), list[Type]()
     for member in members_of_union(t):
         answers = [_known_instance(member, one) for one in wanted]
@@ -199,6 +205,17 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     return Condition(hir.Let(BOOL, held, test) if held else test, true, false)
 
 
+def _of_objects(
+    ctx: Context, wanted: list[ClassType | Primitive | str], span: Span
+) -> list[ClassType | Primitive | str]:
+    """Return the classes that an ``object`` can be tested for: a bool is an int, too, and types say what items are."""
+    for one in wanted:
+        if isinstance(one, str) or (isinstance(one, ClassType) and one.args):
+            hint = "write the types that it may have, such as `list[int] | str`"
+            raise ctx.later(span, "`isinstance` of an `object` with a class that has types for its items", hint)
+    return [*wanted, BOOL] if INT in wanted and BOOL not in wanted else wanted
+
+
 def _constant(ctx: Context, value: hir.Expr, subject: tree.expr, answer: bool) -> Condition:
     """A test whose answer is known; the other way is never gone."""
     result, known = hir.Const(BOOL, answer), ctx.flow
@@ -214,6 +231,8 @@ SEQUENCE, MAPPING, TUPLE = "$sequence", "$mapping", "tuple"
 def _known_instance(t: Type, wanted: ClassType | Primitive | str) -> bool | None:
     """Return whether all values of the type are of the class, None if some are."""
     t = prune(t)
+    if is_object(t):
+        return None
     if isinstance(wanted, str):
         return isinstance(t, ClassType) and _is_of_kind(t.decl, wanted)
     if isinstance(wanted, Primitive) or not isinstance(t, ClassType):

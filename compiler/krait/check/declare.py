@@ -37,11 +37,6 @@ from krait.syntax import tree
 
 _PRIMITIVES = {"int": INT, "float": FLOAT, "bool": BOOL}
 
-_DECORATORS_LATER = {
-    "overload": "write one function for each case",
-}
-
-
 def declare(module: ModuleDecl, sink: DiagnosticSink) -> None:
     """Fill ``module.symbols``."""
     _Declarer(module, sink).run()
@@ -200,7 +195,7 @@ class _Declarer:
         arguments = decl.node.args
         for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             match arg.annotation:
-                case tree.Name(id=name) if name == "object" or name in self.protocols:
+                case tree.Name(id=name) if name in ("object", "Any") or name in self.protocols:
                     decl.open_params[arg.arg] = TypeParam(f"{name} {arg.arg}")
                 case _:
                     pass
@@ -222,7 +217,7 @@ class _Declarer:
             return
         if decl.owner is not None and self.of_method(decl, short):
             return
-        hint = _DECORATORS_LATER.get(short, "call the wrapping function where the result is used")
+        hint = "call the wrapping function where the result is used"
         self.error(f"not yet part of Krait: the decorator `@{name or 'expression'}`", node.span, "", hint)
 
     def exports(self, decl: FunctionDecl, name: str, span: Span) -> bool:
@@ -275,10 +270,8 @@ class _Declarer:
             if name.rpartition(".")[2] == "total_ordering":
                 total = True
                 continue
-            hint = _DECORATORS_LATER.get(name.rpartition(".")[2], "write the class out")
-            self.error(
-                f"not yet part of Krait: the class decorator `@{name or 'expression'}`", decorator.span, "", hint
-            )
+            message = f"not yet part of Krait: the class decorator `@{name or 'expression'}`"
+            self.error(message, decorator.span, "", "write the class out")
         for keyword in node.keywords:
             if keyword.arg != "metaclass" or _dotted_name(keyword.value).rpartition(".")[2] != "ABCMeta":
                 self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")

@@ -15,7 +15,7 @@ from krait.syntax import tree
 Report = Callable[[Span, str, str], object]
 """Reports an error: where, what, and what to write instead."""
 
-_KNOWN = frozenset(("host", "export", "overload", "override", "final", "no_type_check"))
+_KNOWN = frozenset(("host", "export", "override", "final", "no_type_check"))
 """Decorators of functions that `declare` looks at."""
 _CACHES = frozenset(("cache", "lru_cache"))
 
@@ -45,6 +45,8 @@ def undecorated(body: Iterable[tree.stmt], report: Report) -> tuple[tree.stmt, .
     """Return the statements of a module, functions with decorators being written out."""
     found: list[tree.stmt] = []
     for node in body:
+        if isinstance(node, tree.FunctionDef) and "overload" in map(decorator_name, node.decorator_list):
+            continue  # the function that follows takes the place of what only describes it
         if isinstance(node, tree.FunctionDef) and node.decorator_list:
             found += _written_out(without_wraps(node), report)
         else:

@@ -12,8 +12,9 @@ from krait.check.comparisons import equal
 from krait.check.context import Context
 from krait.check.invoke import find_method, try_invoke
 from krait.check.signatures import declared_fields, field_type
-from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, prune
-from krait.check.unions import by_member
+from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, is_object, prune
+from krait.check.unions import by_member, expands_objects, of_object
+from krait.check.world import Refusal
 from krait.diagnostics import Span
 
 _HASH_OF_NONE = 0xFCA86420
@@ -27,12 +28,15 @@ def hash_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         raise ctx.unknown(span, "this value")
     if t is NONE:
         return hir.Let(INT, [hir.Evaluate(ctx.line, value)], hir.Const(INT, _HASH_OF_NONE))
+    asked = of_object(ctx, "any_hash", [value], INT, span)
+    if asked is not None:
+        return asked
     if isinstance(t, Optional):
         held, kept = ctx.hold(value)
         inner = hash_of(ctx, unwrap(ctx, kept), span)
         return hir.Let(INT, held, hir.Conditional(INT, is_none(kept), hir.Const(INT, _HASH_OF_NONE), inner))
     if isinstance(t, Union):
-        return by_member(ctx, value, lambda part: hash_of(ctx, part, span))
+        return by_member(ctx, value, lambda part: _hash_of_member(ctx, part, span))
     made = try_invoke(ctx, value, "__hash__", [], span)
     if made is not None and prune(made.type) is INT:
         return made
@@ -43,6 +47,19 @@ def hash_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         f"a `{t}` cannot be hashed: it is no key of a dict and no item of a set",
         _instead(ctx, t),
     )
+
+
+def _hash_of_member(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return the hash of a value of one type of a union; of an object it may turn out that there is none."""
+    if not expands_objects(ctx):
+        return hash_of(ctx, value, span)
+    with ctx.world.silence():
+        try:
+            return hash_of(ctx, value, span)
+        except Refusal:
+            t = prune(value.type)
+            name = t.decl.name if isinstance(t, ClassType) else str(t)
+    return hir.Let(INT, ctx.raising("TypeError", f"unhashable type: '{name}'", span), hir.Const(INT, 0))
 
 
 def _instead(ctx: Context, t: Type) -> str:
@@ -65,6 +82,8 @@ def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
     t = prune(t)
     if isinstance(t, Optional):
         return _has_random_hash(ctx, t.inner, seen)
+    if is_object(t):
+        return True
     if isinstance(t, Union):
         return any(_has_random_hash(ctx, member, seen) for member in t.members)
     if not isinstance(t, ClassType) or t in seen:

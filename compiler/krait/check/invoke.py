@@ -32,7 +32,7 @@ from krait.check.types import (
     prune,
     substitute,
 )
-from krait.check.unions import by_member
+from krait.check.unions import by_member, of_object
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 
@@ -157,6 +157,9 @@ def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
     """Return ``str`` or ``repr`` of a value; ``how`` is ``__str__`` or ``__repr__``."""
     world = ctx.world
     t = prune(value.type)
+    asked = of_object(ctx, "any_str" if how == "__str__" else "any_repr", [value], world.str_type, span)
+    if asked is not None:
+        return asked
     if isinstance(t, Union):
         return by_member(ctx, value, lambda part: text_of(ctx, part, how, span))
     if isinstance(value, hir.Text) and how == "__str__":

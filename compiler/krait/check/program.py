@@ -98,8 +98,12 @@ def _check_needed(world: World, roots: Iterable[Instance]) -> None:
     """Check all instances that the ``roots`` need, directly or not."""
     pending = [instance.resolved() for instance in roots]
     seen = set(pending)
-    while pending:
+    last: dict[Instance, int] = {}
+    while pending or _put_off(world, last, pending):
         instance = pending.pop()
+        if instance.decl.module.name == "krait.anything" and instance not in last:
+            last[instance] = -1
+            continue
         try:
             function = check_function(world, instance)
         except Refusal:
@@ -110,6 +114,17 @@ def _check_needed(world: World, roots: Iterable[Instance]) -> None:
                 seen.add(needed)
                 world.requests.setdefault(needed, Request(function.module, span, instance))
                 pending.append(needed)
+
+
+def _put_off(world: World, last: dict[Instance, int], pending: list[Instance]) -> bool:
+    """Have the functions that ask something of objects checked for all types that become objects; False if all are."""
+    count = len(world.anything.members)
+    for instance, known in last.items():
+        if known != count:
+            world.functions.pop(instance, None)
+            last[instance] = count
+            pending.append(instance)
+    return bool(pending)
 
 
 def _with_overriders(world: World, function: hir.Function) -> list[tuple[Instance, Span]]:

@@ -95,6 +95,10 @@ class Union(Type):
         return id(self) if self.alias else hash(frozenset(self.members))
 
 
+OBJECT = "object"
+"""The alias of the union of all that becomes an ``object`` in a program; it is known when all else has been checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionType(Type):
     """``Callable[[params], result]``: an object of the heap whose first field says which function to call."""
@@ -258,6 +262,8 @@ def union(parts: Iterable[Type]) -> Type:
             pending.append(part.inner)
         elif part is NONE:
             is_optional = True
+        elif isinstance(part, Union) and part.alias == OBJECT:
+            return Optional(part)
         elif isinstance(part, Union):
             pending.extend(reversed(part.members))
         elif part is not NEVER and part not in members:
@@ -273,7 +279,15 @@ def members_of_union(t: Type) -> tuple[Type, ...]:
     t = prune(t)
     if isinstance(t, Optional):
         t = prune(t.inner)
-    return t.members if isinstance(t, Union) else (t,)
+    return t.members if isinstance(t, Union) and t.alias != OBJECT else (t,)
+
+
+def is_object(t: Type) -> bool:
+    """Return whether a type is ``object``, of which nothing or only that it is not None is known."""
+    t = prune(t)
+    if isinstance(t, Optional):
+        t = prune(t.inner)
+    return isinstance(t, Union) and t.alias == OBJECT
 
 
 def base_of(cls: ClassType) -> ClassType | None:
@@ -302,7 +316,7 @@ def display(t: Type) -> str:
         more = ", ..." if t.decl.module.name == "krait.tuple" else ""
         return f"{t.decl.name}[{', '.join(map(display, t.args))}{more}]" if t.args else t.decl.name
     if isinstance(t, Optional):
-        return f"{display(t.inner)} | None"
+        return OBJECT if is_object(t) else f"{display(t.inner)} | None"
     if isinstance(t, FunctionType):
         return f"Callable[[{', '.join(map(display, t.params))}], {display(t.result)}]"
     if isinstance(t, Union):

@@ -12,7 +12,8 @@ from krait.check import hir
 from krait.check.coerce import adapt, as_known, is_of
 from krait.check.context import Context
 from krait.check.flow import Flow, join
-from krait.check.types import NEVER, NONE, Type, Union, prune, unify, union
+from krait.check.types import INT, NEVER, NONE, OBJECT, Type, Union, is_object, optional, prune, resolve, unify, union
+from krait.diagnostics import Span
 
 
 def by_member(ctx: Context, value: hir.Expr, act: Callable[[hir.Expr], hir.Expr]) -> hir.Expr:
@@ -22,7 +23,7 @@ def by_member(ctx: Context, value: hir.Expr, act: Callable[[hir.Expr], hir.Expr]
     held, kept = ctx.hold(value)
     before, ends = ctx.flow, list[Flow]()
     parts: list[tuple[Type, hir.Block, hir.Expr]] = []
-    for member in t.members:
+    for member in _members(ctx, t):
         ctx.flow = before
         with ctx.collect() as block:
             result = act(as_known(ctx, kept, member))
@@ -40,6 +41,30 @@ def by_member(ctx: Context, value: hir.Expr, act: Callable[[hir.Expr], hir.Expr]
         chosen = one if chosen is None else hir.Conditional(whole, is_of(ctx, kept, member), one, chosen)
     assert chosen is not None
     return hir.Let(whole, held, chosen) if held else chosen
+
+
+def _members(ctx: Context, t: Union) -> Sequence[Type]:
+    """Return the types that a value of a union may have."""
+    if t.alias != OBJECT:
+        return t.members
+    if not expands_objects(ctx):
+        message = "an `object` can be compared by `==`, shown, hashed, and tested by `isinstance`, nothing else"
+        raise ctx.refuse(ctx.span_of_line(ctx.line), message, "say what it is: `number: int = value`")
+    return list(dict.fromkeys(map(resolve, t.members))) or [INT]
+
+
+def expands_objects(ctx: Context) -> bool:
+    """Return whether this is one of the functions that ask something of an ``object``."""
+    return ctx.module.name == "krait.anything"
+
+
+def of_object(ctx: Context, name: str, values: Sequence[hir.Expr], result: Type, span: Span) -> hir.Expr | None:
+    """Return the call of what asks something of objects, one of which at least is among the values; else None."""
+    if expands_objects(ctx) or not any(is_object(value.type) for value in values):
+        return None
+    given = [adapt(ctx, value, optional(ctx.world.anything)) for value in values]
+    fitted = [value for value in given if value is not None]
+    return ctx.library("krait.anything", name, fitted, result, span) if len(fitted) == len(values) else None
 
 
 def _as_statements(
@@ -77,4 +102,4 @@ def joined(types: Sequence[Type]) -> Type:
     return union(found) if found else NEVER
 
 
-__all__ = ["by_member", "each_pair", "joined"]
+__all__ = ["by_member", "each_pair", "expands_objects", "joined", "of_object"]

@@ -151,6 +151,8 @@ _TYPING: dict[str, Type | str] = {
         "MutableSequence",
         "Collection",
         "Annotated",
+        "cast",
+        "overload",
         "NamedTuple",
     )
 }
@@ -183,9 +185,7 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
 
 TYPES_LATER = {
     "complex": "keep the two parts in two floats",
-    "object": "name the type",
     "Sequence": "write `list[T]`; a parameter can have this type",
-    "Any": "name the type, or make the function generic: `def f[T](x: T)`",
 }
 """Types of Python that Krait does not have yet, each with what to write instead."""
 

@@ -21,6 +21,7 @@ from krait.check.types import (
     BOOL,
     FLOAT,
     INT,
+    OBJECT,
     ClassDecl,
     ClassType,
     DataOptions,
@@ -34,6 +35,7 @@ from krait.check.types import (
     Primitive,
     Symbol,
     Type,
+    Union,
     ancestor,
     base_of,
     is_known,
@@ -90,6 +92,7 @@ class World:
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}
         self.in_progress: set[Instance] = set()
         self.quiet = 0
+        self.anything = Union((), OBJECT)
 
     # --- errors ----------------------------------------------------------------------------------------------------
 
