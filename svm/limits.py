@@ -35,6 +35,7 @@ __all__ = [
     "MAX_NESTING",
     "MAX_PAGES",
     "MAX_SOURCE_BRACKETS",
+    "MAX_SOURCE_BYTES",
     "MAX_SOURCE_DEPTH",
     "MAX_SOURCE_ELIFS",
     "MAX_SOURCE_INDENTS",
@@ -81,6 +82,9 @@ MAX_NESTING = 10_000
 
 MAX_FRAME_SLOTS = 65_000
 """Parameters, locals and operands of one function, which lie in its frame: an engine's code names a slot by 16 bits."""
+MAX_SOURCE_BYTES = 16 << 20
+"""A Krait source; a hundred thousand lines are a quarter of it. A file that never ends is read no further."""
+
 MAX_SOURCE_BRACKETS = 200
 MAX_SOURCE_INDENTS = 100
 """Nesting of brackets and of blocks in a Krait source; CPython's are the same."""

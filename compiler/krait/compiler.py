@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from krait.kept import KeptProgram
 from krait.sources import Sources
+from svm.limits import MAX_SOURCE_BYTES
 from svm.module import Module, decode, encode
 
 __all__ = ["compile_file", "compile_source"]
@@ -24,7 +25,7 @@ def compile_file(path: str | os.PathLike[str]) -> Module:
     """Compile the program in a file; its imports are looked for beside it. Raises CompileError, or OSError."""
     name = os.fspath(path)
     with open(name, "rb") as file:
-        return compile_source(file.read(), name, [os.path.dirname(name)])
+        return compile_source(file.read(MAX_SOURCE_BYTES + 1), name, [os.path.dirname(name)])
 
 
 def compile_source(

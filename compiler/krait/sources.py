@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from svm.digest import digest
+from svm.limits import MAX_SOURCE_BYTES
 from svm.record import record
 
 __all__ = ["LIBRARY_PREFIX", "Source", "Sources", "library_folder", "text_of"]
@@ -106,4 +107,4 @@ def _contents(path: str) -> bytes | None:
     if not os.path.isfile(path):
         return None
     with open(path, "rb") as file:
-        return file.read()
+        return file.read(MAX_SOURCE_BYTES + 1)

@@ -21,7 +21,7 @@ from krait.diagnostics import DiagnosticSink, Span, source_lines
 from krait.syntax import messages, tables, tree
 from krait.syntax.lexer import Tokens, tokenize
 from krait.syntax.statements import Builder
-from svm.limits import MAX_SOURCE_DEPTH
+from svm.limits import MAX_SOURCE_BYTES, MAX_SOURCE_DEPTH
 
 _MAX_ERRORS = 50
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -33,6 +33,11 @@ _SKIP = "SKIP"  # the kind of an `_INDENT` or `_DEDENT` whose block lost its hea
 
 def parse_bytes(data: bytes, filename: str, sink: DiagnosticSink) -> tree.Module | None:
     """Parse the contents of a file: UTF-8, with or without a byte order mark."""
+    if len(data) > MAX_SOURCE_BYTES:
+        view = sink.for_file(filename, "")
+        view.error(f"this source is larger than {MAX_SOURCE_BYTES >> 20} MiB", Span(1, 0, 1, 0),
+                   hints=["put parts of it into modules"])
+        return None
     data = data.removeprefix(_MARK)
     for number, line in enumerate(data.splitlines()[:2], 1):
         if declared := _CODING.match(line):

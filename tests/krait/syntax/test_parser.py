@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from krait.diagnostics import DiagnosticSink, Span
+import krait
+from krait.diagnostics import CompileError, DiagnosticSink, Span
 from krait.syntax import tables, tree
 from krait.syntax.parser import parse_bytes
 from krait.syntax.statements import Builder
@@ -216,6 +217,12 @@ def test_lark_is_not_imported_when_the_tables_are_cached() -> None:
     done = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {program}"],
                           capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without end")
+def test_a_source_that_never_ends_is_read_no_further() -> None:
+    with pytest.raises(CompileError, match="larger than 16 MiB"):
+        krait.compile_file("/dev/zero")
 
 
 # --- spans
