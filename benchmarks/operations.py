@@ -1,4 +1,5 @@
-"""What small things cost: a cold start, a call into a guest and out of it, a slice, a guest; many guests at once.
+"""What small things cost: a cold start, a call into a guest and out of it, with numbers and with lists, a slice, a
+guest; many guests at once.
 
 The peer is wasmtime's package for Python, with the same module in its text format; without it, svm is alone.
 """
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -63,6 +65,34 @@ _WAT = """
     (loop local.get 0 call $next local.tee 0 br_if 0)))
 """
 
+_RICH = """
+from krait import export
+from host import echo
+
+kept: list[float] = []
+
+@export
+def keep(values: list[float]) -> int:
+    global kept
+    kept = values
+    return len(values)
+
+@export
+def give() -> list[float]:
+    return kept
+
+@export
+def pass_on(text: str) -> str:
+    return echo(text)
+
+@export
+def count(words: dict[str, list[int]]) -> int:
+    return len(words)
+"""
+_ECHO = "def echo(text: str) -> str: ...\n"
+_FLOATS = 100_000
+_WORDS = 1_000
+
 _HELLO = 'print("hello")\n'
 _SVM = "import sys; from svm.cli import main; sys.exit(main())"  # what the installed command does
 _FOREVER = 0  # `spin` counts down from 2**32
@@ -95,6 +125,7 @@ def measure_operations(rounds: int, count: int) -> Iterator[Operation]:
     yield Operation(race("host call, there and back", asks, rounds), "µs", "≤ 2 µs", "from a loop in the guest")
     note = "one page of memory, one import; wasmtime: Store, Func and Instance"
     yield Operation(race("spawn and close a guest", spawns, rounds), "µs", "", note)
+    yield from _rich(rounds, count)
     yield from _slices(module, rounds, count)
     yield _waiting(module, rounds, count // 2)
     yield from _parallel(module, rounds, count * 2_000)
@@ -111,6 +142,26 @@ def _spawn(module: svm.Module) -> None:
 def _per_ask(count: int, function: Callable[..., Any], *args: Any) -> Contender:
     once = per_call(1, function, *args, count)
     return lambda: once() / count
+
+
+def _rich(rounds: int, count: int) -> Iterator[Operation]:
+    """Calls of a Krait module with lists, texts and dicts."""
+    guest = svm.compile(_RICH, stubs={"host": _ECHO}).spawn(host={"echo": lambda text: text})
+    floats = [float(number) for number in range(_FLOATS)]
+    block = array("d", floats)
+    few = max(count // 1_000, 1)
+    keep, give = guest.function("keep"), guest.function("give", arrays=True)
+    for title, function, args, aim in (
+        ("100,000 floats in, a list", keep, (floats,), "≤ 5 ms"),
+        ("100,000 floats in, an array", keep, (block,), "≤ 0.2 ms"),
+        ("100,000 floats out, a list", guest.function("give"), (), "≤ 5 ms"),
+        ("100,000 floats out, an array", give, (), "≤ 0.2 ms"),
+        ("a dict of 1,000 lists in", guest.function("count"), ({str(n): [n, n] for n in range(_WORDS)},), ""),
+    ):
+        yield Operation(race(f"rich call: {title}", {"svm": per_call(few, function, *args)}, rounds), "ms", aim)
+    text = per_call(count // 10, guest.call, "pass_on", "some text")
+    yield Operation(race("rich call: a text in, to the host and back", {"svm": text}, rounds), "µs", "")
+    guest.close()
 
 
 def _cold_start(rounds: int, peer: bool) -> Iterator[Operation]:

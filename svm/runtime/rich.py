@@ -1,9 +1,10 @@
 """Rich values in the memory of a guest: what `svm.border` writes and reads, at the places that the module agreed to.
 
 An export that is not plain takes no slots and gives the address of what it hands out; its arguments lie in the buffer
-that the module's `krait:room` makes. A host function is given the address of what the guest hands out, and answers with
-0 for a result in that buffer, or 1 for an exception. What a guest hands out is a u32 length, then as many bytes; it is
-copied at once, so nothing changes under the reader, and the guest may use the memory again.
+that the module's `krait:room` makes (two globals say where it is and how large). A host function is given the address
+of what the guest hands out, and answers with 0 for a result in that buffer, or 1 for an exception. What a guest hands
+out is a u32 length, then as many bytes; it is copied at once, so nothing changes under the reader, and the guest may
+use the memory again.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from svm.errors import Error, InterfaceError, LimitError, LinkError
 from svm.isa import F64, I32, I64, FuncType
 from svm.module import ExternKind, ValidModule
 from svm.module.interface import Kind, Signature
-from svm.runtime.arenas import Arenas, FunctionInstance, HostFunction, Instance
+from svm.runtime.arenas import Arenas, FunctionInstance, GlobalInstance, HostFunction, Instance
 
 __all__ = ["Border", "Delivery", "HostSignature", "RichSignature", "border_of", "export_signature"]
 
-ROOM = "krait:room"
+_ROOM, _BUFFER, _BUFFER_SIZE = "krait:room", "krait:buffer", "krait:buffer_size"
+_I32 = 0xFFFF_FFFF
 _ROOM_TYPE = FuncType((I32,), (I32,))
 _ROOM_FUEL = 100_000
 _HOST_TYPE = FuncType((I32,), (I32,))
@@ -128,17 +130,27 @@ def read(instance: Instance, address: int) -> bytes:
 def write(instance: Instance, blocks: Sequence[Buffer]) -> None:
     """Put bytes into the guest's buffer for what comes in.  Raises LimitError where the guest has no room for them."""
     size = sum(map(len, blocks))
-    found = instance.arenas.call_aside(instance, ROOM, _ROOM_TYPE, (size,), _ROOM_FUEL + size)
-    if found is None or found[0] == 0:
-        most = instance.arenas.limits.memory_bytes
-        limit = f"the limit of its memory is {most} bytes" if most is not None else "its memory cannot grow"
-        raise LimitError(f"the guest has no room for a value of {size} bytes: {limit}", "memory", most or 0)
-    memory, at = instance.memory, found[0]
+    at = _room(instance, size)
+    memory = instance.memory
     if at + size > len(memory):
         raise InterfaceError(f"the guest gives room at {at:#x}, beyond its memory of {len(memory)} bytes")
     for block in blocks:
         memory[at : at + len(block)] = block
         at += len(block)
+
+
+def _room(instance: Instance, size: int) -> int:
+    """Where the guest has so much room: in the buffer that is there, else in one that it makes."""
+    exports = instance.exports
+    room, address = exports.get(_BUFFER_SIZE), exports.get(_BUFFER)
+    if isinstance(room, GlobalInstance) and isinstance(address, GlobalInstance) and size <= room.value & _I32:
+        return address.value & _I32
+    found = instance.arenas.call_aside(instance, _ROOM, _ROOM_TYPE, (size,), _ROOM_FUEL + size)
+    if found is None or found[0] == 0:
+        most = instance.arenas.limits.memory_bytes
+        limit = f"the limit of its memory is {most} bytes" if most is not None else "its memory cannot grow"
+        raise LimitError(f"the guest has no room for a value of {size} bytes: {limit}", "memory", most or 0)
+    return int(found[0]) & _I32
 
 
 class Delivery:

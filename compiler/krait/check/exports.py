@@ -14,6 +14,7 @@ from krait.check import hir
 from krait.check.arguments import default_value
 from krait.check.border import Interfaces, Uncrossable
 from krait.check.context import Context
+from krait.check.globals import prepare_global
 from krait.check.names import Names
 from krait.check.signatures import signature
 from krait.check.tuples import MAX_LENGTH, field_name, tuple_type
@@ -25,6 +26,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    GlobalVar,
     Instance,
     ModuleDecl,
     Parameter,
@@ -202,6 +204,12 @@ def check_stub(ctx: Context) -> None:
     function.body = body
 
 
-def room(world: World) -> Instance:
-    """Return the function by which the host gets a buffer."""
-    return world.library_function(_BORDER, "room")
+def host_buffer(world: World) -> hir.Buffer:
+    """Return what the host writes values into."""
+    places: list[GlobalVar] = []
+    for name in ("_in", "_in_size"):
+        symbol = world.library_symbol(_BORDER, name)
+        assert isinstance(symbol, GlobalVar)
+        prepare_global(world, symbol)
+        places.append(symbol)
+    return hir.Buffer(world.library_function(_BORDER, "room"), *places)

@@ -430,6 +430,15 @@ class Export:
     function: Instance
 
 
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """What the host writes values into: what makes it, and the variables that say where it is and how large."""
+
+    room: Instance
+    address: GlobalVar
+    size: GlobalVar
+
+
 @dataclass(slots=True)
 class Support:
     """What the emitter itself refers to.
@@ -456,7 +465,7 @@ class Program:
     """A whole program: ``functions`` are those that ``_start`` and ``support`` reach, ``initialisers`` run in order.
 
     exports: what a host can call, which counts as reached.
-    interface: what passes between the program and its host.  room: what makes a buffer for the host, if it needs one.
+    interface: what passes between the program and its host.  buffer: for the host, if it needs one.
     overriders: the methods of derived classes that take the place of a method, with their classes, the most derived
     first.
     fields: the fields of a class instance, bases' first, with their types.
@@ -468,7 +477,7 @@ class Program:
     initialisers: list[Function]
     exports: list[Export]
     interface: Interface
-    room: Instance | None
+    buffer: Buffer | None
     support: Support
     fields: Callable[[ClassType], list[tuple[str, Type]]]
 

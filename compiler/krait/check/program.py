@@ -29,7 +29,7 @@ from krait.check import (  # noqa: F401
 )
 from krait.check.annotations import Annotations
 from krait.check.border import Interfaces
-from krait.check.exports import find_exports, needed_interface, room
+from krait.check.exports import find_exports, host_buffer, needed_interface
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module
 from krait.check.signatures import declared_fields
@@ -67,14 +67,14 @@ def check_program(
     interfaces = Interfaces(world)
     exports = find_exports(world, main, interfaces)
     roots = [start, *_support_instances(support), *(item.function for item in exports)]
-    buffer = room(world)
-    _check_needed(world, [*(instance for instance in world.functions), *roots, buffer])
+    buffer = host_buffer(world)
+    _check_needed(world, [*(instance for instance in world.functions), *roots, buffer.room])
     sink.raise_if_errors()
     functions = _reachable(world, roots)
     interface = needed_interface(world, functions, interfaces)
     needed = None if all(item.plain for item in interface.functions) else buffer
     if needed is not None:
-        functions = _reachable(world, [*roots, needed])
+        functions = _reachable(world, [*roots, needed.room])
 
     def fields(cls: ClassType) -> list[tuple[str, Type]]:
         return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]

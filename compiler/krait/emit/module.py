@@ -271,14 +271,20 @@ class _ModuleEmitter:
             Export("krait:describe", ExternKind.FUNC, describe),
             Export("krait:flush", ExternKind.FUNC, self.shared.function_index(self.program.support.flush)),
             Export("krait:describe_utf8", ExternKind.FUNC, describe_utf8),
-            *self.room(),
+            *self.buffer(),
             *(Export(name, ExternKind.FUNC, index) for name, index in functions.items()),
         )
 
-    def room(self) -> tuple[Export, ...]:
+    def buffer(self) -> tuple[Export, ...]:
         """Return what gives the host a buffer, where it needs one."""
-        room = self.program.room
-        return () if room is None else (Export("krait:room", ExternKind.FUNC, self.shared.function_index(room)),)
+        buffer, shared = self.program.buffer, self.shared
+        if buffer is None:
+            return ()
+        return (
+            Export("krait:room", ExternKind.FUNC, shared.function_index(buffer.room)),
+            Export("krait:buffer", ExternKind.GLOBAL, shared.global_index(buffer.address)),
+            Export("krait:buffer_size", ExternKind.GLOBAL, shared.global_index(buffer.size)),
+        )
 
     def names(self) -> Names:
         hosts = [instance.decl.name for instance in self.shared.hosts]
