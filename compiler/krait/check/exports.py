@@ -15,6 +15,7 @@ from krait.check.arguments import default_value
 from krait.check.border import Interfaces, Uncrossable
 from krait.check.context import Context
 from krait.check.globals import prepare_global
+from krait.check.loader import parse_library
 from krait.check.names import Names
 from krait.check.signatures import signature
 from krait.check.tuples import MAX_LENGTH, field_name, tuple_type
@@ -28,9 +29,11 @@ from krait.check.types import (
     FunctionDecl,
     GlobalVar,
     Instance,
+    Local,
     ModuleDecl,
     Parameter,
     Type,
+    optional,
     prune,
     resolve,
 )
@@ -42,6 +45,9 @@ from svm.module.interface import Interface, Kind, Signature, is_name
 from svm.module.interface import Parameter as Shown
 
 _BORDER = "krait.border"
+_TEXT = "krait__text"
+_RAISE = "if {text} is None:\n    raise {cls}()\nelse:\n    raise {cls}({text})\n"
+"""What raises an exception of a stub's class with the text that the host's has."""
 
 
 def find_exports(world: World, main: ModuleDecl, interfaces: Interfaces) -> list[hir.Export]:
@@ -197,11 +203,37 @@ def check_stub(ctx: Context) -> None:
     with ctx.collect() as body:
         _hand_out(ctx, [hir.LocalGet(resolve(local.type), local) for local in function.params if local.type], span)
         status = ctx.call(Instance(raw), [ctx.library(_BORDER, "finish", [], U32, span)], U32, span)
-        failed = hir.Evaluate(0, ctx.library(_BORDER, "host_failed", [], NONE, span))
-        ctx.emit(hir.If(0, hir.Op(BOOL, "i32.ne", [status, hir.Const(U32, 0)]), [failed], []))
+        ctx.emit(hir.If(0, hir.Op(BOOL, "i32.ne", [status, hir.Const(U32, 0)]), _failing(ctx, span), []))
         if result is not NONE:
             ctx.emit(hir.Return(0, ctx.library(_BORDER, "arguments", [], result, span, result)))
     function.body = body
+
+
+def _failing(ctx: Context, span: Span) -> hir.Block:
+    """Return what raises an exception of the host: of a class that the stub declares, else of one of the library's."""
+    world = ctx.world
+    failure = world.library_symbol(_BORDER, "Failure")
+    assert isinstance(failure, ClassDecl)
+    classes = [item for item in ctx.module.symbols.values() if isinstance(item, ClassDecl)]
+    declared = [item for item in classes if world.is_exception(item)]
+    before = ctx.flow
+    with ctx.collect() as body:
+        held, failed = ctx.hold(ctx.library(_BORDER, "failure", [], ClassType(failure), span))
+        ctx.out += held
+        for cls in sorted(declared, key=lambda item: -len(list(item.mro()))):
+            name = hir.Text(world.str_type, cls.name)
+            test = ctx.library(_BORDER, "is_named", [failed, name], BOOL, span)
+            text = Local(_TEXT, optional(world.str_type), stable=True)
+            ctx.function.locals.append(text)
+            ctx.scope[text.name], ctx.flow = text, before.bind(text)
+            taken = hir.Assign(0, text, ctx.library(_BORDER, "text_as", [failed, name], optional(world.str_type), span))
+            raising = parse_library(_RAISE.format(cls=cls.name, text=_TEXT), "<stub>").body
+            for part in (part for node in raising for part in tree.walk(node)):
+                part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
+            ctx.emit(hir.If(0, test, [taken, *ctx.block(raising)], []))
+            ctx.flow = before
+        ctx.emit(hir.Evaluate(0, ctx.library(_BORDER, "raise_failure", [failed], NONE, span)))
+    return body
 
 
 def host_buffer(world: World) -> hir.Buffer:

@@ -388,6 +388,13 @@ class Row:
     size: int
 
 
+class Missing(LookupError): ...
+
+
+class VeryMissing(Missing):
+    """Even more."""
+
+
 def lookup(key: str, rows: list[Row] | None = None) -> Row | None:
     """A row by its name."""
 
@@ -398,7 +405,7 @@ def numbers(xs: list[float]) -> list[float]: ...
 '''
 USER = '''
 from krait import export
-from host import Row, call_back, lookup, numbers, store
+from host import Missing, Row, VeryMissing, call_back, lookup, numbers, store
 
 
 @export
@@ -414,8 +421,14 @@ def find(key: str) -> str:
 def attempt(key: str) -> str:
     try:
         lookup(key)
+    except VeryMissing as error:
+        return f"VeryMissing {error}"
+    except Missing as error:
+        return f"Missing {error}"
     except KeyError as error:
         return f"KeyError {error}"
+    except LookupError as error:
+        return f"LookupError {error}"
     except ArithmeticError as error:
         return f"arithmetic {error}"
     except RuntimeError as error:
@@ -451,6 +464,18 @@ class Odd(Exception):
 
 
 class TooSmall(ZeroDivisionError):
+    pass
+
+
+class Missing(LookupError):
+    pass
+
+
+class VeryMissing(Missing):
+    pass
+
+
+class Lost(Missing):
     pass
 
 
@@ -511,6 +536,10 @@ def test_calls_nest(engine: str) -> None:
     ("error", "shown"),
     [
         (KeyError("k"), "KeyError 'k'"),
+        (LookupError(), "LookupError "),
+        (Missing("m"), "Missing m"),
+        (VeryMissing(), "VeryMissing "),
+        (Lost("l"), "Missing Lost: l"),
         (ZeroDivisionError("zero"), "arithmetic zero"),
         (TooSmall("tiny"), "arithmetic TooSmall: tiny"),
         (Odd("odd"), "RuntimeError Odd: odd"),
