@@ -71,7 +71,7 @@ class Image:
 
     __slots__ = ("_descriptor", "size")
 
-    def __init__(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> None:
+    def __init__(self, size: int, pieces: Iterable[tuple[int, bytes | memoryview]]) -> None:
         """Make an image of `size` bytes (whole pages of the machine), zero but for the pieces, by their offset.
 
         Raises OSError where the machine refuses, for want of memory or of descriptors.

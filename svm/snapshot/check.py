@@ -32,6 +32,7 @@ __all__ = ["check"]
 
 _KINDS = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL, ExternKind.TAG)
 _MOST_GRANTED = 1 << 63
+_MOST_OUTPUT = 1 << 62
 _MOST_USED = UNLIMITED + (1 << 40)  # units of fuel, the last charges included
 _LONGEST = 40  # of the reason of a pause
 
@@ -223,6 +224,8 @@ def _check_fuel(draft: Draft) -> None:
     used = fuel.granted - fuel.left
     if not (0 <= used <= _MOST_USED and fuel.granted < _MOST_GRANTED and fuel.left <= UNLIMITED):
         raise _bad("state", f"fuel that cannot be: {fuel.granted} granted, {fuel.left} left")
+    if draft.output_used >= _MOST_OUTPUT:
+        raise _bad("state", f"{draft.output_used} bytes of output cannot be")
 
 
 class _Slots:

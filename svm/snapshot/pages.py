@@ -167,7 +167,8 @@ def _put_on_image(memory: MemoryInstance) -> bool:
     if not pieces:
         return False
     try:
-        image = Image(pieces[-1] + _PIECE, ((start, data[start : start + _PIECE]) for start in dict.fromkeys(pieces)))
+        with memoryview(data) as view:
+            image = Image(pieces[-1] + _PIECE, ((at, view[at : at + _PIECE]) for at in dict.fromkeys(pieces)))
         blank(data, memory.size)
     except OSError:
         return False

@@ -395,7 +395,8 @@ def _in_fuel(state: State, random: Random) -> State:
     near = state.fuel.left
     left = random.choice((-1, 0, near - 1, near, 2**62, 2**62 + 1, -(2**40), -(2**40) - 1, 2**63 - 1))
     granted = random.choice((state.fuel.granted, 0, left & (2**64 - 1), *_NUMBERS))
-    return replace(state, fuel=Fuel(granted, left, random.random() < 0.5))
+    output = random.choice((0, 0, 10, 2**62 - 1, 2**64 - 1))
+    return replace(state, fuel=Fuel(granted, left, random.random() < 0.5), output_used=output)
 
 
 def _in_limits(state: State, random: Random) -> State:
