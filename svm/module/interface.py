@@ -7,7 +7,6 @@ Invariant: every class that a type names is declared, once, and all names are id
 
 from __future__ import annotations
 
-from ast import literal_eval
 from keyword import iskeyword
 from typing import Any
 
@@ -194,6 +193,8 @@ def literal(text: str) -> Any:
     if text[:1] in "[{." or text == "set()":
         return UNKNOWN
     try:
+        from ast import literal_eval  # here, for a cold start does without
+
         return literal_eval(text)
     except (ValueError, SyntaxError):
         return UNKNOWN
