@@ -74,6 +74,9 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         source = prune(plain.type)
         if isinstance(source, ClassType) and is_tuple(source.decl):
             return _to_vector(ctx, plain, source, target)
+    if isinstance(source, ClassType) and isinstance(target, ClassType) and is_tuple(target.decl):
+        if source.decl is target.decl:
+            return _to_tuple(ctx, value, source, target)
     if isinstance(source, Union) and target is INT and set(source.members) == {INT, BOOL}:
         return _from_object(ctx, value, target)  # what `isinstance(x, int)` has shown: a bool is refused
     return hir.Cast(target, value) if is_subtype(source, target) else None
@@ -107,6 +110,24 @@ def _to_vector(ctx: Context, value: hir.Expr, source: ClassType, target: ClassTy
             return None
         body.append(hir.Evaluate(ctx.line, ctx.call(Instance(push, owner_args), [items, fitted], NONE, span)))
     return hir.Let(target, body, ctx.library("krait.tuple", "tuple_of_list", [items], target, span, item))
+
+
+def _to_tuple(ctx: Context, value: hir.Expr, source: ClassType, target: ClassType) -> hir.Expr | None:
+    """Return a tuple as one of the same length with items of other types, which is a new one."""
+    held, kept = ctx.hold(value)
+    items: list[hir.Expr] = []
+    for at, (own, wanted) in enumerate(zip(source.args, target.args, strict=True)):
+        fitted = adapt(ctx, hir.FieldGet(own, kept, field_name(at)), wanted)
+        if fitted is None:
+            return None
+        block, item = ctx.hold(fitted)
+        held += block
+        items.append(item)
+    local = ctx.temp(target)
+    made = hir.LocalGet(target, local)
+    held.append(hir.Assign(ctx.line, local, hir.New(target, None, ctx.line)))
+    held += [hir.FieldSet(ctx.line, made, field_name(at), item) for at, item in enumerate(items)]
+    return hir.Let(target, held, made)
 
 
 def _to_optional(ctx: Context, value: hir.Expr, source: Type, target: Optional) -> hir.Expr | None:
@@ -322,7 +343,7 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
         if unify(result, inner):
             first = first or (inner, span)
             continue
-        merged = common_base(prune(result), prune(inner))
+        merged = common_base(prune(result), prune(inner)) or _common_tuple(prune(result), prune(inner))
         if merged is None and Infer in (type(prune(result)), type(prune(inner))):
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
@@ -346,6 +367,13 @@ def _would_fit(source: Type, wanted: Type) -> bool:
     if source == wanted:
         return True
     return is_subtype(source, wanted)
+
+
+def _common_tuple(a: Type, b: Type) -> Type | None:
+    """Return the tuple whose items can be those of two tuples of the same length."""
+    if not isinstance(a, ClassType) or not isinstance(b, ClassType) or a.decl is not b.decl or not is_tuple(a.decl):
+        return None
+    return ClassType(a.decl, tuple(x if unify(x, y) else union((x, y)) for x, y in zip(a.args, b.args, strict=True)))
 
 
 def _no_common_type(ctx: Context, what: str, first: tuple[Type, Span], other: tuple[Type, Span]) -> Refusal:

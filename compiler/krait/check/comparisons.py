@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.classes import class_named, object_of_type
-from krait.check.coerce import adapt, is_none, negate, to_int, unwrap
+from krait.check.coerce import adapt, as_known, is_none, is_of, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
@@ -30,8 +30,10 @@ from krait.check.types import (
     ClassType,
     Infer,
     Optional,
+    Primitive,
     Type,
     Union,
+    is_object,
     members_of_union,
     prune,
 )
@@ -406,6 +408,9 @@ def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span,
     a, b = prune(left.type), prune(right.type)
     if a is BOOL and b is BOOL:
         return hir.Op(BOOL, "i32.eq", [left, right])
+    for value, other in ((left, right), (right, left)):
+        if prune(other.type) is BOOL and not isinstance(prune(value.type), Primitive):
+            return _is_bool(ctx, value, other)
     text = ctx.world.str_type
     if all(isinstance(t, ClassType) and t != text for part in (a, b) for t in map(prune, members_of_union(part))):
         return hir.Op(BOOL, "i32.eq", [left, right])
@@ -415,6 +420,21 @@ def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span,
         "compare values with `==`",
         label="identity of such values is an accident of the implementation",
     )
+
+
+def _is_bool(ctx: Context, value: hir.Expr, other: hir.Expr) -> hir.Expr:
+    """``value is other`` for a bool, of a value that may be something else."""
+    held_other, same = ctx.hold(other)
+    held, kept = ctx.hold(value)
+    t = prune(value.type)
+    if BOOL not in map(prune, members_of_union(t)) and not is_object(t):
+        return hir.Let(BOOL, [*held_other, *held], hir.Const(BOOL, False))
+    equal_bits = hir.Op(BOOL, "i32.eq", [as_known(ctx, kept, BOOL), same])
+    test = is_of(ctx, kept, BOOL)
+    if isinstance(t, Optional):
+        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
+    choice = hir.Conditional(BOOL, test, equal_bits, hir.Const(BOOL, False))
+    return hir.Let(BOOL, [*held_other, *held], choice)
 
 
 def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:

@@ -28,6 +28,8 @@ def unpacked(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: 
     if any(find_method(ctx, value.type, name) is not None for name in _GATHERED):
         value = _gathered(ctx, value, span)
     value = plain_tuple(value)
+    if find_method(ctx, value.type, "_at") is None and find_method(ctx, value.type, "__iter__") is not None:
+        value = _gathered(ctx, value, span)
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(span, "this value")
