@@ -19,7 +19,7 @@ from krait.check.displays import make_tuple, new_list
 from krait.check.hashing import has_random_hash, hash_of, require_order
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
-from krait.check.mapped import by_key, reduced
+from krait.check.mapped import by_key, reduced, summed
 from krait.check.operators import binary
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -36,10 +36,12 @@ from krait.check.types import (
     Intrinsic,
     Optional,
     Type,
+    Union,
     members_of_union,
     prune,
     unify,
 )
+from krait.check.unions import by_member
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -157,14 +159,26 @@ def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = plain_args(ctx, node, 1, 2)
     values = ctx.attempt([(arg, None) for arg in args])
     t = prune(values[0].type)
+    if isinstance(t, Union) and len(args) == 1:
+        return by_member(ctx, values[0], lambda part: rounded(ctx, part, node.span))
     first = to_int(values[0]) if t is BOOL else values[0]
     if t not in (INT, BOOL, FLOAT):
         raise ctx.refuse(args[0].span, f"`round` does not take a `{t}`")
     if len(args) == 1 or prune(values[1].type) is NONE:
-        return invoke(ctx, first, "__round__", [], node.span) if t is FLOAT else first
+        return rounded(ctx, first, node.span)
     digits = coerce(ctx, values[1], INT, args[1].span)
     module = "krait.float" if t is FLOAT else "krait.int"
     return ctx.library(module, "round_digits", [first, digits], FLOAT if t is FLOAT else INT, node.span)
+
+
+def rounded(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``round(value)`` of a number."""
+    t = prune(value.type)
+    if t not in (INT, BOOL, FLOAT):
+        raise ctx.refuse(span, f"`round` does not take a `{t}`")
+    if t is FLOAT:
+        return invoke(ctx, value, "__round__", [], span)
+    return to_int(value) if t is BOOL else value
 
 
 @builtin("divmod")
@@ -370,12 +384,11 @@ def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         total = ctx.library("krait.builtins", "sum_int", [ints, whole], INT, node.span)
         if whole is start:
             return total
+    elif isinstance(item, ClassType) and item != ctx.world.str_type:
+        return summed(ctx, values, start if start_node is not None else None, node.span)
     else:
-        raise ctx.refuse(
-            node.args[0].span,
-            f"`sum` adds numbers, not `{item}`",
-            'use `"".join(…)` for texts' if item == ctx.world.str_type else "write a loop",
-        )
+        hint = 'use `"".join(…)` for texts' if item == ctx.world.str_type else "write a loop"
+        raise ctx.refuse(node.args[0].span, f"`sum` adds numbers, not `{item}`", hint)
     if start_node is None:
         return total
     shape = tree.BinOp(node.args[0], tree.ADD, start_node, node.span)

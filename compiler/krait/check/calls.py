@@ -158,6 +158,8 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     if module is not None:
         return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
     cls = class_named(ctx, func.value)
+    if cls is not None and func.attr in cls.decl.nested:
+        return call_symbol(ctx, cls.decl.nested[func.attr], node, (), expected)
     if cls is not None:
         return _call_on_class(ctx, cls, func, node, expected)
     match func.value:

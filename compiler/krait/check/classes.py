@@ -35,9 +35,12 @@ def class_named(ctx: Context, node: tree.expr) -> ClassType | None:
             if name in ctx.classes:
                 return ctx.classes[name]
             symbol = ctx.lookup(name) if name not in ctx.scope else None
-        case tree.Attribute(value=value):
+        case tree.Attribute(value=value, attr=attr):
             module = module_named(ctx, value)
             symbol = find_in_module(ctx, module, node) if module is not None else None
+            outer = class_named(ctx, value) if module is None else None
+            if outer is not None:
+                symbol = outer.decl.nested.get(attr)
         case tree.Subscript(value=tree.Name() as value):
             named = class_named(ctx, value)
             if named is None or not named.decl.type_params:

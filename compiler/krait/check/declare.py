@@ -307,6 +307,9 @@ class _Declarer:
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
                 pass
+            case tree.ClassDef(name=name):
+                decl.nested[name] = self.cls(node)
+                self.add(f"{decl.name}.{name}", decl.nested[name], node.span)
             case tree.Assign(targets=(tree.Name(id="__slots__" | "__match_args__"),)):
                 pass
             case tree.Assign(targets=(tree.Name(id=name),), value=tree.Name(id=other)) if other in decl.methods:

@@ -170,3 +170,37 @@ def reduced(
     if initial is None:
         return ctx.library("functools", "_reduce", [taken, values], item, span, item)
     return ctx.library("functools", "_reduce_from", [taken, values, initial], whole, span, item, whole)
+
+
+# --- sum of objects ------------------------------------------------------------------------------------------------
+
+
+def summed(ctx: Context, values: hir.Expr, start: hir.Expr | None, span: Span) -> hir.Expr:
+    """Return ``sum`` of a list of objects: one is added to the other, the first to the start, or to 0.
+
+    The sum of no objects without a start is an int in CPython; here ValueError is raised.
+    """
+    listed = Local("$all", values.type, stable=True)
+    total, each = Local("$total"), Local("$each")
+    ctx.function.locals += [listed, total, each]
+    read = {name: tree.Name(name, tree.LOAD, span) for name in ("$all", "$total", "$each")}
+    target = {name: tree.Name(name, tree.STORE, span) for name in ("$total", "$each")}
+    with _in_scope(ctx, {"$all": listed}), ctx.collect() as body:
+        ctx.scope |= {"$total": total, "$each": each}
+        ctx.emit(hir.Assign(ctx.line, listed, values))
+        first: tree.expr = tree.Constant(0, span)
+        rest: tree.expr = read["$all"]
+        if start is None:
+            ctx.emit(hir.If(ctx.line, truth(ctx, ctx.expr(read["$all"]), span), [],
+                            ctx.raising("ValueError", "the sum of no objects is the int 0", span)))  # fmt: skip
+            zero = tree.Constant(0, span)
+            first = tree.BinOp(first, tree.ADD, tree.Subscript(read["$all"], zero, tree.LOAD, span), span)
+            rest = tree.Subscript(read["$all"], tree.Slice(tree.Constant(1, span), None, None, span), tree.LOAD, span)
+        begun = start if start is not None else ctx.expr(first)
+        total.type = begun.type
+        ctx.emit(hir.Assign(ctx.line, total, begun))
+        ctx.flow = ctx.flow.bind(total)
+        added = tree.BinOp(read["$total"], tree.ADD, read["$each"], span)
+        ctx.statement(tree.For(target["$each"], rest, (tree.Assign((target["$total"],), added, span),), (), span))
+        del ctx.scope["$total"], ctx.scope["$each"]
+    return hir.Let(begun.type, body, hir.LocalGet(begun.type, total))

@@ -282,16 +282,34 @@ def _settle(world: World, cls: ClassType, wanted: Type) -> None:
     first = cls.decl.find_method("__init__")
     own = [method for method in cls.decl.methods.values() if method is not first]
     for method in (*([first] if first is not None else []), *own):
-        if is_known(wanted) or method.type_params or world.check_function is None:
+        if is_known(wanted) or world.check_function is None:
             continue
         assert method.owner is not None
         up = ancestor(cls, method.owner)
         assert up is not None
-        args = tuple(map(resolve, up.args))
+        own_types = _usual_types(world, method)
+        if own_types is None:
+            continue
+        args = (*map(resolve, up.args), *own_types)
         instance = Instance(method, args)
         if instance in world.in_progress and method is first:
             return  # what it assigns comes first
         world.check_function(instance)
+
+
+def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
+    """Return what a method's own type parameters can stand for, so that it can be checked; None if that is open."""
+    sig = signature(world, method)
+    found: dict[TypeParam, Type] = {}
+    for param in sig.params:
+        t = param.type
+        if isinstance(t, TypeParam) and param.item is not None:
+            found[t] = world.vector_type(param.item)
+        elif isinstance(t, TypeParam) and param.of is not None:
+            found[t] = world.list_type(param.of)
+    if any(param not in found for param in method.type_params):
+        return None
+    return tuple(found[param] for param in method.type_params)
 
 
 def field_names(world: World, cls: ClassType) -> list[str]:

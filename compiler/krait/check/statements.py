@@ -283,10 +283,17 @@ def class_def(ctx: Context, node: tree.ClassDef) -> None:
     symbol = ctx.module.symbols.get(node.name)
     if not ctx.is_module_code or not isinstance(symbol, ClassDecl) or symbol.node is not node:
         raise ctx.later(_heading(node), "classes within functions", "move it to the top level of the module")
-    for method in (*symbol.methods.values(), *symbol.setters.values()):
-        _compute_defaults(ctx, method)
-    run_class_body(ctx, symbol)
+    _run_class(ctx, symbol)
     _bind_name(ctx, symbol, node.name)
+
+
+def _run_class(ctx: Context, decl: ClassDecl) -> None:
+    """Emit what the body of a class does, the classes within it first."""
+    for inner in decl.nested.values():
+        _run_class(ctx, inner)
+    for method in (*decl.methods.values(), *decl.setters.values()):
+        _compute_defaults(ctx, method)
+    run_class_body(ctx, decl)
 
 
 def _heading(node: tree.FunctionDef | tree.ClassDef) -> Span:

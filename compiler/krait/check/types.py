@@ -509,6 +509,7 @@ class ClassDecl:
     base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
     data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
+    nested: classes within it, by name.
     members: of an enum, by name.  enum_calls: the calls that make them.  enum_init: what its own ``__init__`` does.
     """
 
@@ -528,6 +529,7 @@ class ClassDecl:
     members: tuple[str, ...] = ()
     enum_calls: set[tree.Call] = field(default_factory=set)
     enum_init: tuple[tree.stmt, ...] = ()
+    nested: dict[str, ClassDecl] = field(default_factory=dict)
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None

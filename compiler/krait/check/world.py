@@ -231,6 +231,8 @@ class World:
                 return self.lookup(module, name)
             case tree.Attribute(value=value, attr=attr):
                 owner = self.symbol_named(module, value)
+                if isinstance(owner, ClassDecl):
+                    return owner.nested.get(attr)
                 return self.lookup(owner, attr) if isinstance(owner, ModuleDecl) else None
             case _:
                 return None
