@@ -170,9 +170,10 @@ class NewItems(Expr):
 
 @dataclass(slots=True, eq=False)
 class SizeOf(Expr):
-    """Bytes of an item that consists of values of the types ``of``, a u32."""
+    """Bytes of an item that consists of values of the types ``of``, a u32; or where in it the last of them lies."""
 
     of: tuple[Type, ...]
+    offset: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -131,6 +131,10 @@ def _size_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr
     return hir.SizeOf(U32, _type_arguments(ctx, node, types))
 
 
+def _offset_of(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.SizeOf(U32, _type_arguments(ctx, node, types), offset=True)
+
+
 def _new_items(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     (count,) = _operands(ctx, node, (U32,))
     return hir.NewItems(U32, _type_arguments(ctx, node, types), count, node.span.start_line)
@@ -241,6 +245,7 @@ def _decode_fields(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hi
 
 _SPECIAL: dict[str, tuple[int, Callable[[Context, tree.Call, tuple[Type, ...]], hir.Expr]]] = {
     "size_of": (0, _size_of),
+    "offset_of": (0, _offset_of),
     "address_of": (1, _address_of),
     "object_at": (1, _object_at),
     "new_items": (1, _new_items),

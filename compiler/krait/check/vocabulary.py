@@ -66,6 +66,7 @@ _UNSAFE: dict[str, Type | str] = {
             "load",
             "store",
             "size_of",
+            "offset_of",
             "address_of",
             "object_at",
             "new_items",

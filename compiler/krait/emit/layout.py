@@ -110,10 +110,11 @@ class ObjectLayout:
 
 @dataclass(frozen=True, slots=True)
 class ItemLayout:
-    """An item of the memory that an object owns: its bytes, and the offsets of the references in it."""
+    """An item of the memory that an object owns: its bytes, the offsets of the references in it, and of the last value."""
 
     size: int
     references: tuple[int, ...]
+    last: int = 0
 
 
 @cache
@@ -122,7 +123,8 @@ def item_layout(types: tuple[Type, ...]) -> ItemLayout:
     layout = object_layout((str(number), t) for number, t in enumerate(types))
     widest = max(map(size_of, types))
     size = (layout.size - HEADER + widest - 1) // widest * widest
-    return ItemLayout(size, tuple(offset - HEADER for offset in layout.references))
+    last = layout.offsets[str(len(types) - 1)] - HEADER
+    return ItemLayout(size, tuple(offset - HEADER for offset in layout.references), last)
 
 
 def object_layout(fields: Iterable[tuple[str, Type]]) -> ObjectLayout:
@@ -183,4 +185,4 @@ class TypeIds:
 
 def _as_traced(layout: ItemLayout) -> ItemLayout:
     """Return what the collector sees of an item: all that hold no references are the same to it."""
-    return layout if layout.references else ItemLayout(0, ())
+    return ItemLayout(layout.size, layout.references) if layout.references else ItemLayout(0, ())

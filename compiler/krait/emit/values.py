@@ -189,8 +189,8 @@ def _constant(out: BodyEmitter, node: hir.Expr) -> int | None:
     match node:
         case hir.Const(value=int(value)) if value_type(node.type) is not None:
             return int(value)
-        case hir.SizeOf(of=types):
-            return item_layout(types).size
+        case hir.SizeOf():
+            return _size(node)
         case hir.Cast(value=inner):
             return _constant(out, inner)
         case hir.Op(op=name, args=args) if name in _FOLDED:
@@ -255,7 +255,12 @@ def load(out: BodyEmitter, node: hir.Load) -> None:
 @emits(hir.SizeOf)
 def size(out: BodyEmitter, node: hir.SizeOf) -> None:
     """Push the bytes of an item."""
-    out.code("i32.const", item_layout(node.of).size)
+    out.code("i32.const", _size(node))
+
+
+def _size(node: hir.SizeOf) -> int:
+    layout = item_layout(node.of)
+    return layout.last if node.offset else layout.size
 
 
 @emits(hir.RunsAsProgram)
