@@ -13,7 +13,7 @@ from krait.check.types import NEVER, Local, resolve
 from krait.emit.emitter import BodyEmitter, Inlined, emits, type_of
 from krait.emit.layout import is_reference, value_type
 from krait.emit.objects import call_function, pop_roots, push_roots
-from krait.emit.values import is_stable, operands
+from krait.emit.values import check_element, is_stable, operands
 
 
 @emits(hir.Call)
@@ -96,6 +96,12 @@ def _bind(out: BodyEmitter, function: hir.Function, args: Sequence[hir.Expr]) ->
             given[param] = out.given.get(arg.local, arg) if isinstance(arg, hir.LocalGet) else arg
             if is_reference(type_of(param)):
                 out.keep(arg, None)
+            continue
+        element = out.element(arg) if param not in sets else None
+        if element is not None:
+            check_element(out, arg, element)
+            given[param] = hir.LocalGet(arg.type, element)
+            out.keep(given[param], None)
             continue
         out.expr(arg)
         if t is not None:

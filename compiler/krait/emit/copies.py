@@ -11,7 +11,7 @@ against sparing a copy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from krait.check import hir
@@ -81,11 +81,16 @@ class Copies:
     # --- copies ------------------------------------------------------------------------------------------------------
 
     def spared(
-        self, statements: Sequence[hir.Stmt], given: dict[Local, hir.Expr], value: hir.Expr | None = None
+        self,
+        statements: Sequence[hir.Stmt],
+        given: dict[Local, hir.Expr],
+        value: hir.Expr | None,
+        kept: Callable[[hir.Expr], hir.Expr | None],
     ) -> Iterator[hir.Stmt]:
         """Yield the statements without needless copies; `value` is what is evaluated behind them.
 
-        What stands for a local is put into `given`.
+        What stands for a local is put into `given`.  kept: returns what stands for an expression that a loop keeps; it
+        is evaluated all the same, for it may raise.
         """
         skipped: set[int] = set()
         for at, statement in enumerate(statements):
@@ -93,13 +98,19 @@ class Copies:
                 continue
             if isinstance(statement, hir.Assign) and self.is_own(statement.local):
                 source = statement.value
-                if isinstance(source, hir.LocalGet):
-                    original = given.get(source.local, source)
+                known = kept(source)
+                if known is not None or (isinstance(source, hir.LocalGet) and not source.checked):
+                    original = known
+                    if original is None:
+                        assert isinstance(source, hir.LocalGet)
+                        original = given.get(source.local, source)
                     following: Sequence[hir.Stmt | hir.Expr] = statements[at + 1 :]
                     if value is not None:
                         following = [*following, value]
-                    if not source.checked and self._is_alias(statement.local, original, following):
+                    if self._is_alias(statement.local, original, following):
                         given[statement.local] = original
+                        if known is not None:
+                            yield hir.Evaluate(statement.line, source)
                         continue
                 target = self._destination(statement.local, statements[at + 1 : at + 1 + _STEPS])
                 if target is not None:

@@ -1,14 +1,15 @@
 """What calls may change: fields of objects, and variables of modules.
 
 In: the functions of a program. Out: for nodes of their trees a set of fields and variables, an int with a bit for each.
-A field is known by its name and the class at the root of its hierarchy, so a list of ints is not one of texts.
+A field is known by its name and the class at the root of its hierarchy, so a list of ints is not one of texts. Items
+are known by their class.
 
 What is written to an object that was made since a function was entered is nobody's before it: a constructor's fields
 do not count for whoever calls it. So a function has two sets, for what it changes through its first parameter and for
 all else; the first is left out where that is a new object.
 
 Invariant: memory that is written without a field (`hir.Store`, the instructions on memory) is items, or an object that
-no variable refers to yet.
+no variable refers to yet. What moves the items of a list by an instruction on memory also sets the list's length.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from krait.check import hir
-from krait.check.types import ClassType, GlobalVar, Instance, Local, base_of, resolve
+from krait.check.types import ClassType, GlobalVar, Instance, Local, Type, base_of, resolve
 from krait.emit.roots import OWN_HOST
 
 Key: TypeAlias = "tuple[ClassType, str] | GlobalVar"
 """A field of a class, or a variable of a module."""
 
 ANYTHING = -1
+ITEMS = "[]"
+"""Stands for a field: the items of lists."""
 _MAKERS = (hir.New, hir.NewItems, hir.MarkGlobals, hir.Handle, hir.RaiseUnbound)
 
 
@@ -87,6 +90,11 @@ class Effects:
             found = self._bits[key] = 1 << len(self._bits)
         return found
 
+    def items(self, of: Type) -> int:
+        """Return the set of all items of a class, which a store may change."""
+        of = resolve(of)
+        return self.bit((of, ITEMS)) if isinstance(of, ClassType) else 0
+
     def of_body(self, nodes: Sequence[hir.Expr | hir.Stmt], function: hir.Function) -> int:
         """Return what a part of a function may change of what there was before it."""
         if not self._summaries:
@@ -105,6 +113,8 @@ class Effects:
                     changed |= 0 if self._is_new(node.object, assigns) else self.bit(self.key(node))
                 case hir.GlobalSet(var=var):
                     changed |= self.bit(var)
+                case hir.Store():
+                    changed |= self.items(node.of)
                 case hir.Call(args=args):
                     through = not (args and self._is_new(args[0], assigns))
                     for callee in self._callees(node):
@@ -160,6 +170,8 @@ class Effects:
                         summary.direct |= self.bit(self.key(node))
                 case hir.GlobalSet(var=var):
                     summary.direct |= self.bit(var)
+                case hir.Store():
+                    summary.direct |= self.items(node.of)
                 case hir.Call(args=[hir.LocalGet(local=local), *_]) if local is first:
                     summary.own.update(self._callees(node))
                 case hir.Call(args=[receiver, *_]) if self._is_new(receiver, summary.assigns):

@@ -17,7 +17,7 @@ from krait.check.types import Local, Type
 from krait.emit.copies import Copies
 from krait.emit.layout import value_type
 from krait.emit.liveness import Liveness
-from krait.emit.paths import Path, path_of
+from krait.emit.paths import Element, Path, Paths
 from krait.emit.roots import Collects
 from krait.emit.shared import Shared
 from svm import isa
@@ -59,6 +59,7 @@ class BodyEmitter:
 
     given: what stands for a local that needs no place of its own: a constant, another local, or what is kept.
     kept: the locals that hold what is at the end of a path, while a loop runs that does not change it.
+    elements: the same for elements of lists: variables, which are None where the index is out of range.
     labels: where `break` and `continue` of a loop go.  inlined: the inlined calls around the node at hand.
     pending: the locals with references that wait to be operands.
     """
@@ -73,6 +74,9 @@ class BodyEmitter:
         self.indices: dict[Local, int] = {}
         self.given: dict[Local, hir.Expr] = {}
         self.kept: dict[Path, int] = {}
+        self.elements: dict[Element, Local] = {}
+        self.paths = Paths(self.given, lambda element, _: self.elements.get(element))
+        self._certain = Paths(self.given, lambda element, _: None)
         self.flags: dict[Local, int] = {}
         self.types: list[isa.ValueType] = []
         self.names: list[str] = []
@@ -96,9 +100,16 @@ class BodyEmitter:
 
     def block(self, statements: Sequence[hir.Stmt], value: hir.Expr | None = None) -> None:
         """Emit statements; `value` is what is evaluated behind them."""
-        for statement in self.copies.spared(statements, self.given, value):
+        for statement in self.copies.spared(statements, self.given, value, self._known):
             self.mark(statement.line)
             _RULES[type(statement)](self, statement)
+
+    def _known(self, node: hir.Expr) -> hir.Expr | None:
+        """Return what stands for an expression whose value is kept throughout the loop."""
+        element = self.element(node)
+        if element is not None:
+            return hir.LocalGet(node.type, element)
+        return node if self.kept_local(node) is not None else None
 
     def mark(self, line: int) -> None:
         """What follows belongs to this source line; inlined code belongs to the line of its call."""
@@ -127,8 +138,15 @@ class BodyEmitter:
         """Return the local that holds what a field or a module's variable is throughout the loop, None if none does."""
         if not self.kept or not isinstance(node, hir.FieldGet | hir.GlobalGet | hir.Cast):
             return None
-        path = path_of(node, self.given)
+        path = self._certain.of(node)
         return None if path is None else self.kept.get(path)
+
+    def element(self, node: hir.Expr) -> Local | None:
+        """Return the variable that is an element of a list throughout the loop; it holds None out of range."""
+        if not self.elements or not isinstance(node, hir.Load):
+            return None
+        element = self.paths.element_of(node)
+        return None if element is None else self.elements.get(element)
 
     def flag(self, local: Local) -> int:
         """Return the index of the local that says whether a variable is bound."""

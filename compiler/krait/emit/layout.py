@@ -110,7 +110,7 @@ class ObjectLayout:
 
 @dataclass(frozen=True, slots=True)
 class ItemLayout:
-    """An item of the memory that an object owns: its bytes, the offsets of the references in it, and of the last value."""
+    """An item of the memory that an object owns: its bytes, where the references in it are, and its last value."""
 
     size: int
     references: tuple[int, ...]

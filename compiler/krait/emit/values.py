@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from krait.check import hir
-from krait.check.types import NEVER, U32, ClassType, Type, resolve
+from krait.check.types import NEVER, U32, ClassType, FunctionDecl, Instance, Local, Type, resolve
 from krait.emit.emitter import BodyEmitter, emits, type_of
 from krait.emit.layout import DESCRIPTOR, is_reference, item_layout, load_instruction, value_type
 from krait.emit.objects import call_function
+from krait.emit.paths import Path
 from krait.emit.shared import OVERFLOW_TAG
 from krait.emit.statics import STACK_START
 from svm import isa
@@ -247,9 +248,40 @@ def cast(out: BodyEmitter, node: hir.Cast) -> None:
 @emits(hir.Load)
 def load(out: BodyEmitter, node: hir.Load) -> None:
     """Push what is in memory."""
+    element = out.element(node)
+    if element is not None:
+        check_element(out, node, element)
+        out.code("local.get", out.local(element))
+        return
     out.expr(node.address)
     name, align = load_instruction(node.type)
     out.code(name, align, node.offset)
+
+
+def check_element(out: BodyEmitter, node: hir.Expr, element: Local) -> None:
+    """Raise what reading an element of a list raises, if the variable that is kept for it is None.
+
+    Then the index is out of range, or an overflow on the way to it.
+    """
+    assert isinstance(node, hir.Load) and isinstance(node.address, hir.Call)
+    call, line = node.address, out.line_now
+    owner, index, message = call.args
+    out.code("local.get", out.local(element))
+    out.code("i32.eqz")
+    out.open("if")
+    outer = out.element(owner)
+    if outer is not None:
+        check_element(out, owner, outer)
+    out.expr(index)
+    out.code("drop")
+    out.expr(message)
+    out.mark(call.line)
+    refusal = call.callee.decl.module.symbols["_no_place"]
+    assert isinstance(refusal, FunctionDecl)
+    call_function(out, out.shared.function_index(Instance(refusal)), out.roots(call))
+    out.code("unreachable")
+    out.close()
+    out.mark(line)
 
 
 @emits(hir.SizeOf)
@@ -307,7 +339,16 @@ def field_get(out: BodyEmitter, node: hir.FieldGet) -> None:
         out.code("local.get", kept)
         return
     offset, t = field(out, node.object, node.name)
-    out.expr(node.object)
+    element = out.element(node.object)
+    if element is not None:
+        check_element(out, node.object, element)
+        kept = out.kept.get(Path(element, (node.name,)))
+        if kept is not None:
+            out.code("local.get", kept)
+            return
+        out.code("local.get", out.local(element))
+    else:
+        out.expr(node.object)
     name, align = load_instruction(t)
     out.code(name, align, offset)
 
