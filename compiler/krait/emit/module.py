@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from krait.check import hir
 from krait.check.types import ClassType, Instance, resolve
 from krait.emit.body import Body, emit_body
+from krait.emit.characters import unpack_characters
 from krait.emit.effects import Effects
 from krait.emit.growing import let_texts_grow
 from krait.emit.layout import ItemLayout, item_layout, value_type
@@ -47,6 +48,7 @@ _HEAP_PAGES = 1
 
 def emit_module(program: hir.Program) -> Module:
     """Return the module of a program."""
+    unpack_characters(program)
     let_texts_grow(program, Effects(program.functions, program.callees, program.makers))
     return _ModuleEmitter(program).run()
 
