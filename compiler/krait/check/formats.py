@@ -9,7 +9,8 @@ from krait.check import hir
 from krait.check.context import Context, expression
 from krait.check.hashing import require_order
 from krait.check.invoke import find_method, invoke, text_of
-from krait.check.types import NONE, ClassDecl, ClassType, Infer, Type, prune
+from krait.check.operators import sum_of
+from krait.check.types import NONE, Infer, Type, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -48,31 +49,13 @@ def _concatenated(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
     if len(parts) == 1:
         return parts[0]
     if len(parts) == 2:
-        return invoke(ctx, parts[0], "__add__", [(parts[1], span)], span)
-    decl = ctx.world.library_symbol("krait.str", "StringBuilder")
-    assert isinstance(decl, ClassDecl)
-    builder = ClassType(decl)
-    local = ctx.temp(builder)
-    kept = hir.LocalGet(builder, local)
-    body: hir.Block = [hir.Assign(ctx.line, local, _new_builder(ctx, builder, span))]
-    for part in parts:
-        appended = invoke(ctx, kept, "append", [(part, span)], span)
-        body.append(hir.Evaluate(ctx.line, appended))
-    return hir.Let(text, body, invoke(ctx, kept, "build", [], span))
-
-
-def _new_builder(ctx: Context, builder: ClassType, span: Span) -> hir.Expr:
-    made = hir.New(builder, None, span.start_line)
-    init = find_method(ctx, builder, "__init__")
-    if init is None:
-        return made
-    local = ctx.temp(builder)
-    kept = hir.LocalGet(builder, local)
-    return hir.Let(
-        builder,
-        [hir.Assign(ctx.line, local, made), hir.Evaluate(ctx.line, invoke(ctx, kept, "__init__", [], span))],
-        kept,
-    )
+        return sum_of(ctx, parts[0], parts[1], span)
+    local = ctx.temp(text)
+    kept = hir.LocalGet(text, local)
+    body: hir.Block = [hir.Assign(ctx.line, local, parts[0])]
+    for part in parts[1:]:  # a text that is appended to grows in place
+        body.append(hir.Assign(ctx.line, local, sum_of(ctx, kept, part, span)))
+    return hir.Let(text, body, kept)
 
 
 def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:

@@ -380,9 +380,8 @@ def _by_method(
         if isinstance(prune(value.type), Infer):
             raise ctx.unknown(span, "this operand")
     name = METHODS[type(op)]
-    if type(op) is tree.Add and prune(left.type) == ctx.world.str_type:
-        for helper in ("_extended", "_settled"):  # what the emitter may make of the sum
-            ctx.need(Instance(ctx.world.str_type.decl.methods[helper]), node.span)
+    if type(op) is tree.Add and prune(left.type) == prune(right.type) == ctx.world.str_type:
+        return sum_of(ctx, left, right, node.span)
     joined = tuple_operation(ctx, op, left, right, node.span)
     if joined is not None:
         return joined
@@ -410,6 +409,13 @@ def _by_method(
         if made is not None:
             return made
     raise _unsupported(ctx, op, left, right, node)
+
+
+def sum_of(ctx: Context, left: hir.Expr, right: hir.Expr, span: Span) -> hir.Expr:
+    """Return the sum of two texts."""
+    for helper in ("_extended", "_settled"):  # what the emitter may make of it
+        ctx.need(Instance(ctx.world.str_type.decl.methods[helper]), span)
+    return invoke(ctx, left, "__add__", [(right, span)], span)
 
 
 def _unsupported(

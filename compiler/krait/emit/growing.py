@@ -40,6 +40,7 @@ class _Growing:
         self.settled = settled
         self.appends: set[_Append] = set()
         self.locals: set[Local] = set()
+        self.once: dict[Local, _Append] = {}
         self.variables: set[Key] = set()
         self.names: set[str] = set()
         self.wrapped: set[hir.Expr] = set()
@@ -62,10 +63,9 @@ class _Growing:
         assert isinstance(node.value, hir.Call)
         left, right = node.value.args
         match node, left:
-            case hir.Assign(local=local), hir.LocalGet(local=read) if local is read and in_loop:
+            case hir.Assign(local=local), hir.LocalGet(local=read) if local is read:
                 if not _assigns(right, local):
-                    self.locals.add(local)
-                    self.appends.add(node)
+                    self.note_local(node, local, in_loop)
             case hir.GlobalSet(var=var), hir.GlobalGet(var=read_var) if var is read_var:
                 self.note(node, var, right, function)
             case hir.FieldSet(object=hir.LocalGet(local=owner)), hir.FieldGet(object=hir.LocalGet(local=read)):
@@ -73,6 +73,16 @@ class _Growing:
                     self.note(node, self.effects.key(node), right, function)
             case _:
                 pass
+
+    def note_local(self, node: _Append, local: Local, in_loop: bool) -> None:
+        """Note an append to a local, which is worth it if there is more than one."""
+        if not in_loop and local not in self.once and local not in self.locals:
+            self.once[local] = node
+            return
+        self.locals.add(local)
+        self.appends.add(node)
+        if local in self.once:
+            self.appends.add(self.once.pop(local))
 
     def is_sum(self, value: hir.Expr) -> bool:
         return isinstance(value, hir.Call) and value.callee.decl is self.sum
