@@ -122,7 +122,7 @@ def test_casts_stay_within_a_hierarchy(name: str) -> None:
     sink = DiagnosticSink("t.kr", source)
     parsed = parse(source, "t.kr", sink)
     assert parsed is not None
-    program = check_program(parsed, source, "t.kr", sink, Sources([]))
+    program = check_program(parsed, source, "t.kr", sink, Sources([], {}))
     effects = Effects(program.functions, program.callees, program.makers)
     casts = 0
     for function in program.functions.values():
