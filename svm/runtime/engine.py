@@ -64,13 +64,19 @@ class GuestStack(ABC):
     fuel: what is left of the slice; an engine may count elsewhere while it runs, but writes it back before it leaves
     and before it calls the host.  reserve: what is left besides.  slice: fuel of the next call's first slice, which
     short calls share, so that its end meets some of them, and shows what is hot.  in_host: how many calls to the host
-    are under way.  calling: number of the host function that the innermost of them is of.  interrupted: whether SIGINT
-    came and was not raised yet.  pending: number of the host function whose answer the innermost frame waits for, 0 if
-    it waits for none.  Slots above the running frame's operands are pushed and taken by who calls or is called.
+    are under way.  calling: number of the host function that the innermost of them is of.  interrupted: whether the
+    guest is to stop before it calls the host, for SIGINT came or a pause was asked for.  pending: number of the host
+    function whose answer the innermost frame waits for, 0 if it waits for none.  Slots above the running frame's
+    operands are pushed and taken by who calls or is called.
     """
 
     first_slice = 20_000
     """Fuel of a first slice: some milliseconds at most."""
+
+    host_slice = 2_000
+    """Fuel that each call of the host moves from the slice to the reserve: it may take long, and only between slices is
+    looked at the time.
+    """
 
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
         self.arenas = arenas

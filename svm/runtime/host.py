@@ -33,10 +33,11 @@ def call_host(stack: GuestStack, caller: Instance | None, function: FunctionInst
     values: Sequence[Any] = stack.peek(params.layout)
     if params.refers:
         values = params.decode(arenas, values)
-    if stack.interrupted:  # it came while the engine was at work, and the call may take long
-        stack.interrupted = False
-        raise KeyboardInterrupt
     stack.calling = function.number
+    if stack.interrupted:  # the call may take long
+        raise Unanswered(None, "interrupt")
+    stack.fuel -= stack.host_slice
+    stack.reserve += stack.host_slice
     stack.in_host += 1
     try:
         result = host.function(caller, *values) if host.caller else host.function(*values)

@@ -212,12 +212,12 @@ class Shared(ABC):
         """Go on with the same frames on an engine, which may be the same, with so much room for them."""
         old = self.stack
         old.set_ready(0)
-        record, fuel, reserve = old.record(), old.fuel, old.reserve
+        record, fuel, reserve, interrupted = old.record(), old.fuel, old.reserve, old.interrupted
         if engine is not self._engine:  # first, for what it gives up may be what the other makes anew
             self._engine.close(self.arenas)
         stack = engine.new_stack(self.arenas, stack_bytes)
         stack.restore(record)
-        stack.fuel, stack.reserve = fuel, reserve
+        stack.fuel, stack.reserve, stack.interrupted = fuel, reserve, interrupted
         self._engine, self.stack = engine, stack
         self.meter.stack = self.watch.stack = stack
 
@@ -245,8 +245,8 @@ class Shared(ABC):
         if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
             return None
         stack = self.stack
-        mark, slice_fuel = stack.mark(), stack.fuel
-        stack.pending = 0
+        mark, slice_fuel, interrupted = stack.mark(), stack.fuel, stack.interrupted
+        stack.pending, stack.interrupted = 0, False
         stack.push(slots_of(len(args)).pack(*args))
         stack.fuel = fuel
         try:
@@ -261,3 +261,4 @@ class Shared(ABC):
         finally:
             stack.back_to(mark)
             stack.fuel = slice_fuel
+            stack.interrupted |= interrupted

@@ -68,8 +68,8 @@ class Store(Shared):
         """
         task = self.tasks[0] if self.tasks else None
         if self.running or task is None or not isinstance(task.outcome, Paused) or task.awaited:
-            self.pausing = True
             stack = self.stack
+            self.pausing = stack.interrupted = True
             if stack.busy:
                 stack.watch()
             else:
@@ -105,7 +105,7 @@ class Store(Shared):
                 self.tasks.append(Task.under_way(self, stack.watch()))
             task: Task = self.tasks[0]
             if stack.take_over() and (error is None or isinstance(error, KeyboardInterrupt)):
-                stack.interrupted |= error is not None
+                self.watch.noted |= error is not None
                 task.go_on(stack.go_on)
             else:
                 assert error is not None

@@ -27,6 +27,7 @@ __all__ = ["Task", "raising"]
 
 _SLICE_SECONDS = 0.010
 _TURN_SECONDS = 0.004  # after which a run on an event loop begins no other slice, so that it ends within 10 ms
+_LEAST_SLICE = 1_000  # with that, a guest that calls the host has one slice for each call
 _MOST_SLICE = 1 << 26  # for what compiled code does in one slice, the interpreter may have to do in the next
 
 
@@ -406,15 +407,19 @@ class Task:
         size, left = stack.slice, meter.gather()
         if store.pausing and not self._nested:
             size = 0
-        target, first = turn or _SLICE_SECONDS, time.monotonic()
+        target = turn or _SLICE_SECONDS
+        begun = first = time.monotonic()
         while left >= floor:
             assert self._next is not None
             meter.hand_out(min(size, left - floor))
-            begun = time.monotonic()
             try:
                 status = self._next()
             except Unanswered as stop:
-                return self._suspend(stop)
+                suspended = self._suspend(stop)
+                if suspended is not None:
+                    return suspended
+                left = meter.gather()
+                continue
             except BaseException as error:
                 return self._fail(error)
             if status is Status.DONE:
@@ -423,18 +428,19 @@ class Task:
             self._next = self._resume
             left = meter.gather()
             stack.slice = stack.first_slice
-            if stack.interrupted:
-                self.outcome = self._pause("interrupt")
-                watch.check()
+            if stack.interrupted or watch.noted:
+                stopped = self._called_off()
+                if stopped is not None:
+                    return stopped
             if left >= floor:
-                if store.pausing and not self._nested:
-                    return self._pause("pause")
                 now = time.monotonic()
                 if self._deadline is not None and now >= self._deadline:
                     return self._pause("seconds")
                 if turn is not None and now - first >= turn:
                     return self._pause("turn")
-                size = _next_size(size, now - begun, target) if size >= stack.first_slice else stack.first_slice
+                shared = begun == first and size < stack.first_slice  # with calls before
+                size = stack.first_slice if shared else _next_size(size, now - begun, target)
+                begun = now
         return self._pause("fuel")
 
     def _finish(self) -> Finished:
@@ -455,17 +461,29 @@ class Task:
         store = self._store
         if not self._nested:
             store.pausing &= reason == "turn"
+            store.stack.interrupted = store.pausing
             return Paused(reason, store.meter.used, self)
         frames = self.traceback()  # the host function that called cannot be gone back to
         self._drop()
         return Paused(reason, store.meter.used, frames)
 
-    def _suspend(self, stop: Unanswered) -> Outcome:
-        """Leave the call of a host function pending."""
+    def _called_off(self) -> Paused | None:
+        """How the call stands if it is to stop, for SIGINT came or it was asked to pause."""
+        store = self._store
+        if store.watch.noted:
+            self.outcome = self._pause("interrupt")
+            store.watch.check()
+        if store.pausing and not self._nested:
+            return self._pause("pause")
+        store.stack.interrupted = False  # it is not this call's, but that of the one that it is made from
+        return None
+
+    def _suspend(self, stop: Unanswered) -> Outcome | None:
+        """Leave the call of a host function pending; None where that is to be made all the same."""
         store, stack = self._store, self._store.stack
         function = stack.arenas.functions[stack.calling]
         assert function is not None
-        if self._nested:
+        if self._nested and stop.limit != "interrupt":
             if stop.limit:
                 return self._pause(stop.limit)
             discard(stop.waits_for)
@@ -473,6 +491,9 @@ class Task:
         if not stack.pending:
             stack.suspend()
         store.meter.gather()
+        if stop.limit == "interrupt":
+            self._next = self._again
+            return self._called_off()
         self._deadline, self._waits, self._next = None, stop.waits_for, self._again
         return self._pause(stop.limit) if stop.limit else Suspended(function.name, self._waits, store.meter.used, self)
 
@@ -486,11 +507,12 @@ class Task:
             stack.position = None
             stack.pending = 0
             store.meter.gather()
-            store.pausing = False
+            store.pausing = stack.interrupted = False
         else:  # what it used was taken from the slice of the call that it is nested in
             stack.back_to(self._mark)
             store.meter.gather()
             store.meter.hand_out(self._slice - (store.meter.used - self._used))
+            stack.interrupted |= store.pausing
 
     def _fail(self, error: BaseException) -> Trapped | Exited:
         """The outcome where what ran raised an error of the guest's; any other is raised with the guest's traceback."""
@@ -511,4 +533,4 @@ def _next_size(size: int, seconds: float, target: float) -> int:
     """Size of the next slice, so that it takes about `target` seconds."""
     factor = target / seconds if seconds > 1e-6 else 4.0
     size = int(size * (4.0 if factor > 4.0 else 0.25 if factor < 0.25 else factor))
-    return 1_000 if size < 1_000 else min(size, _MOST_SLICE)
+    return _LEAST_SLICE if size < _LEAST_SLICE else min(size, _MOST_SLICE)

@@ -24,7 +24,7 @@ class Unanswered(Exception):
     """A host function has no answer yet.
 
     waits_for: the awaitable or `Suspend` that it returned; None if it is to be called again.  limit: in that case, the
-    limit that is to be raised before, by its name in `svm.Limits`.
+    limit that is to be raised before, by its name in `svm.Limits`, or "interrupt".
     """
 
     def __init__(self, waits_for: Awaitable[Any] | Suspend | None, limit: str = "") -> None:

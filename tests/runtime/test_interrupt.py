@@ -80,15 +80,39 @@ def test_a_running_guest_is_interrupted_soon_and_goes_on(spawn: Spawn) -> None:
 
 
 def test_a_host_function_is_interrupted_at_once(spawn: Spawn) -> None:
-    guest = spawn(WAITS, host={"wait": lambda: time.sleep(10)})
-    with interrupt_after(0.05) as sent:
-        with pytest.raises(KeyboardInterrupt) as error:
-            guest.call("g")
-        assert time.monotonic() - sent[0] < 1
+    took: list[float] = []
+
+    def wait() -> None:
+        with interrupt_after(0.05) as sent:
+            try:
+                time.sleep(10)
+            finally:
+                took.append(time.monotonic() - sent[0])
+
+    guest = spawn(WAITS, host={"wait": wait})
+    with pytest.raises(KeyboardInterrupt) as error:
+        guest.call("g")
+    assert took[0] < 1
     assert "in g" in error.value.__notes__[0]
     assert guest.task is None
     guest.memory[0] = 1
     assert guest.call("f") == 5
+
+
+def test_an_interrupt_before_a_host_function_leaves_its_call_to_be_made(spawn: Spawn) -> None:
+    """A guest that prints in a loop is paused like one that does not."""
+    calls: list[int] = []
+    guest = spawn(WAITS, host={"wait": lambda: calls.append(1)})
+    for _ in range(3):
+        calls.clear()
+        guest.store.watch.noted = guest.store.stack.interrupted = True  # as if the signal came just before
+        task = guest.start("g")
+        with pytest.raises(KeyboardInterrupt):
+            task.run()
+        assert isinstance(task.outcome, Paused) and task.outcome.reason == "interrupt"
+        assert [frame.name for frame in task.outcome.traceback.frames] == ["g"] and not calls
+        assert task.run() == Finished(None, guest.fuel_used)
+        assert calls == [1]
 
 
 def test_a_guest_that_runs_inside_a_host_function_is_interrupted_between_slices(spawn: Spawn) -> None:

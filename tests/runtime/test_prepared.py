@@ -292,7 +292,8 @@ def test_another_thread_is_refused_meanwhile(spawn: Spawn) -> None:
 
 
 def test_time_limits_hold(spawn: Spawn) -> None:
-    guest = make(spawn, limits=Limits(seconds=0.2))
+    guest = make(spawn)
+    guest.limits = Limits(seconds=0.2)
     begun = time.monotonic()
     with pytest.raises(LimitError, match="out of time"):
         guest.call("spin", 0)

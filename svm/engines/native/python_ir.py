@@ -33,6 +33,7 @@ from svm.engines.native.context import (
     status_of,
 )
 from svm.lower import SLOT_BYTES
+from svm.runtime.engine import GuestStack
 
 __all__ = ["python_ir"]
 
@@ -376,6 +377,15 @@ driver:
 begin:
   {_get("thread", Field.THREAD, "ptr")}
   call void @PyEval_RestoreThread(ptr %thread)
+  %fuel.less = sub i64 %fuel, {GuestStack.host_slice}
+  {_set(Field.FUEL, "%fuel.less")}
+  {_get("reserve", Field.RESERVE)}
+  %reserve.more = add i64 %reserve, {GuestStack.host_slice}
+  {_set(Field.RESERVE, "%reserve.more")}
+  {_get("counted", Field.COMPILED_FUEL)}
+  %not.used = mul i64 %compiled, {GuestStack.host_slice}
+  %counted.less = sub i64 %counted, %not.used
+  {_set(Field.COMPILED_FUEL, "%counted.less")}
   {_of_record("owner", RecordField.CALLER, "ptr")}
   %first = getelementptr ptr, ptr %room, i64 1
   store ptr %owner, ptr %first, align 8
