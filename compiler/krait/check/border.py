@@ -115,11 +115,18 @@ class Interfaces:
         members: list[tuple[str, int | str | float | bool]] = []
         for member in decl.members:
             node = decl.variables[member].node.value
-            value = node.args[1] if isinstance(node, tree.Call) else None
-            assert isinstance(value, tree.Constant) and isinstance(value.value, int | str | float | bool)
+            assert isinstance(node, tree.Call)
+            match node.args[1]:
+                case tree.Constant(value=int() | str() | float() as value):
+                    pass
+                case tree.UnaryOp(op=tree.USub(), operand=tree.Constant(value=int() | float() as size)):
+                    value = -size
+                case _:
+                    why = f"the value of `{decl.name}.{member}` cannot be shown to a host"
+                    raise Uncrossable(why, "use an int, a float or a text")
             if not is_name(member):
                 raise Uncrossable(f"the member `{decl.name}.{member}` cannot be shown to a host", "rename it")
-            members.append((member, value.value))
+            members.append((member, value))
         return Enumeration(name, _BASES[decl.enum], tuple(members))
 
     def structure(self, name: str, t: ClassType) -> Structure:

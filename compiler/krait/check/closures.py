@@ -20,7 +20,7 @@ from krait.check.context import Context, expression
 from krait.check.function_values import wanted_function
 from krait.check.instances import check_nested
 from krait.check.nested import declare_nested, nested_decl
-from krait.check.scopes import read_name
+from krait.check.scopes import read_function, read_name
 from krait.check.signatures import signature
 from krait.check.types import (
     U32,
@@ -140,7 +140,8 @@ def _capture(ctx: Context, node: tree.FunctionDef, own: set[str]) -> list[_Captu
             cell = hir.LocalGet(local.cell.type, local.cell)
             found.append(_Captured(f"captured {name}", cell, inner, ctx.flow.is_bound(local)))
         elif local.stable or name.startswith("$"):
-            value = read_name(ctx, tree.Name(name, tree.LOAD, node.span))
+            place = tree.Name(name, tree.LOAD, node.span)
+            value = read_function(ctx, local, place) if local.function is not None else read_name(ctx, place)
             inner.type, inner.stable = value.type, True
             found.append(_Captured(f"captured {name}", value, inner))
         else:

@@ -52,7 +52,7 @@ class _Maker:
             own, second = node.args.args
             args = (own, tree.arg(second.arg, self.compared_type(), self.span))
             node = self.with_parameters(node, args, (), ())
-        self.method(node)
+        self.method(node).implied = True
 
     def with_parameters(
         self,

@@ -348,7 +348,7 @@ def check_module(world: World, module: ModuleDecl) -> None:
 
 
 def _check_declared(world: World, decl: FunctionDecl) -> None:
-    if decl.module.library:
+    if decl.module.library or decl.implied:
         return
     if decl.kind == "class" and decl.owner is not None and len(decl.all_type_params) == 1:
         check_function(world, Instance(decl, (ClassType(decl.owner),)))

@@ -457,7 +457,8 @@ def unary(ctx: Context, node: tree.UnaryOp, operand: hir.Expr) -> hir.Expr:
     match node.op:
         case tree.USub() if t is FLOAT:
             if isinstance(value, hir.Const):
-                return hir.Const(FLOAT, -float(value.value or 0))
+                assert isinstance(value.value, float)
+                return hir.Const(FLOAT, -value.value)
             return hir.Op(FLOAT, "f64.neg", [value])
         case tree.USub() if t in (INT, BOOL):
             return hir.Op(INT, "i64.sub_throw", [hir.Const(INT, 0), value])

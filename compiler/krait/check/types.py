@@ -415,7 +415,8 @@ class FunctionDecl:
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     factories: what makes the defaults of parameters anew for each call.
     open_params: parameters declared as ``object`` or as a protocol, each with the type parameter that stands for it.
-    exported: where ``@export`` stands.
+    exported: where ``@export`` stands.  implied: whether a class has it without saying so; then it is checked where it
+    is needed.
     variants: the same for calls that give ints for the floats of some parameters, None where that will not do.
     """
 
@@ -434,6 +435,7 @@ class FunctionDecl:
     factories: dict[str, FunctionDecl] = field(default_factory=dict)
     open_params: dict[str, TypeParam] = field(default_factory=dict)
     exported: Span | None = None
+    implied: bool = False
     variants: dict[frozenset[str], FunctionDecl | None] = field(default_factory=dict)
 
     @property

@@ -146,7 +146,7 @@ class Shared:
             return constant("i32.const", self.statics.text(value))
         assert isinstance(resolve(var.type or Primitive("", 0)), Primitive) or not value, var.name
         if t in (isa.F64, isa.F32):
-            return _float_constant(t, float(value or 0.0))
+            return _float_constant(t, 0.0 if value is None else float(value))
         if t is isa.I64:
             return constant("i64.const", _signed(int(value or 0), 64))
         return constant("i32.const", _signed(int(value or 0), 32))

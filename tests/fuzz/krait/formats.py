@@ -97,7 +97,8 @@ def percent(random: Random, make: Make) -> str:
             text += f"%{flags}{width}{precision}{random.choice('feEgGs' if precision else 'feEgGsd')}"
         values.append(make(kind))
         text += _plain(random).replace("{{", "{").replace("}}", "}")
-    given = values[0] if count == 1 and random.random() < 0.5 else "(" + "".join(f"{value}, " for value in values) + ")"
+    several = "(" + "".join(f"{value}, " for value in values) + ")"
+    given = f"({values[0]})" if count == 1 and random.random() < 0.5 else several
     return f'("{text}" % {given})'
 
 

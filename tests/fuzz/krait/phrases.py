@@ -108,7 +108,7 @@ list[str]: <str>.splitlines(<bool>)  sorted(<list[str]>, key=len)  list(map(str,
 list[str]: list(filter(None, <list[str]>))
 list[float]: [x / 2 for x in <list[float]>]  [n * 0.5 for n in <list[int]>]  [float(n) for n in <list[int]>]
 list[bool]: [n > 0 for n in <list[int]>]  [s.islower() for s in <list[str]>]
-list[tuple[int, T]]: list(enumerate(<list[T]>))  list(enumerate(<list[T]>, <int>))
+list[tuple[int, T]]: list(enumerate(<list[T]>))  list(enumerate(<list[T]>, <int> % 100))
 list[tuple[A, T]]: list(zip(<list[A]>, <list[T]>))
 list[tuple[H, T]]: list(<dict[H, T]>.items())  sorted(<dict[H, T]>.items(), key=lambda kv: str(kv[0]))
 list[list[T]]: [<list[T]>[i:i + 2] for i in range(0, 4, 2)]  [[x] for x in <list[T]>]
@@ -160,7 +160,7 @@ do: <@list[int]>[<index>] *= <small>  <@list[str]>[<index>] += <word>
 do: <@list[T]>[<index>], <@list[T]>[<index>] = <T>, <T>
 do: <@dict[H, T]>[<H>] = <T>  <@dict[H, int]>[<H>] += <int>  del <@dict[H, T]>[<H>]  <@dict[H, T]>.update(<dict[H, T]>)
 do: <@dict[H, int]>[<H>] = <@dict[H, int]>.get(<H>, 0) + <small>  <@dict[H, list[T]]>.setdefault(<H>, []).append(<T>)
-do: <@dict[H, T]>.clear()  print(<@dict[H, T]>.popitem())  <=dict[H, T]> |= <dict[H, T]>
+do: <@dict[H, T]>.clear()  print(<@dict[H, int]>.popitem())  <=dict[H, T]> |= <dict[H, T]>
 do: <@set[H]>.add(<H>)  <@set[H]>.discard(<H>)  <@set[H]>.remove(<H>)  <@set[H]>.update(<list[H]>)
 do: <=set[H]> |= <set[H]>
 do: <=set[H]> &= <set[H]>  <=set[H]> -= <set[H]>  <=set[H]> ^= <set[H]>  <@set[H]>.clear()  print(<@set[int]>.pop())

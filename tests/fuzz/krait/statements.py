@@ -289,7 +289,7 @@ class Statements(Expressions):
             (lambda: f"{self.of(many, 1)}[:4]", [(name, item)]),
             (lambda: f"{self.of(STR, 2)}[:5]", [(name, STR)]),
             (lambda: f"enumerate({self.of(many, 1)}[:4])", [(name, INT), (other, item)]),
-            (lambda: f"enumerate({self.of(STR, 1)}[:4], {self.leaf(INT)})", [(name, INT), (other, STR)]),
+            (lambda: f"enumerate({self.of(STR, 1)}[:4], {self.leaf(INT)} % 100)", [(name, INT), (other, STR)]),
             (lambda: f"zip({self.of(many, 1)}[:4], {self.of(Kind('list', (INT,)), 1)})", pair),
             (lambda: f"zip({self.of(many, 1)}, {self.range()})", pair),
             (lambda: f"reversed({self.of(many, 1)}[-4:])", [(name, item)]),
@@ -357,11 +357,15 @@ class Statements(Expressions):
         self.inner(nest)
         has_handler = self.random.random() < 0.85
         if has_handler:
+            known = len(self.scopes[-1])
             for _ in range(self.random.choice((1, 1, 2))):
                 self.handler(nest)
+            leaked = self.scopes[-1][known:]
+            del self.scopes[-1][known:]  # what comes next in the text is not behind the handlers
             if self.random.random() < 0.2:
                 self.emit("else:")
                 self.inner(nest)
+            self.scopes[-1].extend(leaked)
         if not has_handler or self.random.random() < 0.3:
             self.emit("finally:")
             loops, self.loops = self.loops, 0
@@ -462,6 +466,8 @@ class Statements(Expressions):
             self.give_back()
             self.scopes[:-1] = hidden
         self.result, self.loops, self.inside = before
+        if self.is_module_level:  # such a function is a value, which takes arguments by position only
+            params = tuple(Param("", param.kind) for param in params)
         made = Function(name, params, result, (self.cost - cost) // max(self.multiplicity, 1))
         kind = Kind("callable", (*(param.kind for param in params), result))
         self.scopes[-1].append(Variable(name, kind, fixed=True))

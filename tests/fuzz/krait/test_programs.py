@@ -19,7 +19,7 @@ needs_the_oracle = pytest.mark.skipif(not is_current(), reason="CPython before 3
 
 
 @needs_the_oracle
-@pytest.mark.parametrize("number", [3, 24])
+@pytest.mark.parametrize("number", [1, 3, 24])
 def test_programs_agree(number: int) -> None:
     words = Programs(NATIVE).check(number)
     assert words["agrees"] and words["programs"] in (1, SECTIONS)

@@ -12,6 +12,8 @@ from svm import Console, Guest, Limits, Module
 from svm.errors import UncaughtError
 from svm.module import Module as Model
 from svm.module import to_text
+from tests.krait.test_programs import ENDINGS
+from tests.test_examples import EXAMPLES, ROOT
 
 PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.kr"))
 
@@ -42,6 +44,23 @@ def test_programs_under_stress(path: Path) -> None:
     stdin = given.read_bytes() if given.exists() else b""
     stressed = outcome(model, "interpreter", stress=True, stdin=stdin)
     assert stressed == outcome(model, "interpreter", stress=False, stdin=stdin)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "spell" else name for name in EXAMPLES]
+)
+def test_examples_under_stress(name: str) -> None:
+    model = krait.compile_file(ROOT / "examples" / f"{name}.kr")
+    read = EXAMPLES[name]
+    stdin = b"" if read is None else (ROOT / "examples" / "data" / read).read_bytes()
+    stressed = outcome(model, "interpreter", stress=True, stdin=stdin)
+    assert stressed == outcome(model, "interpreter", stress=False, stdin=stdin)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDINGS)
+def test_endings_under_stress(name: str) -> None:
+    check_under_stress(ENDINGS[name])
 
 
 PIECES = {
