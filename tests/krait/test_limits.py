@@ -9,7 +9,13 @@ import pytest
 
 import krait
 from krait import sources
-from svm.limits import MAX_SOURCE_BRACKETS, MAX_SOURCE_DEPTH, MAX_SOURCE_ELIFS, MAX_SOURCE_INDENTS
+from svm.limits import (
+    MAX_SOURCE_BRACKETS,
+    MAX_SOURCE_BYTES,
+    MAX_SOURCE_DEPTH,
+    MAX_SOURCE_ELIFS,
+    MAX_SOURCE_INDENTS,
+)
 
 
 def nested_fstrings(count: int) -> str:
@@ -38,9 +44,10 @@ def class_chain(count: int) -> str:
     ("x = " + "1" * 5000, "integer literal of 5000 digits is too long"),
     ("x = " + "-" * (MAX_SOURCE_DEPTH + 1) + "1", "this expression is nested too deeply"),
     ("x = y" + ".y" * (MAX_SOURCE_DEPTH + 1), "this expression is nested too deeply"),
+    (b"#" * (MAX_SOURCE_BYTES + 1), "this source is larger than 16 MiB"),
     (class_chain(4000), "this program is nested too deeply"),
-], ids=lambda value: value[:30])  # fmt: skip
-def test_what_is_too_much(source: str, message: str) -> None:
+], ids=lambda value: str(value[:30]))  # fmt: skip
+def test_what_is_too_much(source: str | bytes, message: str) -> None:
     with pytest.raises(krait.CompileError) as raised:
         krait.compile_source(source)
     assert raised.value.diagnostics[0].message == message

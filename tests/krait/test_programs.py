@@ -85,6 +85,16 @@ def test_program_ends_as_in_cpython(source: str, run: Callable[..., object], ora
     assert run(source) == oracle(source)
 
 
+def test_unbound_variables_of_a_generator_expression(run: Callable[..., Any], oracle: Callable[..., Any]) -> None:
+    """The one difference there is: the name of the class, and the words."""
+    body = "    if c:\n        x = 1\n    return sum(x for _ in 'ab')\n"
+    source = f"def f(c: bool) -> int:\n{body}\n\nprint(f(True))\nf(False)\n"
+    mine, other = run(source), oracle(source)
+    assert (mine.stdout, mine.status) == (other.stdout, other.status) == ("2\n", 1)
+    assert mine.exception.startswith("UnboundLocalError: cannot access local variable 'x' where it is not associated")
+    assert other.exception.startswith("NameError: cannot access free variable 'x'")
+
+
 def test_arguments_reach_the_program(run: Callable[..., object], oracle: Callable[..., object]) -> None:
     source = "import sys\nprint(len(sys.argv), sys.argv[1:])\nfor a in sys.argv[1:]:\n    print(int(a) + 1)\n"
     assert run(source, args=("1", "-2")) == oracle(source, args=("1", "-2"))

@@ -280,7 +280,7 @@ class _Reads:
     def _inlined(self, call: hir.Call, body: hir.Function, env: _Env, weight: int) -> None:
         self.out.copies.learn(body)
         sets = {local for part in body.body for local in self.out.shared.facts.of(part).sets}
-        inside: _Env = dict.fromkeys((*body.params, *body.locals))
+        inside: _Env = dict.fromkeys((*body.params, *body.locals, *sets))
         for param, arg in zip(body.params, call.args, strict=True):
             if param not in sets:
                 inside[param] = self.path_of(arg, env)
