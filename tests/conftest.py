@@ -39,9 +39,10 @@ _COMPILED = re.compile(r"tests/(krait|wasm|wast|cli|stdlib|devices)/.*\[(.*-)?(j
 
 @pytest.fixture(scope="session", autouse=True)
 def all_is_hot() -> Iterator[None]:
-    """With the engine "auto", what is met at any pause is compiled then and there: results depend on no clock."""
+    """What is met at any pause is compiled then and there: results depend on no clock."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(tier, "AUTO", tier.Policy(first_call=False, hot=0, background=False))
+    for name in ("AUTO", "JIT"):
+        patch.setattr(tier, name, tier.Policy(first_call=name == "JIT", hot=0, background=False))
     yield
     patch.undo()
 

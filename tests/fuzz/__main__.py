@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from svm import ENGINES
+from svm.engines.native.jit import tier
 from svm.isa import OPS
 from tests.fuzz.jobs import GENERATED, JOBS, REACHED, FuzzJob, has_wasmtime
 from tests.fuzz.runs import NATIVE, REFERENCE
@@ -28,6 +29,7 @@ _SHOW = 10.0  # seconds between two lines of progress
 def main() -> int:
     """Run what the command line asks for."""
     options = _options()
+    tier.JIT = tier.Policy(first_call=True, hot=0, background=False)  # loops too, however short they run
     os.environ.setdefault("SVM_CACHE", str(options.folder.absolute() / "cache"))  # the user's is not for such modules
     if options.what == "replay":
         return replay(options.folder, options.engine)

@@ -3,8 +3,8 @@
 A unit is a function with the small ones that it calls, or a function as it is entered at a loop while it runs.  Its
 code takes the place of a handler in the interpreter's stream: the first of a function's code, or the first of a loop.
 
-What is compiled is decided here: each function at its first call and each loop in which the guest pauses, or (`Policy`)
-only what much of the fuel went into, as the pauses between slices tell.  Then the guest runs on in the interpreter
+What is compiled is decided here: each function at its first call, or (`Policy`) only what much of the interpreter's
+fuel went into, as the pauses between slices tell; and loops by that alone.  Then the guest runs on in the interpreter
 while another process compiles; what is ready is put in its place at the next pause.
 """
 
@@ -47,10 +47,9 @@ MOST_BODY = 64 << 10
 
 @record
 class Policy:
-    """When something is compiled.  first_call: functions at their first call, and loops at the first pause in them.
-    hot: fuel that the interpreter must have used, by what stood at the ends of its slices, in a function or loop before
-    that is compiled.  background: by another process,
-    while the guest runs on.
+    """When something is compiled.  first_call: functions at their first call.  hot: fuel that the interpreter must have
+    used in a loop, or a function, before that is compiled, by what stood at the ends of its slices.  background: by
+    another process, while the guest runs on.
     """
 
     first_call: bool
@@ -58,7 +57,7 @@ class Policy:
     background: bool
 
 
-JIT = Policy(first_call=True, hot=0, background=False)
+JIT = Policy(first_call=True, hot=20_000, background=False)
 AUTO = Policy(first_call=False, hot=10_000_000, background=True)
 
 
