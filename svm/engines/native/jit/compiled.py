@@ -38,7 +38,7 @@ __all__ = [
 
 MOST_FILES = 2048
 MOST_BYTES = 256 << 10
-_MAGIC = b"svmunit3"
+_MAGIC = b"svmunit2"
 _HEAD = len(_MAGIC) + DIGEST_BYTES
 
 
@@ -52,7 +52,6 @@ class Unit:
 
     members: indices of those that can be entered at their beginning.  code, symbols: as
     `svm.engines.native.elf.link` gives them.  why: if it is not to be compiled, the reason, and there is no code.
-    entered: key of the loop at whose start it can be entered: the one that was asked for, or one around it.
     """
 
     name: str
@@ -60,7 +59,6 @@ class Unit:
     code: bytes
     symbols: dict[str, int]
     why: str = ""
-    entered: int | None = None
 
 
 def unit_name(place: str, root: int, loop: int | None) -> str:
@@ -97,7 +95,7 @@ def made_from() -> str:
 
 def pack(unit: Unit) -> bytes:
     """A unit as a file."""
-    body = marshal.dumps((unit.name, unit.members, unit.code, unit.symbols, unit.why, unit.entered), MARSHAL)
+    body = marshal.dumps((unit.name, unit.members, unit.code, unit.symbols, unit.why), MARSHAL)
     return _MAGIC + digest(body) + body
 
 

@@ -18,7 +18,7 @@ from svm.isa import F32, F64, FUNCREF, I32, I64, FuncType, TrapKind, ValueType
 from svm.lower import BULK_CHUNK, SLOT_BYTES, operand_counts
 from svm.module.checked import FUNCTION
 
-__all__ = ["INWARDS", "RULES", "begin_else", "finish", "go_round", "leave_loop", "start_loop"]
+__all__ = ["INWARDS", "RULES", "begin_else", "finish", "go_out", "go_round", "leave_loop", "start_loop"]
 
 INWARDS = ".in"
 """The section of loops for what lies further in: what goes round such a loop goes on in another section."""
@@ -72,14 +72,25 @@ def go_round(t: FunctionWriter, key: int) -> None:
     _latch(t, key, f"A{key}{INWARDS}")
 
 
+def go_out(t: FunctionWriter, key: int) -> None:
+    """The same where the loop is not there: the interpreter goes on with it."""
+    _take(t, key, f"A{key}{INWARDS}")
+    t.leave(Exit.CHANGED, t.code.targets[key], t.live[key + 1], t.stack)
+
+
 def _latch(t: FunctionWriter, key: int, label: str) -> None:
+    _take(t, key, label)
+    t.do(f"br label %H{key}{t.section}")
+
+
+def _take(t: FunctionWriter, key: int, label: str) -> None:
+    """Take the charge of another round."""
     charge = t.code.charges.loops[key]
     t.label(label)
     left = t.charge(charge.cost)
     if charge.test:
         empty = t.let(f"icmp slt i64 {left}, 0")
         t.leave_if(empty, Exit.FUEL, t.code.targets[key], t.live[key + 1], t.stack)
-    t.do(f"br label %H{key}{t.section}")
 
 
 def _if(t: FunctionWriter, *args: Any) -> None:

@@ -6,6 +6,9 @@ With loops A around B around C, and C entered, there are three sections: C and t
 A's; A and the rest of the function.  They are written in this order.  What goes round a loop of another section goes to
 its latch there, and what goes past its end to what follows the loop there.
 
+Where that would be much code, loops farther out are not there again, only what follows them: what goes round such a
+loop leaves to the interpreter, at its start.
+
 Invariant: operands below a loop are in variables, of the same names in all sections.
 """
 
@@ -15,16 +18,19 @@ from collections.abc import Callable
 
 from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.compiled import CompilerError
-from svm.engines.native.jit.control import INWARDS, finish, go_round, leave_loop, start_loop
+from svm.engines.native.jit.control import INWARDS, finish, go_out, go_round, leave_loop, start_loop
 from svm.engines.native.jit.frames import zero_of
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
 from svm.module import ValidFunction
 from svm.module.checked import FUNCTION
 
-__all__ = ["entered_size", "loops_around", "write_entered"]
+__all__ = ["entered_size", "write_entered"]
+
+MOST_AGAIN = 3_000
+"""Instructions of the loops around the entered one that are there again."""
 
 
-def loops_around(function: ValidFunction, loop: int) -> list[int]:
+def _loops_around(function: ValidFunction, loop: int) -> list[int]:
     """Keys of the loops from the outermost to one of them, which is the last."""
     keys: list[int] = []
     key = loop
@@ -35,15 +41,27 @@ def loops_around(function: ValidFunction, loop: int) -> list[int]:
     return keys[::-1]
 
 
-def entered_size(function: ValidFunction, loops: list[int]) -> int:
-    """Instructions of all sections, for the loops that `loops_around` gives."""
+def entered_size(function: ValidFunction, loop: int) -> int:
+    """Instructions of all sections."""
+    loops = _loops_around(function, loop)
+    first = loops[_first_whole(function, loops)]
     ends = [len(function.code), *(function.blocks[key].end for key in loops[:-1])]
-    return sum(end - key for key, end in zip(loops, ends, strict=True))
+    sizes = [end - (key if key >= first else function.blocks[key].end) for key, end in zip(loops, ends, strict=True)]
+    return sum(sizes)
+
+
+def _first_whole(function: ValidFunction, loops: list[int]) -> int:
+    """Index of the outermost loop that is there again, in the list of them from the outermost to the entered one."""
+    size, at = 0, len(loops) - 1
+    while at and (size := size + function.blocks[loops[at - 1]].end - loops[at - 1]) <= MOST_AGAIN:
+        at -= 1
+    return at
 
 
 def write_entered(writer: FunctionWriter, loop: int, write: Callable[[FunctionWriter, int, int], None]) -> None:
     """Write a function's text from the start of a loop on.  write: writes the instructions from an index to another."""
-    loops = loops_around(writer.function, loop)
+    loops = _loops_around(writer.function, loop)
+    first_whole = _first_whole(writer.function, loops)
     controls, stacks = _before(writer, loops, write)
     around = {control.key: control for control in controls if control.key in stacks}
     section = 0
@@ -56,9 +74,16 @@ def write_entered(writer: FunctionWriter, loop: int, write: Callable[[FunctionWr
         inner, outer = around[loops[number]], around[loops[number - 1]] if number else None
         writer.section = f".{number}"
         writer.controls = controls[: controls.index(inner)]
-        round_ = _start(writer, inner, stacks[inner.key], entered=inner.key == loop)
-        first = inner.key if round_ else inner.block.end
-        write(writer, first + 1, len(writer.function.code) if outer is None else outer.block.end)
+        writer.stack[:] = stacks[inner.key]
+        writer.kept = len(writer.stack)
+        if inner.key == loop:
+            _load(writer, loop)
+        elif inner.reached:
+            (go_round if number >= first_whole else go_out)(writer, inner.key)
+        again = inner.key == loop or (inner.reached and number >= first_whole)
+        _begin(writer, inner, again=again)
+        until = len(writer.function.code) if outer is None else outer.block.end
+        write(writer, (inner.key if again else inner.block.end) + 1, until)
         if outer is not None and writer.reachable:
             leave_loop(writer, outer)
 
@@ -87,23 +112,15 @@ def _before(
     return controls, stacks
 
 
-def _start(writer: FunctionWriter, control: Control, stack: list[Operand], *, entered: bool) -> bool:
-    """Begin a section with its loop; or, if control never comes round it, behind it.  Whether with the loop."""
-    writer.stack[:] = stack
-    writer.kept = len(stack)
-    if entered:
-        _load(writer, control.key)
-    elif control.reached:
-        go_round(writer, control.key)
+def _begin(writer: FunctionWriter, control: Control, *, again: bool) -> None:
+    """Begin a section: at its loop's start, or behind its end."""
+    writer.reachable = again
+    if again:
+        start_loop(writer, control.key)
+        writer.controls[-1].left = control.left
     else:
-        writer.reachable = False
         writer.controls.append(control)
         finish(writer)
-        return False
-    writer.reachable = True
-    start_loop(writer, control.key)
-    writer.controls[-1].left = control.left
-    return True
 
 
 def _load(writer: FunctionWriter, loop: int) -> None:

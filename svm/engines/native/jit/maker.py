@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from svm.engines.native.encode import code_of
 from svm.engines.native.jit.compiled import CompilerError, Unit, unit_name
-from svm.engines.native.jit.entered import entered_size, loops_around
+from svm.engines.native.jit.entered import entered_size
 from svm.engines.native.jit.unit import unit_ir
 from svm.engines.native.jit.writer import Around
 from svm.engines.native.stream import FunctionCode, KeySet
@@ -81,8 +81,8 @@ class Maker:
         self._codes: dict[int, FunctionCode] = {}
 
     def make(self, root: int, loop: int | None, level: int = 2) -> Unit:
-        """A function with the small ones that it calls; or, as it is entered at the start of a loop (by its key) or of
-        one around it, with those, but without its own beginning.
+        """A function with the small ones that it calls; or, as it is entered at the start of a loop (by its key), with
+        those, but without its own beginning.
 
         level: LLVM's, at most.  Raises CompilerError where it is not to be compiled.
         """
@@ -92,16 +92,15 @@ class Maker:
         why = _refused(function)
         if why is not None:
             raise CompilerError(why)
-        loops = [] if loop is None else _entered(function, loop)
         members = self.members(root, loop is None)
         around = self.around({*members, root}, frozenset(members))
         bodies = [self._known(index) for index in members]
-        text = unit_ir(around, bodies, (function, loops[-1]) if loops else None)
-        size = sum(len(body.code) for body in bodies) + (entered_size(function, loops) if loops else 0)
+        text = unit_ir(around, bodies, None if loop is None else (function, loop))
+        size = sum(len(body.code) for body in bodies) + (0 if loop is None else entered_size(function, loop))
         several = sum(block.kind == "loop" for body in (*bodies, function) for block in body.blocks.values())
         level = min(level, 0 if several > _MANY_LOOPS else 2 if size <= _OPTIMISED else 1)
         name = unit_name(self.source.place, root, loop)
-        return Unit(name, tuple(members), *self.compiled(text, level), entered=loops[-1] if loops else None)
+        return Unit(name, tuple(members), *self.compiled(text, level))
 
     def compiled(self, text: str, level: int) -> tuple[bytes, dict[str, int]]:
         """Code and symbols of some IR."""
@@ -209,16 +208,6 @@ def _refused(function: ValidFunction) -> str | None:
     if spills > _MOST_SPILLS:
         return f"its ways out write {spills:,} slots; at most {_MOST_SPILLS:,} are compiled"
     return None
-
-
-def _entered(function: ValidFunction, loop: int) -> list[int]:
-    """The loops around the one at which a function is entered, outermost first, and that one: as far in as `loop`, if
-    what each loop around it adds stays small.
-    """
-    loops = loops_around(function, loop)
-    while len(loops) > 1 and entered_size(function, loops) > _OPTIMISED:
-        loops.pop()
-    return loops
 
 
 _CALLING = frozenset(("call", "call_indirect"))

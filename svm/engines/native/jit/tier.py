@@ -72,7 +72,7 @@ class Tier:
         self.units: list[Executable] = []
         self.tried: set[tuple[int, int | None]] = set()  # number of a function, key of a loop
         self.heat: dict[tuple[int, int | None], int] = {}
-        self.waiting: list[tuple[LinkedCode, Job]] = []
+        self.waiting: list[tuple[LinkedCode, int | None, Job]] = []
         self.log: list[CompiledUnit] = []
         self.failures: list[str] = []  # why something stays interpreted that should not
         self._sources: dict[int, Source] = {}
@@ -125,7 +125,7 @@ class Tier:
             except CompilerError as error:
                 unit = Unit(name, (), b"", {}, str(error))
             keep(unit)
-        self.install(linked, unit, origin, time.monotonic() - begun)
+        self.install(linked, loop, unit, origin, time.monotonic() - begun)
 
     def submit(self, linked: LinkedCode, loop: int | None) -> None:
         """Have a unit compiled while the guest runs on, if there is room among what waits for that."""
@@ -136,7 +136,7 @@ class Tier:
         job = get_service().submit(source, linked.function, loop, program.blob)
         if job is not None:
             self.tried.add((linked.number, loop))
-            self.waiting.append((linked, job))
+            self.waiting.append((linked, loop, job))
 
     def ahead(self, instance: Instance) -> int:
         """Compile now, for later runs, what of a module is likely to be hot: functions with loops, or that call
@@ -211,14 +211,14 @@ class Tier:
     def install_ready(self) -> None:
         """Put what was compiled meanwhile in its place."""
         still = []
-        for linked, job in self.waiting:
+        for linked, loop, job in self.waiting:
             if job.unit is None:
-                still.append((linked, job))
+                still.append((linked, loop, job))
             else:
-                self.install(linked, job.unit, job.origin, job.seconds)
+                self.install(linked, loop, job.unit, job.origin, job.seconds)
         self.waiting = still
 
-    def install(self, root: LinkedCode, unit: Unit, origin: str, seconds: float) -> None:
+    def install(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
         """Have the interpreter run a unit."""
         if unit.why:
             self.failures.append(f"{root.name}: {unit.why}")
@@ -230,10 +230,10 @@ class Tier:
             self.failures.append(f"{root.name}: {error}")
             return
         self.units.append(code)
-        self.note(root, unit, origin, seconds)
-        program, entered = self.program, unit.entered
-        if entered is not None:
-            program.patch(root.start + root.code.targets[entered], code.address(handler_symbol(root.function, entered)))
+        self.note(root, loop, unit, origin, seconds)
+        program = self.program
+        if loop is not None:
+            program.patch(root.start + root.code.targets[loop], code.address(handler_symbol(root.function, loop)))
         for member in members:
             number = member.number
             if number in program.compiled:
@@ -252,11 +252,11 @@ class Tier:
         struct.pack_into("<Q", program.functions, linked.number * FUNCTION_ENTRY + FunctionField.NATIVE, 0)
         self.failures.append(f"{linked.name}: no room on the stack of the thread that runs it")
 
-    def note(self, root: LinkedCode, unit: Unit, origin: str, seconds: float) -> None:
+    def note(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
         """Keep for `Engine.compiled` what was done."""
         offset = None
-        if unit.entered is not None:
-            position = root.code.targets[unit.entered]
+        if loop is not None:
+            position = root.code.targets[loop]
             offset = next((offset for offset, place in root.code.resume.items() if place == position), None)
         at = time.monotonic() - self.begun
         self.log.append(CompiledUnit(root.name, offset, at, seconds, len(unit.code), origin))

@@ -39,7 +39,7 @@ def test_a_bomb_does_not_hold_its_host_up(name: str, monkeypatch: pytest.MonkeyP
     guest, still = (module.spawn(engine=engine) for engine in ("auto", "interpreter"))
     task, deadline = guest.start("f", FEW), time.monotonic() + 60
     task.run(fuel=500_000)
-    while any(job.unit is None for _, job in tier_of(guest).waiting):
+    while any(job.unit is None for _, _, job in tier_of(guest).waiting):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     if not task.done:
@@ -74,7 +74,7 @@ def test_several_bombs_at_once_do_not_hold_their_host_up(monkeypatch: pytest.Mon
 
 
 def _jobs(guest: Guest) -> list[Job]:
-    return [job for _, job in tier_of(guest).waiting]
+    return [job for _, _, job in tier_of(guest).waiting]
 
 
 def _armed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from svm import Finished, Paused
-from svm.engines.native.jit import maker
+from svm.engines.native.jit import entered
 from tests.engines.native.jit.test_engine import INTERPRETER, REFERENCE, spawn, tier_of
 
 ALONE = """
@@ -94,10 +94,10 @@ NEST = """
 """
 
 
-@pytest.mark.parametrize("most", [maker._OPTIMISED, 50])
+@pytest.mark.parametrize("most", [entered.MOST_AGAIN, 50, 0])
 def test_a_nest_of_loops_is_entered_anywhere(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maker, "_OPTIMISED", most)
-    text = NEST.replace("INNER", ALONE) + "\n" * (most == 50)
+    monkeypatch.setattr(entered, "MOST_AGAIN", most)
+    text = NEST.replace("INNER", f"i32.const {most}\ndrop\n{ALONE}")
     reference = spawn(text, REFERENCE)
     expected = reference.call("f", 12), reference.fuel_used
     moved = 0
