@@ -459,7 +459,11 @@ def ann_assign(ctx: Context, node: tree.AnnAssign) -> None:
     """``name: type = value``."""
     if isinstance(node.target, tree.Name) and isinstance(ctx.module.symbols.get(node.target.id), Alias):
         return
-    declared = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).type(node.annotation)
+    declared = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance).class_variable(node.annotation)
+    if declared is None:  # `Final` leaves the type to the value
+        if node.value is not None:
+            assign_target(ctx, node.target, ctx.expr(node.value), node.value.span)
+        return
     if prune(declared) in (NONE, NEVER):
         raise ctx.refuse(node.annotation.span, f"`{declared}` cannot be the type of a variable")
     if isinstance(node.target, tree.Name):

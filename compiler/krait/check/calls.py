@@ -204,10 +204,7 @@ def _call_of(
     decl, owner_args = found
     if decl.kind == "property":
         return _call_what(ctx, invoke(ctx, receiver, func.attr, [], func.span), node, expected)
-    if decl.kind == "static":
-        ctx.emit(hir.Evaluate(ctx.line, receiver))
-        return call_function(ctx, decl, owner_args, None, node, (), expected)
-    if decl.kind == "class":
+    if decl.kind in ("static", "class"):
         return _call_class_method(ctx, decl, owner_args, receiver, node, expected)
     return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected, virtual=True)
 
@@ -220,14 +217,18 @@ def _call_class_method(
     node: tree.Call,
     expected: Type | None,
 ) -> hir.Expr:
-    """``object.method(…)`` of a class method: the class is the one that the object really has."""
+    """``object.method(…)`` of a class or static method: the class is the one that the object really has."""
     t = prune(receiver.type)
-    assert isinstance(t, ClassType)
+    if not isinstance(t, ClassType):
+        ctx.emit(hir.Evaluate(ctx.line, receiver))
+        return call_function(ctx, decl, owner_args, None, node, (), expected)
     held, kept = ctx.hold(receiver)
     result = call_function(ctx, decl, owner_args, None, node, (), expected, cls=t)
     for cls in ctx.world.subclasses(t):
         method = cls.decl.find_method(decl.name)
         assert method is not None and method.owner is not None
+        if method is decl and decl.kind == "static":
+            continue
         up = ancestor(cls, method.owner)
         assert up is not None
         other = call_function(ctx, method, up.args, None, node, (), expected, cls=cls)

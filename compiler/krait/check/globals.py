@@ -23,8 +23,8 @@ def prepare_global(world: World, var: GlobalVar) -> None:
         return
     node = only_assignment(var)
     if isinstance(node, tree.AnnAssign):
-        var.type = Annotations(world, var.module, {}).type(node.annotation)
-        var.annotated = True
+        var.type = Annotations(world, var.module, {}).class_variable(node.annotation)
+        var.annotated = var.type is not None
     if node is not None and node.value is not None:
         _find_value(world, var, node.value)
     code = Instance(init_function(var.module))

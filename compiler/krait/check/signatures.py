@@ -232,7 +232,8 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
                 found[variable.name] = t or variable.var.type or Infer()
         for name, annotation in assigned_fields(cls.decl).items():
             if name not in found:
-                found[name] = annotations.type(annotation) if annotation is not None else Infer()
+                t = annotations.class_variable(annotation) if annotation is not None else None
+                found[name] = t or Infer()
         world.field_types[cls] = found
     return found
 
