@@ -12,6 +12,7 @@ from benchmarks.measure import fresh_cache, say
 from benchmarks.operations import measure_operations
 from benchmarks.pictures import picture
 from benchmarks.report import Report, machine
+from benchmarks.snapshots import measure_snapshots
 from benchmarks.throughput import SIZES, measure_program
 
 _ROUNDS = 5
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             machine(),
             [measure_program(name, None if options.quick else SIZES[name], rounds) for name in programs],
             list(measure_kernels(kernels, rounds, quick=options.quick)),
-            list(measure_operations(rounds, count)) if "operations" in parts else [],
+            [*measure_operations(rounds, count), *measure_snapshots(rounds, count)] if "operations" in parts else [],
         )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.json").write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from svm.digest import DIGEST_BYTES, digest, digester
 from svm.errors import Place, SnapshotError
@@ -179,10 +178,14 @@ class _Parts:
         self._last = number, data
         return data
 
-    def page(self, number: int) -> bytes:
-        """A page."""
-        start = number % _PART_PAGES * PAGE_BYTES
-        return self.part(number // _PART_PAGES)[start : start + PAGE_BYTES]
+    def pieces(self, run: Run) -> Iterator[tuple[int, memoryview]]:
+        """Number of the first, and bytes, of pages in a row, as far as one part has them."""
+        done = 0
+        while done < run.count:
+            part, at = divmod(run.first + done, _PART_PAGES)
+            count = min(run.count - done, _PART_PAGES - at)
+            yield run.start + done, memoryview(self.part(part))[at * PAGE_BYTES : (at + count) * PAGE_BYTES]
+            done += count
 
 
 class StoredPages(Pages):
@@ -190,7 +193,7 @@ class StoredPages(Pages):
 
     __slots__ = ("_found", "_runs", "_store")
 
-    def __init__(self, size: int, runs: tuple[Run, ...], store: Any) -> None:
+    def __init__(self, size: int, runs: tuple[Run, ...], store: _Parts) -> None:
         super().__init__(size, None, {})
         self._runs = runs
         self._store = store
@@ -201,12 +204,16 @@ class StoredPages(Pages):
         if self._found is not None:
             yield from self._found
             return
-        for run in self._runs:
-            for at in range(run.count):
-                yield run.start + at, self._store.page(run.first + at)
+        for number, data in self._pieces():
+            for at in range(0, len(data), PAGE_BYTES):
+                yield number + at // PAGE_BYTES, bytes(data[at : at + PAGE_BYTES])
+
+    def _pieces(self) -> Iterator[tuple[int, memoryview]]:
+        return (piece for run in self._runs for piece in self._store.pieces(run))
 
     def loaded(self) -> Pages:
         """See `Pages`."""
         if self._found is None:
-            self._found = pages_from(self.size, self)
+            end = self._runs[-1].start + self._runs[-1].count if self._runs else 0
+            self._found = pages_from(self.size, end, self._pieces)
         return self._found

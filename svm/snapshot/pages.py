@@ -9,7 +9,7 @@ the kernel tells which pages differ.  Small memories, and systems without images
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from svm.limits import PAGE
 from svm.runtime import MemoryInstance
@@ -81,18 +81,24 @@ class Pages:
         return f"<Pages: {self.size} bytes, {image} of an image, {len(self.own)} pages of their own>"
 
 
-def pages_from(size: int, pages: Iterable[tuple[int, bytes]]) -> Pages:
-    """The pages of a memory of `size` bytes, from those that are not zero, in order of their numbers."""
-    if size > SMALL and has_images():
-        found = list(pages)
-        if not found:
-            return Pages(size, None, {})
+def pages_from(size: int, end: int, pieces: Callable[[], Iterable[tuple[int, memoryview]]]) -> Pages:
+    """The pages of a memory of `size` bytes.
+
+    pieces: gives number of the first, and bytes, of some pages in a row, in order; what is left out is zero.  end:
+    number behind the last one.
+    """
+    if size > SMALL and end and has_images():
+        placed = ((number * PAGE_BYTES, data) for number, data in pieces())
         try:
-            end = -(-(found[-1][0] + 1) * PAGE_BYTES // _PIECE) * _PIECE
-            return Pages(size, Image(end, ((number * PAGE_BYTES, page) for number, page in found)), {})
-        except OSError:
-            return Pages(size, None, dict(found))
-    return Pages(size, None, dict(pages))
+            return Pages(size, Image(-(-end * PAGE_BYTES // _PIECE) * _PIECE, placed), {})
+        except OSError:  # the process has as many descriptors as it may, or the machine no more memory
+            pass
+    own = {
+        number + at // PAGE_BYTES: bytes(data[at : at + PAGE_BYTES])
+        for number, data in pieces()
+        for at in range(0, len(data), PAGE_BYTES)
+    }
+    return Pages(size, None, own)
 
 
 def take_pages(memory: MemoryInstance, before: Pages | None) -> Pages:

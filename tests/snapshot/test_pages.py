@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from svm import Module, UsageError
+from svm import Module, Snapshot, UsageError
 from svm.module import from_text
+from svm.runtime.mapping import has_images
+from svm.snapshot import pages
 from tests.conftest import Spawn
 from tests.snapshot.counter import COUNTER, spawned
 
@@ -119,3 +121,74 @@ def test_nothing_is_left_open() -> None:
     del clone, clones, guest, snapshots
     gc.collect()
     assert descriptors() == before
+
+
+@pytest.mark.skipif(not has_images(), reason="needs memories that are mapped")
+def test_clones_take_memory_for_the_pages_that_they_write_to(spawn: Spawn) -> None:
+    """Of a guest of 64 MiB, all of it in use, a hundred clones that write to ten pages each take a few MiB."""
+    guest = spawn(COUNTER.replace("memory 1", "memory 1024"), host={"tell": lambda value: None})
+    guest.memory[:] = b"\1" * len(guest.memory)
+    snapshot = guest.snapshot()
+    first = snapshot.restore(engine=guest.engine)
+    first.call("poke", 0, 7)
+    before = own_memory()
+    clones = []
+    for number in range(100):
+        clone = snapshot.restore(engine=guest.engine)
+        for page in range(10):
+            clone.call("poke", (number * 50 + page) * 4096, 9)
+        clones.append(clone)
+    assert own_memory() - before < 100 * (10 * 4096 + 200_000)
+    assert all(clone.call("peek", number * 50 * 4096) == 9 for number, clone in enumerate(clones))
+    assert snapshot.restore(engine=guest.engine).memory[:] == b"\1" * len(guest.memory)
+    for clone in clones:
+        clone.close()
+
+
+def own_memory() -> int:
+    """Bytes of memory that only this process has."""
+    with open("/proc/self/smaps_rollup") as file:
+        fields = dict(line.split(":", 1) for line in file.readlines()[1:])
+    return int(fields["Anonymous"].split()[0]) * 1024
+
+
+def test_where_the_machine_has_no_images_memories_are_copied(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a process without free descriptors nor another system loses anything but speed."""
+    for broken in ("none", "few"):
+        if broken == "none":
+            monkeypatch.setattr(pages, "has_images", lambda: False)
+        else:
+            monkeypatch.undo()
+            monkeypatch.setattr(pages, "Image", refuse)
+        guest = spawn(COUNTER.replace("memory 1", "memory 16"), host={"tell": lambda value: None})
+        for at in (0, 4096, 70_000, (1 << 20) - 1):
+            guest.call("poke", at, 5)
+        snapshot = guest.snapshot()
+        assert guest.instance.memories[0].image is None
+        held = guest.memory[:]
+        guest.call("poke", 4096, 6)
+        guest.call("poke", 500_000, 6)
+        guest.call("grow", 2)
+        twins = [snapshot.restore(), Snapshot.load(snapshot.to_bytes()).restore(host={"tell": print})]
+        assert [twin.memory[:] for twin in twins] == [held, held]
+        guest.rollback(snapshot)
+        assert guest.memory[:] == held and guest.clone().memory[:] == held
+
+
+def test_where_no_more_can_be_mapped_memories_are_copied(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = spawn(COUNTER.replace("memory 1", "memory 16"), host={"tell": lambda value: None})
+    guest.call("poke", 70_000, 5)
+    held = guest.memory[:]
+    first = guest.snapshot()
+    monkeypatch.setattr(pages, "lay", refuse)
+    twin = first.restore()
+    assert twin.memory[:] == held
+    twin.call("poke", 70_001, 6)
+    second = twin.snapshot()
+    assert twin.memory[:] != held and second.restore().memory[:] == twin.memory[:]
+    twin.rollback(first)
+    assert twin.memory[:] == held
+
+
+def refuse(*_: object) -> None:
+    raise OSError(24, "too many open files")
