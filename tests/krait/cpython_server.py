@@ -153,7 +153,10 @@ class Bounded(ast.NodeTransformer):
     FUNCTIONS = frozenset(("abs", "int", "pow", "round", "floor", "ceil", "trunc", "hash", "factorial", "comb", "gcd"))
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """An operation; those of the ring of integers go unseen under a constant mask."""
+        """An operation; those of the ring of integers go unseen under a constant mask, or modulo a power of two."""
+        if isinstance(node.op, ast.Mod) and self.is_mask(node.right) and ast.literal_eval(node.right).bit_count() == 1:
+            node.left = self.ring(node.left)
+            return node
         if isinstance(node.op, ast.BitAnd) and self.is_mask(node.right):
             node.left = self.ring(node.left)
             return node

@@ -87,7 +87,8 @@ str: <list[str]>[<index>]  (<str> if <bool> else <str>)  (<str> or <str>)  (<str
 str: "".join(sorted(<str>))  str(<tuple[int, str]>)  repr(<char>)  str(<optional[int]>)  repr(<list[str]>)  <fstring>
 str: <fstring>  <fstring>  <fstring>  <percent>  <percent>  <dotformat>  <dotformat>  format(<int>, <intspec>)
 str: format(<float>, <floatspec>)  format(<str>, <strspec>)  "".join(c for c in <str> if c not in <word>)
-str: ",".join(str(n) for n in <list[int]>)  str(sorted(<set[O]>))  str(<set[int]>)  <str>[::-1]
+str: ",".join(str(n) for n in <list[int]>)  str(sorted(<set[int]>))  str(sorted(<set[str]>))  str(<set[int]>)
+str: <str>[::-1]
 str: str(<frozenset[int]>)
 
 list[T]: [<T>, <T>, <T>]  [<T>]  [<T>, <T>]  (<list[T]> + <list[T]>)  (<list[T]> * <small>)  <list[T]>[<slice>]

@@ -433,7 +433,7 @@ class Program(Statements):
     def exception(self) -> None:
         """An exception of the program's own, and a function that raises it."""
         name, function = self.fresh("Error"), self.fresh("f")
-        base = self.random.choice(("Exception", "ValueError", "KeyError", "LookupError", *self.errors))
+        base = self.random.choice(("Exception", "ValueError", "KeyError", "LookupError"))
         with self.block(f"class {name}({base}):"):
             if self.random.random() < 0.5:
                 self.emit("pass")
@@ -469,6 +469,8 @@ class Program(Statements):
         name = self.fresh("Box")
         self.lines += _GENERIC.format(name=name).splitlines()
         for kind in (INT, STR, self.kind(2)):
+            if not self.can_show(kind):  # its text has that of its items
+                continue
             made = Class(f"{name}[{kind}]", init=(Param("first", kind),))
             made.fields = [Param("items", Kind("list", (kind,))), Param("count", INT)]
             push = Function("push", (Param("item", kind),), INT, 6)
