@@ -36,14 +36,14 @@ class Grants:
     host: Mapping[str, Callable[..., Any] | HostFunction]
     imports: Imports
 
-    def filled(self, store: Store) -> dict[str, dict[str, Any]]:
+    def filled(self, store: Store) -> Mapping[str, Mapping[str, Any]]:
         """All that fills imports, by module and name; what is given last wins."""
-        filled: dict[str, dict[str, Any]] = {}
-        for device in (NoConsole(), *self.devices):
+        filled: dict[str, Mapping[str, Any]] = dict(NoConsole().imports())
+        for device in self.devices:
             for space, functions in device.imports().items():
-                filled.setdefault(space, {}).update(functions)
+                filled[space] = {**filled.get(space, {}), **functions}
         if self.host:
-            filled.setdefault("host", {}).update(self.host)
+            filled["host"] = {**filled.get("host", {}), **self.host}
         for space, given in self.imports.items():
             if isinstance(given, Guest):
                 if given.store is not store:
@@ -51,7 +51,7 @@ class Grants:
                 given = given.exports
             elif not isinstance(given, Mapping):
                 raise UsageError(f"imports of {space!r}: names with what fills them, or a guest, not {given!r:.80}")
-            filled.setdefault(space, {}).update(given)
+            filled[space] = {**filled.get(space, {}), **given}
         return filled
 
     def twin(

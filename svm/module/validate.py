@@ -6,7 +6,7 @@ Each rule stands here (for what is outside of bodies), in `svm.module.body` or i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,7 @@ class ValidModule:
     """A module whose rules hold, with its index spaces (imports first) in `context`.
 
     A body is checked at the latest when `function` gives it out, so that a large module can start before all of it
-    was read.
+    was read.  kept: what engines made of it, for all its guests.
     """
 
     def __init__(self, module: Module, context: Context) -> None:
@@ -46,6 +46,7 @@ class ValidModule:
         self.context = context
         self.border: Any = None
         """What `svm.runtime.rich` makes of the interface, once for all guests."""
+        self.kept: dict[Hashable, Any] = {}
         self._bodies: dict[int, ValidFunction] = {}
 
     def __repr__(self) -> str:
@@ -84,6 +85,19 @@ class ValidModule:
         names = {index: item.name for index, item in enumerate(self.module.imported(ExternKind.FUNC))}
         names.update((item.index, item.name) for item in self.module.exports if item.kind is ExternKind.FUNC)
         names.update(self.module.names.of(NameKind.FUNCTION))
+        return names
+
+    @cached_property
+    def own_functions(self) -> tuple[tuple[FuncType, str], ...]:
+        """Type and name of each of the module's own functions."""
+        own = range(self.imported_functions, len(self.context.functions))
+        return tuple((self.context.functions[index], self.function_name(index)) for index in own)
+
+    @cached_property
+    def tag_names(self) -> dict[int, str]:
+        """Names of tags, from the name section, else from exports."""
+        names = self.module.names.of(NameKind.TAG)
+        names.update((item.index, item.name) for item in self.module.exports if item.kind is ExternKind.TAG)
         return names
 
     def function_name(self, index: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from svm.errors import LimitError, LinkError, UsageError
@@ -236,14 +236,13 @@ class Instance:
 
     def space(self, kind: ExternKind) -> list[Any]:
         """Things of one kind, by index; those that are imported come first."""
-        spaces: dict[ExternKind, list[Any]] = {
-            ExternKind.FUNC: self.functions,
-            ExternKind.TABLE: self.tables,
-            ExternKind.MEMORY: self.memories,
-            ExternKind.GLOBAL: self.globals,
-            ExternKind.TAG: self.tags,
-        }
-        return spaces[kind]
+        if kind is ExternKind.FUNC:
+            return self.functions
+        if kind is ExternKind.TABLE:
+            return self.tables
+        if kind is ExternKind.MEMORY:
+            return self.memories
+        return self.globals if kind is ExternKind.GLOBAL else self.tags
 
     @property
     def memory(self) -> mmap.mmap:
@@ -265,10 +264,10 @@ class Instance:
 class Arenas:
     """All that the instances of one store are made of, and what they use of its limits.
 
-    globals: values of all globals.  native: what the native engine keeps for the store.  changes: one number, in an
-    array so that native code can look at it: it counts what that must be told of before it goes on, a function or a
-    global that was added, a memory or a table that grew.  canonical_nans: whether compiled code too gives the NaNs that
-    arithmetic makes the bits that all engines agree on.
+    globals: values of all globals.  last_host: the highest number of a host function.  native: what the native engine
+    keeps for the store.  changes: one number, in an array so that native code can look at it: it counts what that must
+    be told of before it goes on, a function or a global that was added, a memory or a table that grew, code that moved.
+    canonical_nans: whether compiled code too gives the NaNs that arithmetic makes the bits that all engines agree on.
     """
 
     canonical_nans = False
@@ -277,8 +276,8 @@ class Arenas:
         self.limits = limits
         self.instances: list[Instance] = []
         self.functions: list[FunctionInstance | None] = [None]
+        self.last_host = 0
         self.globals = array("Q")
-        self.types: dict[FuncType, int] = {}
         self.native: Any = None
         self.changes = array("Q", (0,))
         self.memory_used = 0
@@ -328,28 +327,35 @@ class Arenas:
 
     # What slots refer to
 
+    def add_functions(
+        self, instance: Instance, first: int, functions: Sequence[tuple[FuncType, str]]
+    ) -> list[FunctionInstance]:
+        """An instance's own functions, by type and name; `first` is the index of the first of them."""
+        number = len(self.functions) - first
+        made = [
+            FunctionInstance(number + index, type_, name, instance, index)
+            for index, (type_, name) in enumerate(functions, first)
+        ]
+        self.functions += made
+        self.changes[0] += 1
+        return made
+
     def add_function(
         self,
         type_: FuncType,
         name: str,
-        *,
-        instance: Instance | None = None,
-        index: int = 0,
-        host: HostFunction | None = None,
+        host: HostFunction,
     ) -> FunctionInstance:
-        """A new function."""
-        function = FunctionInstance(len(self.functions), type_, name, instance, index, host)
+        """A new function of the host's."""
+        function = FunctionInstance(len(self.functions), type_, name, host=host)
         self.functions.append(function)
+        self.last_host = function.number
         self.changes[0] += 1
         return function
 
     def owns(self, function: FunctionInstance) -> bool:
         """Whether a function is one of these."""
         return self.functions[function.number : function.number + 1] == [function]
-
-    def type_number(self, type_: FuncType) -> int:
-        """Number of a function type, the same for equal types."""
-        return self.types.setdefault(type_, len(self.types))
 
     def hold(self, value: Any) -> int:
         """Reference to a host object, for an externref slot: the same for the same object.

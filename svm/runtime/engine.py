@@ -151,6 +151,9 @@ class GuestStack(ABC):
     def restore(self, record: Record) -> None:
         """Drop all frames, and take up those that a stack, of this or another engine, left."""
 
+    def close(self) -> None:  # noqa: B027 - a stack in Python's own memory has nothing to give back
+        """Give back its memory: it is not used any more."""
+
     # Calls that an engine can make without the runtime
 
     @property

@@ -20,7 +20,6 @@ from svm.module import (
     GlobalType,
     Import,
     Mode,
-    NameKind,
     TableType,
     ValidModule,
 )
@@ -166,7 +165,7 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
     if isinstance(value, HostFunction):
         type_ = instance.module.module.types[item.type]  # type: ignore[index]  # a function's is an index
         call = value.call
-        value = arenas.add_function(type_, item.name, host=value)
+        value = arenas.add_function(type_, item.name, value)
         if call is not None:
             from svm.runtime.rich import HostSignature
 
@@ -179,16 +178,12 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
 def _add_own(instance: Instance) -> None:
     arenas, module = instance.arenas, instance.module
     model = module.module
-    first = module.imported_functions
-    for at in range(first, len(module.context.functions)):
-        type_ = module.context.functions[at]
-        instance.functions.append(arenas.add_function(type_, module.function_name(at), instance=instance, index=at))
+    instance.functions += arenas.add_functions(instance, module.imported_functions, module.own_functions)
     instance.tables += [TableInstance(arenas, item) for item in model.tables]
-    names = model.names.of(NameKind.TAG)
-    names.update((item.index, item.name) for item in model.exports if item.kind is ExternKind.TAG)
     for tag in model.tags:
         number = len(instance.tags)
-        instance.tags.append(TagInstance(model.types[tag.type], names.get(number, f"tag[{number}]"), instance))
+        name = module.tag_names.get(number, f"tag[{number}]")
+        instance.tags.append(TagInstance(model.types[tag.type], name, instance))
     for item in model.globals:
         instance.globals.append(GlobalInstance(item.type, evaluate(instance, item.init), arenas))
 

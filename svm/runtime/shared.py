@@ -130,6 +130,8 @@ class Shared(ABC):
         if self.running or not self._lock.acquire(False):
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
         try:
+            if self.closed:
+                return
             self.closed = True
             for task in self.tasks:
                 task.abandon()
@@ -137,6 +139,7 @@ class Shared(ABC):
             self.stack.set_ready(0)
             self.stack.cut(0)
             self._engine.close(self.arenas)
+            self.stack.close()
             self.arenas.close()
         finally:
             self._lock.release()
@@ -218,6 +221,7 @@ class Shared(ABC):
         stack = engine.new_stack(self.arenas, stack_bytes)
         stack.restore(record)
         stack.fuel, stack.reserve, stack.interrupted = fuel, reserve, interrupted
+        old.close()
         self._engine, self.stack = engine, stack
         self.meter.stack = self.watch.stack = stack
 

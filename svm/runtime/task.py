@@ -322,13 +322,14 @@ class Task:
             store.release()
 
     def _run(self, floor: int, seconds: float | None, left: float | None, turn: float | None) -> Outcome:
-        self._set_deadline(seconds, left)
-        self._running = True
+        self.outcome = None
         try:
+            self._set_deadline(seconds, left)
+            self._running = True
             with self._store.watch:
                 self.outcome = outcome = self._drive(floor, turn)
         except BaseException:
-            if self._next == self._first:  # Python's stack had no room to begin it
+            if self.outcome is None and not self.done:  # Python's stack had no room even to give it up
                 self._drop()
             raise
         finally:

@@ -73,6 +73,11 @@ class Store(RuntimeStore):
         """
         return Guest(self, module.valid, Grants(tuple(devices), host or {}, imports or {}))
 
+    def close(self) -> None:
+        """See `svm.runtime.Store`."""
+        super().close()
+        self._guests.clear()  # they refer to the store, and neither should wait for the other to go
+
     @property
     def guests(self) -> tuple[Guest, ...]:
         """The guests that live here, in the order in which they came."""

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,33 @@ def test_recursion_through_the_host_ends_in_an_error(spawn: Spawn) -> None:
     with pytest.raises((UsageError, RecursionError)):
         one.call("many", 1)
     assert one.task is None and two.task is None
+
+
+def test_a_call_from_a_host_function_has_the_same_room_on_every_engine(spawn: Spawn) -> None:
+    """The arguments of the host function stay on the guest's stack."""
+
+    def used(guest: Guest) -> list[int]:
+        found = []
+        for _ in range(3):
+            with suppress(TrapError):
+                guest.call("many", 1)
+            found.append(guest.fuel_used)
+        return found
+
+    def again(*args: Any) -> int:
+        result: int = guest.call("deep", 1)
+        return result
+
+    for size in range(160, 480, 24):
+        guest: Guest = make(spawn, again, limits=Limits(stack=size))
+        mine = used(guest)
+        guest = make_on_reference(again, size)
+        assert mine == used(guest)
+
+
+def make_on_reference(host: Callable[..., Any], size: int) -> Guest:
+    functions = {"f": host, "note": lambda value: None}
+    return Module(from_text(TEXT)).spawn(engine="reference", host=functions, limits=Limits(stack=size))
 
 
 def test_recursion_on_a_thread_with_a_small_stack(spawn: Spawn) -> None:

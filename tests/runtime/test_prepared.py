@@ -244,7 +244,7 @@ def test_what_a_host_function_may_do_meanwhile(spawn: Spawn) -> None:
                 task.run()
             with pytest.raises(UsageError, match="running"):
                 guest.close()
-            with pytest.raises(UsageError, match="running"):
+            with pytest.raises(UsageError, match="inside of the host function 'ask'"):
                 guest.engine = ENGINES["reference"]()
         if value == 200:
             seen.append(guest.call("spin", 300))

@@ -16,12 +16,14 @@ import marshal
 import os
 import struct
 import sys
+from array import array
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from svm.cache import atomic_write, cache_folder, digest_of, read
 from svm.digest import digest
+from svm.engines.native.context import CONTEXT_BYTES, Field
 from svm.engines.native.executable import Executable
 from svm.engines.native.python_api import PythonApi, usable
 from svm.errors import Error
@@ -121,7 +123,8 @@ def compiler() -> str:
 class Blob:
     """Mapped code.  build: names what it was made from, its target too.  keys, addresses: of handlers.
 
-    enter: run from a context, as `reference` names it; returns an `Exit` or a trap's code.  python: how its code calls
+    context: what every context begins as.  enter: run from a context, as `reference` names it; returns an `Exit` or a
+    trap's code.  python: how its code calls
     Python, None where it cannot; then `enter` is ctypes'.
     """
 
@@ -141,11 +144,22 @@ class Blob:
         self.keys: list[str] = facts["keys"]
         self.addresses: list[int] = [base + at for at in offsets]
         self.target: str = facts["target"]
+        self.context = _context(self.python)
 
     def reference(self, context: bytearray) -> Any:
         """What `enter` takes; it holds for the life of the context, and of this reference."""
         place = ctypes.c_char.from_buffer(context)
         return ctypes.byref(place) if self.python is None else ctypes.addressof(place)
+
+
+def _context(python: PythonApi | None) -> bytes:
+    """What every context begins as."""
+    words = array("q", bytes(CONTEXT_BYTES))
+    if python is not None:
+        words[Field.HOST >> 3] = python.host
+        for field, value in ((Field.INT, int), (Field.FLOAT, float), (Field.NONE, None)):
+            words[field >> 3] = id(value)
+    return words.tobytes()
 
 
 def _unpack(data: bytes) -> tuple[dict[str, Any], tuple[int, ...], bytes]:

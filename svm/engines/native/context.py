@@ -1,7 +1,7 @@
 """What native code and its driver share: the layout of the context, the statuses of an exit, the header of a running
 frame.
 
-The context is one page of native memory for each guest.  Native code finds everything through it; nothing in a frame
+The context is a piece of native memory for each guest.  Native code finds everything through it; nothing in a frame
 is a pointer.
 """
 
@@ -28,7 +28,7 @@ __all__ = [
     "status_of",
 ]
 
-CONTEXT_BYTES = 4096
+CONTEXT_BYTES = 512
 
 
 class Field(IntEnum):
@@ -41,7 +41,8 @@ class Field(IntEnum):
     What follows is for calls of Python (`svm.engines.native.python_ir`).  THREAD: Python's state of the thread, while
     the GIL is released.  IN_HOST: calls of the host under way.  INTERRUPTED: whether SIGINT came and is not raised yet.
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
-    the function that calls Python.  INT, FLOAT, NONE: addresses of Python's objects of these names.
+    the function that calls Python; HOSTS: of the table of what there is to know of each host function, by its number.
+    INT, FLOAT, NONE: addresses of Python's objects of these names.
     COMPILED_FUEL: what compiled code has used.  TABLE, TABLE_SIZE: of TABLES the first, by which most calls go.
     WHY: the status that compiled code leaves with, on its way out.  TAG, VALUES: of an exception that compiled code
     throws, the number of its tag and the address of its values.
@@ -91,6 +92,7 @@ class Field(IntEnum):
     WHY = 280
     TAG = 288
     VALUES = 296
+    HOSTS = 304
 
 
 class Exit(IntEnum):
@@ -133,9 +135,7 @@ FOREIGN = 0xFFFF_FFFF
 
 
 class FunctionField(IntEnum):
-    """Byte offsets in a function's entry.  CODE: offset of its code, or of what there is to know of a host
-    function (`svm.engines.native.python_api`); 0 if the driver must be asked.
-    """
+    """Byte offsets in a function's entry.  CODE: offset of its code; 0 if the driver must be asked."""
 
     CODE = 0  # i64
     TYPE = 8  # i32, interned in the store
@@ -163,7 +163,7 @@ RECORD_PARAMS = 16
 
 
 class RecordField(IntEnum):
-    """Byte offsets in what native code knows of a host function, which lies in the code stream.
+    """Byte offsets in what native code knows of a host function.
 
     FUNCTION, CALLER: Python's function, and its first argument, 0 if it does not ask for its caller.  ENCODE: Python's
     function that gives the slots of a result as bytes.  NUMBER: in the store.  INSTANCE: for which alone it is meant,

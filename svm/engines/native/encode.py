@@ -271,7 +271,7 @@ class Encoder:
         if name == "br_table":
             return [len(args[0]) - 1]
         if name == "call":
-            return [args[0], header(following, args[1] * SLOT_BYTES), args[1], 0, 0, 0]
+            return [0, header(following, args[1] * SLOT_BYTES), args[1], 0, 0, 0, args[0]]
         if name == "call_indirect":
             type_, table, first = args
             return [header(following, first * SLOT_BYTES), type_, table, first]

@@ -6,12 +6,13 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob, get_blob
 from svm.engines.native.context import FIRST_HEADER, Exit, Field, header
-from svm.engines.native.program import FAR_RETURN, LinkedCode, Program
+from svm.engines.native.program import Program
+from svm.engines.native.space import FAR_RETURN, CodeSpace, LinkedCode
 from svm.engines.native.stack import NativeStack
 from svm.engines.native.stream import KeySet
 from svm.isa import Forbidden, TrapKind
@@ -21,6 +22,9 @@ from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import GuestStack, GuestThrow, GuestTrap, Status, Tiers
 from svm.runtime.host import call_host
+
+if TYPE_CHECKING:
+    from svm.lower import Handlers
 
 __all__ = ["NativeEngine"]
 
@@ -46,9 +50,17 @@ class NativeEngine:
     def program(self, arenas: Arenas) -> Program:
         """The code of a store."""
         if arenas.native is None:
-            arenas.native = Program(arenas, self.blob, self.keys)
+            arenas.native = Program(arenas, self.blob, self.keys, self.policy(), self.compiler)
         program: Program = arenas.native
         return program
+
+    def policy(self) -> Hashable:
+        """Names what this engine compiles when."""
+        return None
+
+    def compiler(self, space: CodeSpace) -> Any:
+        """What compiles functions of a space."""
+        return None
 
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
         """See `svm.runtime.engine.Engine`."""
@@ -106,6 +118,7 @@ class Driver(NativeStack):
     def __init__(self, program: Program, limit_bytes: int) -> None:
         super().__init__(program, limit_bytes)
         self.call_sites: dict[int, _CallSite] = {}  # by their place in the code, made when first met
+        self.handlers: dict[LinkedCode, Handlers] = {}
         self.status = 0  # what native code last returned for in a prepared call
 
     def call(self, function: FunctionInstance) -> Status:
@@ -119,8 +132,8 @@ class Driver(NativeStack):
         self.words[height] = FIRST_HEADER
         self.fuel -= linked.entry
         self.pc, self.fp, self.results = linked.start, fp, linked.results
-        if program.instance is not linked.instance:
-            program.enter_instance(linked.instance)
+        if program.instance is None or program.instance.number != linked.instance:
+            program.enter_instance(self.arenas.instances[linked.instance])
         if linked.entry_test and self.fuel < 0:
             return self.pause()
         return self.run()
@@ -169,7 +182,7 @@ class Driver(NativeStack):
         """See `GuestStack`."""
         self.status = self.context[_LEFT] - 1
         self.context[_BUSY] = self.context[_LEFT] = self.context[_WATCHED] = 0
-        self.results = self.program.by_number[self.context[_CALLED]].results
+        self.results = self.program.space.by_number[self.context[_CALLED]].results
         return self.status != Exit.RAISED
 
     def go_on(self) -> Status:
@@ -185,7 +198,7 @@ class Driver(NativeStack):
         if status == Exit.HOST:
             function = self.arenas.functions[aux]
             assert function is not None
-            call_host(self, self.program.code_at(self.pc).instance, function)
+            call_host(self, self.instance_of(self.program.code_at(self.pc)), function)
             return None
         if status == Exit.FAR_RETURN:
             _, number, self.pc = self.far.pop()
@@ -215,12 +228,13 @@ class Driver(NativeStack):
         linked = self.program.code_at(self.pc)
         site = linked.code.sites[self.pc - linked.start]
         functions: Sequence[FunctionInstance | None]
-        functions = linked.instance.functions if status == Exit.CALL else self.arenas.functions
+        instance = self.instance_of(linked)
+        functions = instance.functions if status == Exit.CALL else self.arenas.functions
         function = functions[index]
         assert function is not None
         first: int = site.args[-1]
         end, back = first + len(function.type.params), self.pc + site.size
-        found = self.call_sites[self.pc] = _CallSite(linked.instance, functions, site.offset, first, end, back)
+        found = self.call_sites[self.pc] = _CallSite(instance, functions, site.offset, first, end, back)
         return found
 
     def call_from(self, site: _CallSite, index: int) -> Status | None:
@@ -229,15 +243,15 @@ class Driver(NativeStack):
         assert function is not None
         self.top = self.fp + site.end
         if function.host is not None:
-            if site.functions is site.instance.functions:
-                self.program.patch_host(self.pc, site.first, function, site.instance)
+            if self.program.calls_host(function, site.instance) and site.functions is site.instance.functions:
+                self.program.space.patch_host(self.pc, site.first, function)
             self.wait(site.back)
             call_host(self, site.instance, function)
             return None
         self.at = site.offset
         callee = self.program.code_of(function)
-        if callee.instance is site.instance and site.functions is site.instance.functions:
-            self.program.patch_call(self.pc, site.first, callee)
+        if callee.instance == site.instance.number and site.functions is site.instance.functions:
+            self.program.space.patch_call(self.pc, site.first, callee)
         return self.enter(site, callee)
 
     def enter(self, site: _CallSite, callee: LinkedCode) -> Status | None:
@@ -246,10 +260,10 @@ class Driver(NativeStack):
         if (fp + callee.size) * SLOT_BYTES > self.limit_bytes:
             raise self.trap(site.offset, TrapKind.CALL_STACK_EXHAUSTED)
         back = site.back
-        if callee.instance is not site.instance:
+        if callee.instance != site.instance.number:
             self.far.append((fp, site.instance.number, back))
             back = FAR_RETURN
-            self.program.enter_instance(callee.instance)
+            self.program.enter_instance(self.instance_of(callee))
         self.words[fp + callee.params] = header(back, site.first * SLOT_BYTES)
         self.fuel -= callee.entry
         self.pc, self.fp = callee.start, fp
@@ -268,7 +282,8 @@ class Driver(NativeStack):
         words, base = self.words, self.fp + first
         slots = words[base : base + operand_counts(OPS[name])[0]].tolist()
         try:
-            charge, done = (run_bulk if site.name == "bulk" else run_state)(OPS[name], linked.instance, args, slots)
+            run = run_bulk if site.name == "bulk" else run_state
+            charge, done = run(OPS[name], self.instance_of(linked), args, slots)
         except Forbidden as error:
             raise self.trap(site.offset, error.kind) from None
         for at, slot in enumerate(slots, base):
@@ -279,12 +294,21 @@ class Driver(NativeStack):
 
     # Exceptions
 
+    def handlers_of(self, linked: LinkedCode) -> Handlers:
+        """What catches exceptions in a function, by the tags of its instance."""
+        found = self.handlers.get(linked)
+        if found is None:
+            from svm.lower import Handlers  # here, for most runs throw nothing
+
+            found = self.handlers[linked] = Handlers(linked.tries, self.instance_of(linked).tags)
+        return found
+
     def throw(self, linked: LinkedCode, part: int) -> Status | None:
         """Unwind to the handler of an exception."""
         position = self.pc - linked.start
         self.at = offset = linked.code.place(position, part)
         thrown = linked.checked.code[linked.indices[offset]]
-        tag = linked.instance.tags[thrown.args[0]]
+        tag = self.instance_of(linked).tags[thrown.args[0]]
         site = linked.code.sites.get(position)
         count = len(tag.type.params)
         start = self.fp + site.args[1] if site is not None and site.name == "throw" else 0
@@ -293,7 +317,7 @@ class Driver(NativeStack):
         for depth, (code, fp, goes_on, back) in enumerate(self.walk()):
             if back in passed:
                 continue
-            key = code.handlers.find(code.indices[goes_on] - (depth > 0), tag)
+            key = self.handlers_of(code).find(code.indices[goes_on] - (depth > 0), tag)
             if key is not None:
                 return self.catch(code, fp, key, values)
             if depth:  # it stands after its call; the innermost stands at its instruction
@@ -310,7 +334,7 @@ class Driver(NativeStack):
         while self.far and self.far[-1][0] > fp:
             self.far.pop()
         self.pc, self.fp = linked.start + code.targets[key], fp
-        self.program.enter_instance(linked.instance)
+        self.program.enter_instance(self.instance_of(linked))
         if block.kind == "loop":
             charge = code.charges.loops[key]
             self.fuel -= charge.cost

@@ -16,7 +16,7 @@ from svm.engines.native.context import FUNCTION_ENTRY, LIMIT, Exit, Field, Funct
 from svm.engines.native.expand import LLVM_TYPES, declarations, expand
 from svm.engines.native.keys import BULK, CONTROL, layout, operand_types, operation
 from svm.engines.native.python_ir import python_ir
-from svm.engines.native.stream import FIELD_BYTES, split
+from svm.engines.native.stream import CALL_FIELDS, FIELD_BYTES, split
 from svm.isa import F32, F64, I32, I64, NAN_MAKERS, OPS, Form, Op, TrapKind, ValueType
 from svm.lower import BULK_CHUNK
 
@@ -309,14 +309,19 @@ class Handler:
         self.dispatch(pc, fp=fp)
 
     def do_call_slow(self, sources: str) -> None:
-        index = self.let(f"zext i32 {self.field()} to i64")
+        index = self.let(f"zext i32 {self.field(len(CALL_FIELDS) - 1)} to i64")
         self.leave(Exit.CALL, aux=index)
 
     def do_call_host(self, sources: str) -> None:
-        """Call Python's function that the record at a distance names."""
-        distance, header = self.field(), self.field()
+        """Call Python's function that has a number; what there is to know of it is made by the driver."""
+        number, header = self.let(f"zext i32 {self.field()} to i64"), self.field()
         frame, place = self.wide_field(), self.wide_field()
-        fp, record = self.slot(frame), self.relative(distance)
+        fp = self.slot(frame)
+        record = self.let(f"load ptr, ptr {self.slot(number, self.context(Field.HOSTS))}, align 8")
+        self.do(f"br i1 {self.let(f'icmp eq ptr {record}, null')}, label %unknown, label %known, !prof !0")
+        self.label("unknown")
+        self.leave(Exit.CALL, aux=self.let(f"zext i32 {self.field(len(CALL_FIELDS) - 1)} to i64"))
+        self.label("known")
         self.do(f"store i64 {header}, ptr {self.slot(place, fp)}, align 8")
         left = self.let(f"call i64 @host(ptr %ctx, i64 {self.state['fuel']}, ptr {fp}, ptr {record})")
         self.do(f"br i1 {self.let(f'icmp slt i64 {left}, {LIMIT}')}, label %out, label %on, !prof !0")

@@ -54,8 +54,8 @@ CONTROL: dict[str, Control] = {
     "br_table": Control((I32,), ("i32",)),  # count; a table of 32-bit distances follows
     "call": Control((), CALL_FIELDS),
     "call_leaf": Control((), CALL_FIELDS),
-    "call_host": Control((), CALL_FIELDS),  # distance to the host function's record, not of code
-    "call_slow": Control((), CALL_FIELDS),  # function index, header, slots to its frame: becomes one of the others
+    "call_host": Control((), CALL_FIELDS),  # the host function's number in the place of the distance
+    "call_slow": Control((), CALL_FIELDS),  # becomes one of the others
     "call_indirect": Control((I32,), ("i64", "i32", "i32", "u16")),  # header, type, table, slots to the frame
     "return": Control((), ("u16",)),  # place of the header
     "return_i": Control((I64,), ("u16",)),

@@ -9,20 +9,46 @@ without the driver, and that may ask.
 from __future__ import annotations
 
 import itertools
+import mmap
 from array import array
 from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
 from svm.engines.native.context import Field, header
-from svm.engines.native.program import FAR_RETURN, HALT, LinkedCode, Program
+from svm.engines.native.program import Program
+from svm.engines.native.space import FAR_RETURN, HALT, LinkedCode
 from svm.lower import SLOT_BYTES, Header, clear_dead
+from svm.runtime.arenas import Instance
 from svm.runtime.engine import FramePlace, GuestStack, Record
 from svm.runtime.mapping import address_of, new_mapping
 
 __all__ = ["Frame", "NativeStack", "Position"]
 
 _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit, and scratch slots of the topmost frame
+
+_MOST_SPARE = 64
+
+_Room = tuple[mmap.mmap, int, "memoryview[int]"]
+_spare: dict[int, list[_Room]] = {}  # zeroed memory of closed stacks, by size, for making it takes as long as a guest
+
+
+def _room(size: int) -> _Room:
+    """Zeroed memory of a size: the mapping, its address, its words."""
+    try:
+        return _spare[size].pop()
+    except (KeyError, IndexError):
+        mapping = new_mapping(size)
+        return mapping, address_of(mapping), memoryview(mapping).cast("Q")
+
+
+def _give_back(room: _Room) -> None:
+    mapping = room[0]
+    spare = _spare.setdefault(len(mapping), [])
+    if len(spare) < _MOST_SPARE and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)  # the next guest finds zeros, and the memory is free meanwhile
+        spare.append(room)
+
 
 Position = tuple[int, int, int, int]
 """Where a frame runs: `pc`, `fp`, `results` of its stack, and how it stands there."""
@@ -65,9 +91,7 @@ class NativeStack(GuestStack):
         self.context = program.context
         super().__init__(program.arenas, limit_bytes)
         self.program = program
-        self.mapping = new_mapping(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
-        self.address = address_of(self.mapping)
-        self.words = memoryview(self.mapping).cast("Q")
+        self.mapping, self.address, self.words = _room(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
         program.set_context(Field.STACK, self.address)
         program.set_context(Field.STACK_END, self.address + limit_bytes)
         self.far: list[tuple[int, int, int]] = []
@@ -75,6 +99,11 @@ class NativeStack(GuestStack):
         self.at = None
         self.top = 0
         self.callers: dict[int, tuple[LinkedCode, int]] = {}  # what `caller` gives, made when first met
+
+    def close(self) -> None:
+        """See `GuestStack`."""
+        room, self.words = (self.mapping, self.address, self.words), memoryview(b"").cast("Q")
+        _give_back(room)
 
     # What lies in the context
 
@@ -194,7 +223,7 @@ class NativeStack(GuestStack):
             self.pc = HALT
         else:
             self.pc, self.fp, self.results, self.context[_STANDS] = position
-            self.program.enter_instance(self.program.code_at(self.pc).instance)
+            self.program.enter_instance(self.instance_of(self.program.code_at(self.pc)))
 
     @property
     def height(self) -> int:
@@ -258,10 +287,14 @@ class NativeStack(GuestStack):
         found = self.callers[back] = linked, linked.code.returns[back - linked.start]
         return found
 
+    def instance_of(self, linked: LinkedCode) -> Instance:
+        """The instance of this store whose function has the code."""
+        return self.arenas.instances[linked.instance]
+
     def place(self, frame: Frame) -> FramePlace:
         """See `GuestStack`."""
         linked, _, offset, _ = frame
-        return FramePlace(linked.instance.number, linked.function, offset)
+        return FramePlace(linked.instance, linked.function, offset)
 
     def wait(self, back: int) -> None:
         """Stand at a call of the host that the driver makes; `back` is where the code goes on."""
@@ -284,7 +317,7 @@ class NativeStack(GuestStack):
         slots = self.words[:end].tolist()
         bases = [fp + linked.params for linked, fp, _, _ in frames]
         for (code, _, goes_on, _), base, caller in zip(frames, bases, [*bases[1:], None], strict=True):
-            slots[base + Header.INSTANCE] = code.instance.number
+            slots[base + Header.INSTANCE] = code.instance
             slots[base + Header.FUNCTION] = code.function
             slots[base + Header.OFFSET] = goes_on
             slots[base + Header.CALLER] = 0 if caller is None else base - caller
@@ -313,8 +346,8 @@ class NativeStack(GuestStack):
             base -= slots[base + Header.CALLER]
         for (linked, fp, _), (caller, below, offset) in itertools.pairwise(places):
             back = caller.start + caller.code.resume[offset]
-            if caller.instance is not linked.instance:
-                self.far.insert(0, (fp, caller.instance.number, back))
+            if caller.instance != linked.instance:
+                self.far.insert(0, (fp, caller.instance, back))
                 back = FAR_RETURN
             self.words[fp + linked.params] = header(back, (fp - below) * SLOT_BYTES)
         first, fp, _ = places[-1]

@@ -19,8 +19,10 @@ __all__ = ["CALL_FIELDS", "FIELD_BYTES", "FunctionCode", "KeySet", "Layout", "Si
 FIELD_BYTES = {"u16": 2, "i32": 4, "i64": 8}
 _FIELD_CODE = {"u16": "H", "i32": "I", "i64": "Q"}
 
-CALL_FIELDS = ("i32", "i64", "u16", "u16", "i32", "i32")
-"""Of a call: distance, header, slots to the callee's frame, place of its header, bytes of its frame, charge."""
+CALL_FIELDS = ("i32", "i64", "u16", "u16", "i32", "i32", "i32")
+"""Of a call: distance, header, slots to the callee's frame, place of its header, bytes of its frame, charge; and the
+function's index, which is all that a call reads that asks the driver, so that the others can be written beside it.
+"""
 
 
 @record

@@ -27,6 +27,7 @@ def move(run: Run, engine: str) -> None:
     stack, program = guest.store.stack, guest.store.arenas.native
     before = addresses(guest)
     kept = [relocate(memory) for memory in guest.instance.memories]
+    guest.instance.module.kept.clear()  # or the next engine of the kind would run the code where it is
     guest.engine = ENGINES[engine]()
     if engine != REFERENCE:
         guest.engine.program(guest.store.arenas).code_of(guest.instance.functions[-1])
@@ -48,7 +49,7 @@ def addresses(guest: Guest) -> set[int]:
     found = {memory.address for memory in guest.instance.memories}
     if isinstance(guest.store.stack, NativeStack):
         program = guest.store.stack.program
-        found |= {guest.store.stack.address, address_of(program.stream), address_of(program.context_map)}
+        found |= {guest.store.stack.address, program.space.address, address_of(program.context_map)}
     return found
 
 

@@ -268,12 +268,13 @@ def _call_import(t: FunctionWriter, type_: FuncType, index: int) -> None:
     The caller's frame is written only if the call does not come back; its place, which Python may ask for, is always.
     """
     entry = t.let(f"call ptr @entry_of(ptr %ctx, i64 {t.around.number(index)})")
-    known = t.let(f"icmp ne i64 {_field(t, entry, FunctionField.CODE, 'i64')}, 0")
     host = t.let(f"icmp eq i32 {_field(t, entry, FunctionField.INSTANCE, 'i32')}, {FOREIGN}")
-    ask = t.let(f"xor i1 {t.let(f'and i1 {known}, {host}')}, true")
+    number = t.let(f"select i1 {host}, i64 {t.around.number(index)}, i64 0")  # 0 is none
+    place = t.let(f"getelementptr ptr, ptr {t.context(Field.HOSTS)}, i64 {number}")
+    record = t.let(f"load ptr, ptr {place}, align 8, !tbaa !3")
+    ask = t.let(f"icmp eq ptr {record}, null")
     site = t.sites[t.offset]
     t.leave_if(ask, Exit.CALL, site, t.live[t.at], t.stack, str(index))
-    record = t.let(f"getelementptr i8, ptr {t.context(Field.CODE)}, i64 {_field(t, entry, FunctionField.CODE, 'i64')}")
     first = _first(t, type_)
     fp = t.slot(first)
     for at, (argument, param) in enumerate(zip(_arguments(t, type_), type_.params, strict=True)):

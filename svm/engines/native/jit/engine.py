@@ -10,7 +10,7 @@ from svm.engines.native.context import Exit, Field
 from svm.engines.native.engine import Driver, NativeEngine
 from svm.engines.native.jit import tier
 from svm.engines.native.jit.bounds import native_limit
-from svm.engines.native.program import Program
+from svm.engines.native.space import CodeSpace
 from svm.runtime.arenas import Arenas, Instance
 from svm.runtime.engine import Status, Tiers
 
@@ -26,12 +26,9 @@ class CompilingEngine(NativeEngine):
         """What is compiled when."""
         return tier.JIT
 
-    def program(self, arenas: Arenas) -> Program:
-        """The code of a store."""
-        program = super().program(arenas)
-        if program.tier is None:
-            program.tier = tier.Tier(program, self.policy())
-        return program
+    def compiler(self, space: CodeSpace) -> tier.Tier:
+        """What compiles functions of a space."""
+        return tier.Tier(space, self.policy())
 
     def tiers(self, arenas: Arenas) -> Tiers:
         """See `svm.runtime.engine.Engine`."""
@@ -41,7 +38,8 @@ class CompilingEngine(NativeEngine):
 
     def compile_ahead(self, instance: Instance) -> int:
         """Compile what of an instance's module is likely to be hot, and keep it for later runs; how many units."""
-        found: int = self.program(instance.arenas).tier.ahead(instance)
+        program = self.program(instance.arenas)
+        found: int = program.tier.ahead(program.space.parts[instance.number])
         return found
 
     def new_stack(self, arenas: Arenas, limit_bytes: int) -> Driver:
@@ -85,6 +83,7 @@ class _CompilingDriver(Driver):
         if status == Exit.SPILLED:
             here = (self.pc, self.fp, self.fuel)
             if here == self.spilled:  # not even from here, with the machine's stack as empty as it gets
+                self.program.own_space()  # other guests may run on other threads
                 self.program.tier.withdraw(self.program.code_at(self.pc))
             self.spilled = here
         return super().leave(status, aux)

@@ -10,13 +10,11 @@ while another process compiles; what is ready is put in its place at the next pa
 
 from __future__ import annotations
 
-import struct
 import time
 from array import array
 from typing import TYPE_CHECKING
 
 from svm.digest import digest
-from svm.engines.native.context import FUNCTION_ENTRY, FunctionField
 from svm.engines.native.executable import Executable
 from svm.engines.native.jit.compiled import (
     CompilerError,
@@ -29,10 +27,9 @@ from svm.engines.native.jit.compiled import (
     mapped,
     unit_name,
 )
-from svm.engines.native.program import LinkedCode, Program
+from svm.engines.native.space import CodeSpace, LinkedCode, NoRoomError, Part
 from svm.errors import ModuleError
 from svm.record import record
-from svm.runtime.arenas import Instance, TagInstance
 from svm.runtime.engine import CompiledUnit
 
 if TYPE_CHECKING:
@@ -62,11 +59,11 @@ AUTO = Policy(first_call=False, hot=10_000_000, background=True)
 
 
 class Tier:
-    """The compiled code of one store's guests."""
+    """The compiled code of a space."""
 
-    def __init__(self, program: Program, policy: Policy) -> None:
+    def __init__(self, space: CodeSpace, policy: Policy) -> None:
         """Nothing is compiled yet."""
-        self.program = program
+        self.space = space
         self.policy = policy
         self.begun = time.monotonic()
         self.units: list[Executable] = []
@@ -77,15 +74,20 @@ class Tier:
         self.failures: list[str] = []  # why something stays interpreted that should not
         self._sources: dict[int, Source] = {}
         self._makers: dict[int, Maker] = {}
-        self._tags: dict[TagInstance, int] = {}
-        self._busy = False
+
+    def copy(self, space: CodeSpace) -> Tier:
+        """The same for a copy of the space; what is being compiled for it will be asked for again."""
+        made = Tier(space, self.policy)
+        made.begun, made.units, made.log, made.failures = self.begun, [*self.units], [*self.log], [*self.failures]
+        return made
 
     # What to compile
 
     def function(self, linked: LinkedCode) -> None:
         """A function is called for the first time."""
-        if self.policy.first_call and not self._busy:
-            self.want(linked, None)
+        if self.policy.first_call:
+            with self.space.lock:
+                self.want(linked, None)
 
     def sample(self, linked: LinkedCode, position: int, fuel: int) -> None:
         """A guest paused in a function, at a position of its code, after so much fuel that the interpreter used."""
@@ -93,18 +95,19 @@ class Tier:
         if key is None and self.policy.first_call:
             return
         where = (linked.number, key)
-        self.heat[where] = heat = self.heat.get(where, 0) + fuel
-        if heat >= self.policy.hot:
-            self.want(linked, key)
-            if key is not None and not self.policy.first_call:
-                self.want(linked, None)  # for its next call
-        if self.waiting:
-            self.install_ready()
+        with self.space.lock:
+            self.heat[where] = heat = self.heat.get(where, 0) + fuel
+            if heat >= self.policy.hot:
+                self.want(linked, key)
+                if key is not None and not self.policy.first_call:
+                    self.want(linked, None)  # for its next call
+            if self.waiting:
+                self.install_ready()
 
     def want(self, linked: LinkedCode, loop: int | None) -> None:
         """Compile a function or a loop of one, unless it was tried before."""
         where = (linked.number, loop)
-        if where in self.tried or (loop is None and linked.number in self.program.compiled):
+        if where in self.tried or (loop is None and linked.number in self.space.compiled):
             return
         if linked.body_bytes > MOST_BODY:
             self.tried.add(where)
@@ -117,11 +120,11 @@ class Tier:
 
     def make(self, linked: LinkedCode, loop: int | None) -> None:
         """Have a unit compiled now."""
-        name, begun = unit_name(self.source(linked.instance).place, linked.function, loop), time.monotonic()
+        name, begun = unit_name(self.source(linked.part).place, linked.function, loop), time.monotonic()
         unit, origin = kept(name), "kept"
         if unit is None:
             try:
-                unit, origin = self.maker(linked.instance).make(linked.function, loop), "compiled"
+                unit, origin = self.maker(linked.part).make(linked.function, loop), "compiled"
             except CompilerError as error:
                 unit = Unit(name, (), b"", {}, str(error))
             keep(unit)
@@ -131,20 +134,18 @@ class Tier:
         """Have a unit compiled while the guest runs on, if there is room among what waits for that."""
         from svm.engines.native.jit.service import get_service  # here, for most runs compile nothing
 
-        program = self.program
-        source = self.source(linked.instance)
-        job = get_service().submit(source, linked.function, loop, program.blob)
+        job = get_service().submit(self.source(linked.part), linked.function, loop, self.space.blob)
         if job is not None:
             self.tried.add((linked.number, loop))
             self.waiting.append((linked, loop, job))
 
-    def ahead(self, instance: Instance) -> int:
+    def ahead(self, part: Part) -> int:
         """Compile now, for later runs, what of a module is likely to be hot: functions with loops, or that call
         themselves, and those loops.  How many units there are then.
         """
-        for function in instance.functions[instance.module.imported_functions :]:
+        for index in range(part.valid.imported_functions, len(part.functions)):
             try:
-                linked = self.program.code_of(function)
+                linked = self.space.code_of(part.functions[index], part.number, index)
             except ModuleError:  # a bad body is reported when it is called
                 continue
             if linked.body_bytes > MOST_BODY:
@@ -157,53 +158,30 @@ class Tier:
 
     # What a module is to the compiler
 
-    def source(self, instance: Instance) -> Source:
+    def source(self, part: Part) -> Source:
         """What compiled code depends on."""
-        found = self._sources.get(instance.number)
+        found = self._sources.get(part.number)
         if found is None:
             from svm.engines.native.jit.maker import Source
 
-            module, arenas = instance.module, self.program.arenas
-            numbers = tuple(item.number for item in instance.functions)
-            globals_ = tuple(item.number for item in instance.globals)
-            tags = tuple(self._tags.setdefault(tag, len(self._tags)) for tag in instance.tags)
-            types = tuple(arenas.type_number(type_) for type_ in module.context.types)
-            facts = (
-                self.program.blob.build,
-                self.program.blob.target,
-                made_from(),
-                module.fingerprint,
-                digest(array("I", numbers).tobytes()),
-                globals_,
-                types,
-                tags,
-                instance.number,
-                arenas.canonical_nans,
-            )
+            module, blob, numbers = part.valid, self.space.blob, digest(array("I", part.functions).tobytes())
+            nans, own = self.space.canonical_nans, (part.globals, part.types, part.tags, part.number)
+            facts = (blob.build, blob.target, made_from(), module.fingerprint, numbers, own, nans)
             place = digest(repr(facts).encode()).hex()[:40]
-            found = self._sources[instance.number] = Source(
-                place,
-                module.context,
-                module.imported_functions,
-                module.module.functions,
-                numbers,
-                globals_,
-                types,
-                tags,
-                instance.number,
-                arenas.canonical_nans,
+            bodies = module.module.functions
+            found = self._sources[part.number] = Source(
+                place, module.context, module.imported_functions, bodies, part.functions, *own, nans
             )
         return found
 
-    def maker(self, instance: Instance) -> Maker:
-        """What compiles the functions of an instance in this process."""
-        found = self._makers.get(instance.number)
+    def maker(self, part: Part) -> Maker:
+        """What compiles the functions of a module in this process."""
+        found = self._makers.get(part.number)
         if found is None:
             from svm.engines.native.jit.maker import Maker
 
-            program = self.program
-            found = Maker(self.source(instance), program.keys, program.blob.target)
-            self._makers[instance.number] = found
+            found = Maker(self.source(part), self.space.keys, self.space.blob.target)
+            self._makers[part.number] = found
         return found
 
     # What is ready
@@ -226,30 +204,26 @@ class Tier:
         try:
             code = mapped(unit)
             members = self.linked(root, unit)
-        except (OSError, ModuleError) as error:
+        except (OSError, ModuleError, NoRoomError) as error:
             self.failures.append(f"{root.name}: {error}")
             return
         self.units.append(code)
         self.note(root, loop, unit, origin, seconds)
-        program = self.program
+        space = self.space
         if loop is not None:
-            program.patch(root.start + root.code.targets[loop], code.address(handler_symbol(root.function, loop)))
+            space.patch(root.start + root.code.targets[loop], code.address(handler_symbol(root.function, loop)))
         for member in members:
             number = member.number
-            if number in program.compiled:
+            if number in space.compiled:
                 continue
             self.tried.add((number, None))
-            program.patch(member.start, code.address(handler_symbol(member.function)))
-            program.compiled[number] = code.address(entry_symbol(member.function))
-            place = number * FUNCTION_ENTRY + FunctionField.NATIVE
-            struct.pack_into("<Q", program.functions, place, program.compiled[number])
+            handler, entry = handler_symbol(member.function), entry_symbol(member.function)
+            space.enter_compiled(member, code.address(handler), code.address(entry))
 
     def withdraw(self, linked: LinkedCode) -> None:
         """Have a function interpreted for good: its compiled code needs more of the machine's stack than there is."""
-        program = self.program
-        program.unpatch(linked.start)
-        del program.compiled[linked.number]
-        struct.pack_into("<Q", program.functions, linked.number * FUNCTION_ENTRY + FunctionField.NATIVE, 0)
+        self.space.leave_compiled(linked)
+        self.tried.add((linked.number, None))
         self.failures.append(f"{linked.name}: no room on the stack of the thread that runs it")
 
     def note(self, root: LinkedCode, loop: int | None, unit: Unit, origin: str, seconds: float) -> None:
@@ -263,8 +237,5 @@ class Tier:
 
     def linked(self, root: LinkedCode, unit: Unit) -> list[LinkedCode]:
         """The interpreter's code of a unit's functions, to which it leaves."""
-        self._busy = True
-        try:
-            return [self.program.code_of(root.instance.functions[index]) for index in unit.members]
-        finally:
-            self._busy = False
+        part = root.part
+        return [self.space.code_of(part.functions[index], part.number, index) for index in unit.members]

@@ -86,7 +86,7 @@ def test_a_function_is_compiled_with_what_it_calls() -> None:
     assert guest.call("f") == 42
     found = tier_of(guest)
     assert (len(found.units), found.failures) == (1, [])
-    assert len(guest.store.arenas.native.compiled) == 2
+    assert len(guest.store.arenas.native.space.compiled) == 2
 
 
 def test_a_loop_is_compiled_where_the_guest_pauses_in_it() -> None:
