@@ -147,7 +147,7 @@ def test_an_endless_compile_is_ended(cold: None) -> None:
     guest = Module(from_text(f"module $m version 1\n{LOOP}")).spawn(engine="auto")
     guest.call("f", 1)
     found = tier_of(guest)
-    source = found.source(guest.instance)
+    source = found.source(guest.store.arenas.native.space.parts[0])
     helper = Helper()
     helper.greet()
     order = Order(Job(f"{source.place}-0"), source, 0, None, blob)
