@@ -99,6 +99,7 @@ class Shared(ABC):
 
     def add_fuel(self, amount: int) -> None:
         """Grant more fuel: what is left, and the limit, are so much higher.  Raises UsageError."""
+        self.check_open()
         fuel = self.limits.fuel
         amount = fuel_amount(amount)
         if fuel is not None:

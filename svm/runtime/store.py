@@ -75,6 +75,11 @@ class Store(Shared):
             else:
                 stack.set_ready(0)
 
+    def __repr__(self) -> str:
+        count = len(self.arenas.instances)
+        guests, state = f"{count} guest{'s' * (count != 1)}", "closed" if self.closed else self.doing
+        return f"<Store of {guests} on {self.engine.name}, {state}, fuel used {self.fuel_used}>"
+
     # Within the runtime
 
     def _in_own_call(self) -> bool:

@@ -49,7 +49,7 @@ _GARBAGE = "the compiler's process answered with something else"
 
 class Job:
     """One unit that is wanted.  unit: it, once that is decided; then origin: "compiled" or "kept"; seconds: how long it
-    took.
+    took.  lost: nobody works at it any more, for this process was forked from the one that does.
     """
 
     def __init__(self, name: str) -> None:
@@ -57,6 +57,7 @@ class Job:
         self.unit: Unit | None = None
         self.origin = "kept"
         self.seconds = 0.0
+        self.lost = False
 
 
 @record
@@ -343,7 +344,11 @@ def _forked() -> None:
     """In a forked process there is neither the thread, nor may the parent's helper be asked."""
     global _service
     old, _service = _service, None
-    if old is not None and old.helper is not None:
+    if old is None:
+        return
+    for job in old.jobs.values():
+        job.lost = True
+    if old.helper is not None:
         old.helper.socket.close()
         old.helper.process.returncode = 0  # it is not this process's child
 

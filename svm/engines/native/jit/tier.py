@@ -190,7 +190,9 @@ class Tier:
         """Put what was compiled meanwhile in its place."""
         still = []
         for linked, loop, job in self.waiting:
-            if job.unit is None:
+            if job.unit is None and job.lost:
+                self.tried.discard((linked.number, loop))  # to be wanted again
+            elif job.unit is None:
                 still.append((linked, loop, job))
             else:
                 self.install(linked, loop, job.unit, job.origin, job.seconds)
