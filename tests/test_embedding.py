@@ -60,6 +60,17 @@ end
     assert capsys.readouterr().out == "Some text\n"
 
 
+def test_the_plugin_that_waits_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(PROGRAMS[2], {"__name__": "__main__"})
+    shown = re.sub(r"0x[0-9a-f]+", "…", re.sub(r"fuel_used=\d+", "fuel_used=…", capsys.readouterr().out))
+    assert shown == OUTPUTS[2]
+
+
+def test_pausing_and_raising_limits_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(PROGRAMS[3], {"__name__": "__main__"})
+    assert capsys.readouterr().out == OUTPUTS[3]
+
+
 def test_the_interface_of_the_format_is_one() -> None:
     document = (ROOT / "docs" / "svmb.md").read_text("utf-8")
     (shown,) = re.findall(r"^```python\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
