@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from svm.border.classes import fields_of
-from svm.module.interface import Enumeration, Interface, Kind, Parameter, RichType, Signature
+from svm.module.interface import Alias, Enumeration, Interface, Kind, Parameter, RichType, Signature
 
 __all__ = ["classes_for"]
 
@@ -101,6 +101,7 @@ class _Check:
     def __init__(self, interface: Interface) -> None:
         self.declared = {item.name: item for item in interface.classes}
         self.classes: dict[str, type] = {}
+        self.open: set[str] = set()
 
     def takes(self, annotation: Any, t: RichType) -> bool:
         """Whether a parameter with this annotation takes all values of a type."""
@@ -109,6 +110,13 @@ class _Check:
         parts = _alternatives(annotation)
         if t.name == "optional":
             return len(parts) > 1 and type(None) in parts and self.takes(annotation, t.args[0])
+        declared = self.declared.get(t.name)
+        if isinstance(declared, Alias) and t.name not in self.open:
+            self.open.add(t.name)
+            try:
+                return self.takes(annotation, declared.type)
+            finally:
+                self.open.discard(t.name)
         if t.name == "union":
             return all(self.takes(annotation, item) for item in t.args)
         return any(self.fits(part, t, self.takes) for part in parts)
@@ -129,7 +137,16 @@ class _Check:
         if _is_anything(annotation):
             return True
         origin = typing.get_origin(annotation) or annotation
-        if t.name in self.declared:
+        declared = self.declared.get(t.name)
+        if isinstance(declared, Alias):  # what it contains of itself need not be looked at again
+            if t.name in self.open:
+                return True
+            self.open.add(t.name)
+            try:
+                return inner(annotation, declared.type)
+            finally:
+                self.open.discard(t.name)
+        if declared is not None:
             return self.stands_for(annotation, t.name)
         if origin in _SCALARS:
             own = _SCALARS[origin]
@@ -150,6 +167,7 @@ class _Check:
         if not isinstance(annotation, type):
             return False
         declared = self.declared[name]
+        assert not isinstance(declared, Alias)
         if isinstance(declared, Enumeration):
             members = dict(declared.members)
             same = issubclass(annotation, enum.Enum) and {m.name: m.value for m in annotation} == members

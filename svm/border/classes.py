@@ -17,7 +17,7 @@ from typing import Any
 from svm.border.codecs import Codec, build
 from svm.border.stream import Misfit, Reader, Writer
 from svm.errors import InterfaceError, InvalidError, Place
-from svm.module.interface import INTERFACE_SECTION, UNKNOWN, Enumeration, Interface, RichType, Structure, literal
+from svm.module.interface import INTERFACE_SECTION, UNKNOWN, Alias, Enumeration, Interface, RichType, Structure, literal
 
 __all__ = ["Codecs", "GuestTypes", "invalid"]
 
@@ -34,7 +34,7 @@ class GuestTypes:
     """The classes of a guest, by name: `guest.types.Point`, or `guest.types["Point"]`."""
 
     def __init__(self, interface: Interface, module: str) -> None:
-        self._declared = {item.name: item for item in interface.classes}
+        self._declared = {item.name: item for item in interface.classes if not isinstance(item, Alias)}
         self._made: dict[str, type] = {}
         self._module = module
 
@@ -144,6 +144,9 @@ class Codecs:
         if isinstance(declared, Structure):
             made = self._made[t] = _Object(declared, lambda: self.class_of(declared.name))
             made.fill(self)
+        elif isinstance(declared, Alias):
+            made = self._made[t] = _Named(declared.name)
+            made.item = self.of(declared.type)
         elif declared is not None:
             made = self._made[t] = _Member(declared, lambda: self.class_of(declared.name))
         else:
@@ -232,6 +235,35 @@ def fields_of(cls: type) -> list[str] | None:
     if dataclasses.is_dataclass(cls):
         return [item.name for item in dataclasses.fields(cls) if item.init]
     return list(cls._fields) if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
+
+
+class _Named(Codec):
+    """A value of a type that has a name, for it may contain itself.  item: the codec of the type."""
+
+    __slots__ = ("item",)
+
+    item: Codec
+
+    def __init__(self, shown: str) -> None:
+        super().__init__(shown, 0, 80, hashable=False)
+
+    def is_exact(self, value: Any) -> bool:
+        return self.item.is_exact(value)
+
+    def encode(self, out: Writer, value: Any) -> None:
+        out.enter()
+        try:
+            self.item.encode(out, value)
+        except Misfit as error:
+            raise self.instead(error, self.item, value) from None
+        finally:
+            out.depth -= 1
+
+    def decode(self, source: Reader) -> Any:
+        source.enter()
+        found = self.item.decode(source)
+        source.depth -= 1
+        return found
 
 
 class _Member(Codec):

@@ -57,6 +57,11 @@ class Codec:
         return Misfit(f"{self.shown} expected, {type(value).__name__} given")
 
 
+    def instead(self, error: Misfit, item: Codec, value: Any) -> Misfit:
+        """The error for a value that is none of the type within this one, in this one's words."""
+        return self.misfit(value) if not error.steps and error.message.startswith(item.shown) else error
+
+
 class Nothing(Codec):
     """None alone: the result of a function without one."""
 
@@ -208,9 +213,7 @@ class _Optional(Codec):
             try:
                 self._item.encode(out, value)
             except Misfit as error:
-                if not error.steps and error.message.startswith(self._item.shown):
-                    raise self.misfit(value) from None
-                raise
+                raise self.instead(error, self._item, value) from None
 
     def decode(self, source: Reader) -> Any:
         return self._item.decode(source) if source.byte(1) else None

@@ -17,10 +17,12 @@ __all__ = [
     "INTERFACE_SECTION",
     "SCALARS",
     "UNKNOWN",
+    "Alias",
     "Enumeration",
     "Field",
     "Interface",
     "Kind",
+    "MemberValue",
     "Parameter",
     "RichType",
     "Signature",
@@ -153,23 +155,38 @@ class Structure:
         return "\n".join([*lines, *(f"    {item}" for item in self.fields or ("...",))])
 
 
+MemberValue = int | str | float | tuple["MemberValue", ...]
+"""What a member of an enum can be: a literal, or a tuple of them."""
+
+
 @record
 class Enumeration:
     """An enum.  base: `Enum`, `IntEnum` or `StrEnum`.  members: by name, with their values, in order."""
 
     name: str
     base: str
-    members: tuple[tuple[str, int | str | float | bool], ...]
+    members: tuple[tuple[str, MemberValue], ...]
 
     def __str__(self) -> str:
         return "\n".join([f"class {self.name}({self.base}):", *(f"    {name} = {v!r}" for name, v in self.members)])
 
 
 @record
+class Alias:
+    """A name for a type that may contain itself, such as `list[Tree] | int` for `Tree`."""
+
+    name: str
+    type: RichType
+
+    def __str__(self) -> str:
+        return f"type {self.name} = {self.type}"
+
+
+@record
 class Interface:
     """What passes between a module and its host: its text, `str(interface)`, is what the section holds."""
 
-    classes: tuple[Structure | Enumeration, ...] = ()
+    classes: tuple[Structure | Enumeration | Alias, ...] = ()
     functions: tuple[Signature, ...] = ()
 
     @property

@@ -16,10 +16,12 @@ from svm.module.interface import (
     CONTAINERS,
     INTERFACE_SECTION,
     SCALARS,
+    Alias,
     Enumeration,
     Field,
     Interface,
     Kind,
+    MemberValue,
     Parameter,
     RichType,
     Signature,
@@ -77,7 +79,7 @@ class _Parser:
     # Lines
 
     def run(self) -> Interface:
-        classes: dict[str, Structure | Enumeration] = {}
+        classes: dict[str, Structure | Enumeration | Alias] = {}
         functions: dict[tuple[str | None, str], Signature] = {}
         while self.next_line():
             if self.peek() == "end":
@@ -149,7 +151,7 @@ class _Parser:
 
     # Items
 
-    def item(self) -> Signature | Structure | Enumeration:
+    def item(self) -> Signature | Structure | Enumeration | Alias:
         host: str | None = None
         options: tuple[bool, bool] | None = None
         if self.skip("@"):
@@ -168,6 +170,8 @@ class _Parser:
             return self.function(host)
         if keyword == "class" and host is None:
             return self.derived() if options is None else self.structure(self.name(), options)
+        if keyword == "type" and host is None and options is None:
+            return self.alias()
         raise self.fail(f"a declaration is expected, not `{keyword}`")
 
     def argument(self) -> str:
@@ -251,6 +255,13 @@ class _Parser:
             raise self.fail(f"{text[:40]!r} is no literal")
         return found
 
+    def alias(self) -> Alias:
+        name = self.name()
+        self.take("=")
+        found = Alias(name, self.type())
+        self.take("end")
+        return found
+
     def derived(self) -> Structure | Enumeration:
         """A class that says what it is by its base."""
         name = self.name()
@@ -300,19 +311,32 @@ class _Parser:
     def enumeration(self, name: str, base: str) -> Enumeration:
         self.take(":")
         self.take("end")
-        members: dict[str, int | str | float | bool] = {}
+        members: dict[str, MemberValue] = {}
         values: set[object] = set()
         for _ in self.body():
             member = self.name()
             self.take("=")
-            text = self.literal()
-            value = text == "True" if text in ("True", "False") else self.value(text)
-            if member in members or value in values:
+            value = self.member_value()
+            if member in members or (value, type(value)) in values:
                 raise self.fail(f"the member `{member}` is there twice")
-            values.add(value)
+            values.add((value, type(value)))
             members[member] = value
             self.take("end")
         return Enumeration(name, base, tuple(members.items()))
+
+    def member_value(self, depth: int = 0) -> MemberValue:
+        """A literal, or a tuple of them."""
+        if not self.skip("("):
+            text = self.literal()
+            return text == "True" if text in ("True", "False") else self.value(text)
+        if depth == MAX_TYPE_DEPTH:
+            raise self.fail(f"a tuple is nested deeper than {MAX_TYPE_DEPTH}")
+        items: list[MemberValue] = []
+        while not self.skip(")"):
+            items.append(self.member_value(depth + 1))
+            if self.peek() != ")":
+                self.take(",")
+        return tuple(items)
 
     # Types
 

@@ -295,6 +295,30 @@ def test_classes_of_classes_of_nothing_end_at_the_limit() -> None:
         call.unpack(b"", LIMIT)
 
 
+def test_types_that_contain_themselves() -> None:
+    interface = parse_interface(
+        b"type Json = bool | int | float | str | list[Json | None] | dict[str, Json | None]\n"
+        b"type Ring = Other\ntype Other = Ring\n"
+        b"def f(value: Json | None) -> Json | None: ...\ndef g(a: Ring) -> Ring: ...\n"
+    )
+    codecs = Codecs(interface, GuestTypes(interface, "guest"))
+    call, ring = (Call(item, codecs) for item in interface.exports)
+    for value in (None, True, 1, 1.5, "a", [1, [None, {"a": [True, 2.5], "b": {}}]]):
+        assert repr(call.unpack(b"".join(call.pack([value], LIMIT)), LIMIT)) == repr(value)
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(svm.UsageError, match="nested deeper than 100"):
+        call.pack([endless], LIMIT)
+    with pytest.raises(svm.UsageError, match=r"item 1: Json \| None expected, set given"):
+        call.pack([[1, set()]], LIMIT)
+    with pytest.raises(svm.InterfaceError, match="nested deeper than 100"):
+        call.unpack(b"\1" + b"\4\1\0\0\0\1" * 200, LIMIT)
+    with pytest.raises(svm.UsageError, match="nested"):
+        ring.pack([1], LIMIT)
+    with pytest.raises(svm.InterfaceError, match="nested deeper than 100"):
+        ring.unpack(b"", LIMIT)
+
+
 def test_sizes_are_limited_before_they_are_taken() -> None:
     for t, value in [("list[float]", [0.0] * 200_000), ("str", "a" * (LIMIT + 1)), ("list[str]", [""] * 300_000)]:
         with pytest.raises(svm.LimitError, match=f"larger than the limit of {LIMIT} bytes"):

@@ -20,6 +20,10 @@ class Color(Enum):
 class Name(StrEnum):
     A = 'a'
 
+class Planet(Enum):
+    EARTH = (5.97, -1, (True, 'x'))
+    NONE = ()
+
 @dataclass(frozen=True)
 class Point:
     x: float
@@ -37,6 +41,8 @@ class Many:
 class Pair(NamedTuple):
     a: int | str
     b: dict[str, int] | list[Pair] | bytearray | None = None
+
+type Tree = list[Tree] | dict[str, Tree | None] | int
 
 @dataclass(unsafe_hash=True)
 class Nothing:
@@ -67,6 +73,8 @@ def test_text_comes_back() -> None:
         ("def f(a: int) -> int", ": expected"),
         ("def f(a: Point) -> int: ...", "line 1, svm.interface section: there is no type `Point`"),
         ("def f() -> None | int: ...", "no union"),
+        ("type A = B", "there is no type `B`"),
+        ("type A = int\ntype A = str", "`A` is declared twice"),
         ("def f() -> int | str | int: ...", "no union"),
         ("class P(NamedTuple):\n    x: int = field(init=False)", "always given"),
         ("def f() -> list[None]: ...", "None cannot be the type of an item"),

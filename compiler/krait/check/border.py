@@ -29,13 +29,24 @@ from krait.check.types import (
     Optional,
     Type,
     Union,
+    is_object,
     prune,
     resolve,
 )
 from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree
-from svm.module.interface import Enumeration, Field, Interface, RichType, Signature, Structure, is_name
+from svm.module.interface import (
+    Alias,
+    Enumeration,
+    Field,
+    Interface,
+    MemberValue,
+    RichType,
+    Signature,
+    Structure,
+    is_name,
+)
 
 _SCALARS: dict[Type, str] = {INT: "int", FLOAT: "float", BOOL: "bool", NONE: "None"}
 _TEXTS = ("str", "bytes", "bytearray")
@@ -61,7 +72,8 @@ class Interfaces:
         self.world = world
         self.functions: list[Signature] = []
         self._names: dict[ClassType, str] = {}
-        self._classes: dict[str, Structure | Enumeration] = {}
+        self._unions: dict[Union, str] = {}
+        self._classes: dict[str, Structure | Enumeration | Alias] = {}
 
     def interface(self) -> Interface:
         """Return all that was collected."""
@@ -75,9 +87,7 @@ class Interfaces:
         if isinstance(t, Optional):
             return RichType("optional", (self.rich(t.inner),))
         if isinstance(t, Union):
-            if t.alias:
-                raise Uncrossable(f"`{t}` contains itself: it cannot cross to the host", "use a dataclass")
-            return RichType("union", self.parts(t.members))
+            return self.named_union(t) if t.alias else RichType("union", self.parts(t.members))
         if not isinstance(t, ClassType):
             raise Uncrossable(f"a `{t}` cannot cross to the host", "pass numbers, texts, containers or dataclasses")
         if is_tuple(t.decl):
@@ -92,6 +102,24 @@ class Interfaces:
             raise Uncrossable(f"a `{t}` cannot cross to the host", "make a list, a dict or a set of its items")
         return RichType(self._names.get(t) or self.declared(t))
 
+    def named_union(self, t: Union) -> RichType:
+        """Return the type for a union that contains itself, which is declared by its name."""
+        if is_object(t):
+            raise Uncrossable("an `object` cannot cross to the host", "name the types: `int | str`")
+        if t not in self._unions:
+            self._unions[t] = name = self.new_name(t.alias, t.alias)
+            self._classes[name] = Alias(name, RichType("None"))  # its place
+            self._classes[name] = Alias(name, RichType("union", self.parts(t.members)))
+        return RichType(self._unions[t])
+
+    def new_name(self, wanted: str, longer: str) -> str:
+        """Return a name that the interface does not have yet. Raises Uncrossable."""
+        for text in (wanted, longer):
+            name = _NOT_NAME.sub("_", text).strip("_")
+            if is_name(name) and name not in self._classes:
+                return name
+        raise Uncrossable(f"the name of the type `{wanted}` cannot be shown to a host", "give it another name")
+
     def parts(self, types: Sequence[Type]) -> tuple[RichType, ...]:
         """Return the types of the interface for several types."""
         return tuple(map(self.rich, types))
@@ -101,32 +129,20 @@ class Interfaces:
         decl = t.decl
         if decl.data is None and not decl.enum:
             raise Uncrossable(f"an object of the class `{t}` cannot cross to the host", "make it a `@dataclass`")
-        name = _NOT_NAME.sub("_", str(t)).strip("_")
-        if name in self._classes:
-            name = _NOT_NAME.sub("_", f"{decl.module.name} {name}")
-        if not is_name(name) or name in self._classes:
-            raise Uncrossable(f"the name of the class `{t}` cannot be shown to a host", "give it another name")
+        name = self.new_name(str(t), f"{decl.module.name} {t}")
         self._names[t] = name
         self._classes[name] = Structure(name, ())  # its place, and for fields of the same class
         self._classes[name] = self.enumeration(name, decl) if decl.enum else self.structure(name, t)
         return name
 
     def enumeration(self, name: str, decl: ClassDecl) -> Enumeration:
-        members: list[tuple[str, int | str | float | bool]] = []
+        members: list[tuple[str, MemberValue]] = []
         for member in decl.members:
             node = decl.variables[member].node.value
             assert isinstance(node, tree.Call)
-            match node.args[1]:
-                case tree.Constant(value=int() | str() | float() as value):
-                    pass
-                case tree.UnaryOp(op=tree.USub(), operand=tree.Constant(value=int() | float() as size)):
-                    value = -size
-                case _:
-                    why = f"the value of `{decl.name}.{member}` cannot be shown to a host"
-                    raise Uncrossable(why, "use an int, a float or a text")
             if not is_name(member):
                 raise Uncrossable(f"the member `{decl.name}.{member}` cannot be shown to a host", "rename it")
-            members.append((member, value))
+            members.append((member, _value_of(node.args[1])))
         return Enumeration(name, _BASES[decl.enum], tuple(members))
 
     def structure(self, name: str, t: ClassType) -> Structure:
@@ -171,6 +187,19 @@ class Interfaces:
         return _EMPTY.get(node.id, "...") if isinstance(node, tree.Name) else "..."
 
 
+def _value_of(node: tree.expr) -> MemberValue:
+    """Return the value of a member of an enum, which is made of literals."""
+    match node:
+        case tree.Constant(value=int() | float() | str() as value):
+            return value
+        case tree.UnaryOp(operand=tree.Constant(value=int() | float() as value)):
+            return -value
+        case tree.Tuple(elts=items):
+            return tuple(map(_value_of, items))
+        case _:
+            raise AssertionError("a member of an enum is no literal")
+
+
 def _parts(world: World, t: ClassType) -> list[tuple[DataField, str, Type]]:
     """Return the fields of a dataclass or a named tuple, each with the name that objects have it by, and its type."""
     options = t.decl.data
@@ -202,7 +231,7 @@ def encode(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         absent: hir.Block = [hir.Evaluate(ctx.line, _put(ctx, "bool", hir.Const(BOOL, False), span))]
         return hir.Let(NONE, [*held, hir.If(ctx.line, is_none(kept), absent, body)], hir.Const(NONE, None))
     if isinstance(t, Union):
-        return _encode_union(ctx, t, value, span)
+        return _put(ctx, "object", value, span, t) if t.alias else _encode_union(ctx, t, value, span)
     if t in _SCALARS:
         return _put(ctx, _SCALARS[t], value, span)
     assert isinstance(t, ClassType)
@@ -262,8 +291,13 @@ def _put(ctx: Context, what: str, value: hir.Expr, span: Span, *types: Type) -> 
 
 
 def encode_fields(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
-    """Return what hands out the fields of an object, which must be of the very class that its type says."""
+    """Return what hands out the fields of an object, which must be of the very class that its type says.
+
+    A value of a union that contains itself counts as an object.
+    """
     t = prune(value.type)
+    if isinstance(t, Union):
+        return _encode_union(ctx, t, value, span)
     assert isinstance(t, ClassType) and t.decl.data is not None
     held, kept = ctx.hold(value)
     body: hir.Block = [*held]
@@ -283,7 +317,7 @@ def decode(ctx: Context, t: Type, source: hir.Expr, span: Span) -> hir.Expr:
         inner = coerce(ctx, decode(ctx, t.inner, source, span), t, span)
         return hir.Conditional(t, _take(ctx, "bool", source, BOOL, span), inner, hir.Const(t, None))
     if isinstance(t, Union):
-        return _decode_union(ctx, t, source, span)
+        return _take(ctx, "object", source, t, span, t) if t.alias else _decode_union(ctx, t, source, span)
     if t in _SCALARS:
         return _take(ctx, _SCALARS[t], source, t, span)
     assert isinstance(t, ClassType)
@@ -306,8 +340,10 @@ def _take(ctx: Context, what: str, source: hir.Expr, result: Type, span: Span, *
 
 
 def decode_fields(ctx: Context, t: Type, source: hir.Expr, span: Span) -> hir.Expr:
-    """Return what makes an object of its fields, by its constructor."""
+    """Return what makes an object of its fields, by its constructor; or a value of a union that contains itself."""
     t = prune(t)
+    if isinstance(t, Union):
+        return _decode_union(ctx, t, source, span)
     assert isinstance(t, ClassType) and t.decl.data is not None
     body: hir.Block = []
     values: dict[str, hir.Expr] = {}

@@ -31,6 +31,12 @@ class Color(Enum):
 class Level(IntEnum):
     LOW = -1
     HIGH = 7
+    TOP = 7
+
+
+class Planet(Enum):
+    EARTH = (5.5, -1)
+    MARS = (0.5, 2)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,20 @@ class Shape:
     inner: "Shape | None" = None
     tags: dict[str, set[int]] = field(default_factory=dict)
     count: int = field(default=3, init=False)
+
+
+type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+
+
+@export
+def keys(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        found: list[Json] = []
+        for key in value:
+            found.append(key)
+        found.append(value)
+        return found
+    return [value, None]
 
 
 class Pair(NamedTuple):
@@ -82,6 +102,11 @@ def flip(pairs: list[Pair | bytes], more: bytearray | None = None) -> list[Pair 
         more.append(1)
         made.append(bytes(more))
     return made
+
+
+@export
+def swap(planets: list[Planet]) -> list[Planet]:
+    return [Planet.MARS if planet is Planet.EARTH else Planet.EARTH for planet in planets]
 
 
 @export
@@ -269,6 +294,20 @@ def test_unions_bytes_and_named_tuples(guest: svm.Guest) -> None:
         guest.call("flip", [pair("a", 1.5)])
 
 
+def test_enums_of_tuples(guest: svm.Guest) -> None:
+    planet = guest.types.Planet
+    assert guest.call("swap", [planet.EARTH, planet.MARS]) == [planet.MARS, planet.EARTH]
+    assert planet.EARTH.value == (5.5, -1)
+
+
+def test_types_that_contain_themselves(guest: svm.Guest) -> None:
+    value = {"a": [1, 2.5, None, {"b": True}], "c": "text", "d": {}}
+    assert guest.call("keys", value) == ["a", "c", "d", value]
+    assert guest.call("keys", None) == [None, None]
+    with pytest.raises(svm.UsageError, match=r"argument 'value', key 'a', item 0: Json \| None expected, bytes given"):
+        guest.call("keys", {"a": [b""]})
+
+
 def test_objects_of_derived_classes(guest: svm.Guest) -> None:
     types = guest.types
     assert guest.call("bases", 0) == [types.Base(0)]
@@ -331,8 +370,8 @@ def test_wrong_scalars_are_named() -> None:
 
 def test_what_is_exported() -> None:
     names = [item.name for item in module().interface.exports]
-    assert names[:3] == ["flip", "bases", "either"]
-    assert names[3:] == ["summarise", "echo", "grow", "ring", "remember", "fail", "plain", "_hidden"]
+    assert names[:5] == ["keys", "flip", "swap", "bases", "either"]
+    assert names[5:] == ["summarise", "echo", "grow", "ring", "remember", "fail", "plain", "_hidden"]
     with pytest.raises(svm.UsageError, match=r"no function 'not_marked'; it has .*\(`@export` marks those"):
         echoing().call("not_marked", "a")
     assert "def plain(a: int, b: float = -1.5, /, *, c: bool = False) -> float: ..." in str(module().interface)
