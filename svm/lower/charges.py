@@ -21,13 +21,14 @@ latch at the loop's start, after a chunk at what is left of the instruction.  A 
 
 from __future__ import annotations
 
-from svm.isa import Form, Op
+from svm.isa import Op
 from svm.limits import MAX_CONSTANT_CHARGE
 from svm.lower.frame import Charges, LoopCharge
+from svm.lower.stops import CALLS, stops
 from svm.lower.trips import trip_counts
 from svm.module import FUNCTION, ValidFunction
 
-__all__ = ["BULK_CHUNK", "CALLS", "CHARGES_VERSION", "CHUNKED", "GROWING", "bulk_charge", "charges_of"]
+__all__ = ["BULK_CHUNK", "CHARGES_VERSION", "bulk_charge", "charges_of"]
 
 CHARGES_VERSION = 1
 """Version of these rules: a guest's fuel can be compared, and a paused guest resumed, under one version only."""
@@ -40,12 +41,6 @@ UNTESTED_COST = 100_000
 
 SHORT_LEAF = 100
 """Cost up to which a function that calls nothing is entered without a test."""
-
-CALLS = frozenset(("call", "call_indirect"))
-CHUNKED = frozenset(("memory.init", "table.init", "table.copy", "table.fill"))
-"""Instructions that work in chunks, besides those whose form is `Form.BULK`."""
-
-GROWING = frozenset(("memory.grow", "table.grow"))
 
 
 def bulk_charge(op: Op, length: int) -> int:
@@ -66,7 +61,7 @@ def charges_of(function: ValidFunction) -> Charges:
             region.append(at)
             costs[at] = 0
         costs[region[-1]] += op.cost
-        if op.name in CALLS or op.form is Form.BULK or op.name in CHUNKED | GROWING:
+        if stops(op):
             calls.add(region[-1])
         if at in ends:
             region.pop()

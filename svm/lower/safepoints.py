@@ -2,13 +2,14 @@
 
 In comes a checked body, out come its safepoints by byte offset.  Where charges are tested (`svm.lower.charges`), a
 running frame can pause; its callers stand after their calls.  What control never comes to, as the lowering sees it
-(`svm.lower.slots`), holds none.
+(`svm.lower.slots`), holds none; nor does a loop without tests, whose count is only known of those who come from above.
 """
 
 from __future__ import annotations
 
 from svm.isa import Form
-from svm.lower.charges import CALLS, CHUNKED, GROWING
+from svm.lower.charges import charges_of
+from svm.lower.stops import CALLS, CHUNKED, GROWING
 from svm.module import FUNCTION, Instruction, ValidFunction
 from svm.record import record
 
@@ -31,7 +32,7 @@ class Safepoint:
 
 def safepoints_of(function: ValidFunction) -> dict[int, Safepoint]:
     """The safepoints of a checked function, by the byte offset that a frame there has."""
-    code, blocks = function.code, function.blocks
+    code, blocks, loops = function.code, function.blocks, charges_of(function).loops
     found = {0: Safepoint(0, True)}
 
     def add(index: int, pauses: bool, call: Instruction | None = None) -> None:
@@ -47,7 +48,7 @@ def safepoints_of(function: ValidFunction) -> dict[int, Safepoint]:
         name = item.op.name
         if name in _BLOCKS:
             inside.append(at)
-            if name == "loop":
+            if name == "loop" and loops[at].test:
                 add(at + 1, True)
         elif name == "end":
             inside.pop()

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from svm.isa import I32, I64, Form, FuncType, Op, ValueType
-from svm.lower.charges import CHUNKED
 from svm.lower.frame import HEADER_SLOTS, Charges, FrameLayout
+from svm.lower.stops import CHUNKED
 from svm.module import FUNCTION, Block, Context, Instruction, ValidFunction
 from svm.record import field, record
 

@@ -2,13 +2,14 @@
 
 Recognised is the shape that compilers give an inner loop of constant length:
 
-    i32.const START  local.set X        (anything that leaves X alone)
+    i32.const START  local.set X        (anything that leaves X alone, and at which no guest can be paused)
     loop
       …                                 (no other write of X, no other branch to the loop)
       local.get X  i32.const STEP  i32.add  local.tee X  [i32.const END  i32.ne]  br_if 0
     end
 
-(or with i64, and `lt_s`, `lt_u` for `ne`).  The answer is exact or None; it is part of the charges' version.
+(or with i64, and `lt_s`, `lt_u` for `ne`).  The answer is exact or None; it is part of the charges' version.  It holds
+for frames that somebody else made, too: none of them stands between the start value and the loop.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from svm.isa import Immediate
+from svm.lower.stops import stops
 from svm.module import Instruction, ValidFunction
 
 __all__ = ["trip_counts"]
@@ -97,7 +99,7 @@ def _start(code: tuple[Instruction, ...], key: int, local: int) -> int | None:
         if op.name in _WRITES and args[0] == local:
             before = code[at - 1]
             return before.args[0] if before.op.immediates in ((Immediate.I32,), (Immediate.I64,)) else None
-        if op.name in _STRUCTURE:
+        if op.name in _STRUCTURE or stops(op):
             return None
     return None
 

@@ -248,3 +248,32 @@ def test_nested_loops_are_counted_each_for_itself() -> None:
     assert changed(inside=inner) == [10, 5]
     assert changed(inside=inner.replace("$j", "$i")) == [None, 5]
     assert changed(inside=inner.replace("i32.const 0", "local.get $n")) == [10, None]
+
+
+@pytest.mark.parametrize("between", ["call 0", "memory.fill 0", "drop\nlocal.get $n\nmemory.grow 0", "memory.init 0"])
+def test_a_start_value_holds_only_as_long_as_nobody_can_pause(between: str) -> None:
+    """Who goes on with a paused frame may have put another value in its place."""
+    pushes = "local.get $n\n" * {"call 0": 1, "drop\nlocal.get $n\nmemory.grow 0": 1}.get(between, 3)
+    drops = "drop\n" if "grow" in between else ""
+    module = validate(from_text(f"""
+        memory 1
+        data passive "abc"
+        func (param $n i32)
+          local $i i32
+          i32.const 0
+          local.set $i
+          {pushes}
+          {between}
+          {drops}
+          loop $next
+            local.get $i
+            i32.const 1
+            i32.add
+            local.tee $i
+            i32.const 10
+            i32.ne
+            br_if $next
+          end
+        end
+        """))  # fmt: skip
+    assert trip_counts(module.function(0)) == {}

@@ -255,6 +255,37 @@ def test_an_indirect_call_waits_for_a_type() -> None:
         loaded(with_slots(entered, {fp + Header.FUNCTION: 3}))
 
 
+def test_no_frame_stands_in_a_loop_that_is_not_tested() -> None:
+    """As a run of the fuzzer had it: with another counter such a loop would run on, and nothing could stop it."""
+    guest = Module(from_text("""
+        func $f (result i32)
+          local $i i32
+          loop $outer
+            i32.const -10
+            local.set $i
+            loop $counted
+              local.get $i
+              i32.const 1
+              i32.add
+              local.tee $i
+              i32.const -5
+              i32.ne
+              br_if $counted
+            end
+            br $outer
+          end
+          i32.const 0
+        end
+        export "f" func $f
+        """)).spawn(engine="reference")  # fmt: skip
+    guest.start("f").run(fuel=5)
+    state = guest.snapshot().state
+    assert state.record.slots == (0, 0, 2, 0, 0)
+    with pytest.raises(SnapshotError, match="cannot stand at byte offset 0x8"):
+        loaded(with_slots(state, {2: 8}))
+    assert loaded(with_slots(state, {4: 77})).restore().task.run(fuel=100).fuel_used > 100
+
+
 def test_the_focus_is_an_instance() -> None:
     with pytest.raises(SnapshotError, match="info section: there is no instance 1"):
         loaded(paused(), focus=1)
