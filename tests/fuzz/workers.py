@@ -26,7 +26,8 @@ __all__ = ["MEMORY", "PATIENCE", "Finding", "Job", "Plan", "Summary", "alone", "
 MEMORY = 512 << 20
 """Bytes that a worker may have resident, all told; about 150 MiB are Python, svm and the good files."""
 PATIENCE = 30.0
-"""Seconds after which a worker that is still at one input is ended; long, for the machine may be busy with others."""
+"""Seconds after which a worker that is still at one input is ended, or three times what the job allows, if that is
+more; long, for the machine may be busy with others."""
 
 _ADDRESSES = 8 << 30  # bytes of address space, so that not even a first touch of memory takes the machine down
 _TELL = 0.5  # seconds between two reports of a worker
@@ -90,6 +91,7 @@ class _Worker:
 
     def __init__(self, job: Job, plan: Plan, first: int, end: float, trace: Path) -> None:
         self.state = _context.RawArray("q", [first, 0, 0])
+        self.patience = max(PATIENCE, 3 * job.seconds)
         self.trace = trace
         self.pipe, theirs = _context.Pipe(duplex=False)
         self.process = _context.Process(target=_work, args=(job, plan, first, end, self.state, theirs, trace))
@@ -110,7 +112,7 @@ class _Worker:
     def hangs(self) -> bool:
         """Whether it is at one number for too long."""
         since = int(self.state[1])
-        return since > 0 and (time.monotonic_ns() - since) / 1e9 > PATIENCE
+        return since > 0 and (time.monotonic_ns() - since) / 1e9 > self.patience
 
 
 def run(job: Job, plan: Plan, folder: Path, show: Callable[[Summary], None] = lambda summary: None) -> Summary:

@@ -6,6 +6,7 @@ In: a source. Out: words for how it went. Raises Difference where something is n
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections import Counter
 from dataclasses import replace
@@ -31,9 +32,13 @@ REFUSALS = {
 """Patterns of the compiler's errors that a generated program may meet, and what `docs/language.md` has them under."""
 
 
-@cache
 def oracle() -> CPython:
-    """The process of CPython of this worker."""
+    """The process of CPython of this process: a worker does not use that of its parent."""
+    return _oracle_of(os.getpid())
+
+
+@cache
+def _oracle_of(process: int) -> CPython:
     return CPython(bounded=True)
 
 
