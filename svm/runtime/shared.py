@@ -250,10 +250,10 @@ class Shared(ABC):
         if not isinstance(found, FunctionInstance) or found.host is not None or found.type != type_:
             return None
         stack = self.stack
-        mark, slice_fuel, interrupted = stack.mark(), stack.fuel, stack.interrupted
+        mark, own, interrupted = stack.mark(), (stack.fuel, stack.reserve), stack.interrupted
         stack.pending, stack.interrupted = 0, False
         stack.push(slots_of(len(args)).pack(*args))
-        stack.fuel = fuel
+        stack.fuel, stack.reserve = fuel, 0
         try:
             done = self._engine.call(stack, found) is Status.DONE
             return stack.take(slots_of(len(type_.results))) if done else None
@@ -265,5 +265,5 @@ class Shared(ABC):
             return None
         finally:
             stack.back_to(mark)
-            stack.fuel = slice_fuel
+            stack.fuel, stack.reserve = own
             stack.interrupted |= interrupted

@@ -9,7 +9,7 @@ from array import array
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import svm
@@ -109,6 +109,7 @@ def typed(draw: st.DrawFn, depth: int = 3) -> tuple[str, st.SearchStrategy[Any]]
     return f"list[{item}]", st.lists(items, max_size=4)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_every_value_comes_back(data: st.DataObject) -> None:
     t, values = data.draw(typed())
@@ -118,6 +119,7 @@ def test_every_value_comes_back(data: st.DataObject) -> None:
     assert repr(found) == repr(value) or "set" in t  # whose order may be another
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_bytes_are_a_value_or_refused(data: st.DataObject) -> None:
     t, values = data.draw(typed())
