@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import krait
+from svm import Console, Module
 from tests.krait.cpython import is_current
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -93,6 +96,16 @@ def test_unbound_variables_of_a_generator_expression(run: Callable[..., Any], or
     assert (mine.stdout, mine.status) == (other.stdout, other.status) == ("2\n", 1)
     assert mine.exception.startswith("UnboundLocalError: cannot access local variable 'x' where it is not associated")
     assert other.exception.startswith("NameError: cannot access free variable 'x'")
+
+
+def test_a_nan_has_no_sign() -> None:
+    """CPython shows what the processor gave, which is a minus on x86; compiled code does, too, if it is not asked."""
+    model = krait.compile_source("import math\nx = float('inf')\nprint(math.copysign(1.0, x % 2.5), x - x)\n")
+    for engine in ("interpreter", "reference"):
+        out = io.BytesIO()
+        with Module(model).spawn(engine=engine, devices=[Console(io.BytesIO(), out, io.BytesIO())]) as guest:
+            guest.run()
+        assert out.getvalue() == b"1.0 nan\n"
 
 
 def test_arguments_reach_the_program(run: Callable[..., object], oracle: Callable[..., object]) -> None:

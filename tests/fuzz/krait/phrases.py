@@ -48,7 +48,7 @@ float: float(<int>)  float(<bool>)  float(<fraction>)  float(<str>)  abs(<float>
 float: min(<list[float]>, default=<float>)  round(<float>, <round>)  math.sqrt(abs(<float>))  math.fabs(<float>)
 float: divmod(<float>, <float>)[0]  divmod(<float>, <float>)[1]  sum(<list[float]>, 0.0)
 float: <list[float]>[<index>]  (<float> if <bool> else <float>)  (<float> or <float>)  (<float> and <float>)
-float: math.copysign(<float>, <float>)  math.fmod(<float>, <float>)  math.modf(<float>)[0]  (<int> * <small> / 4)
+float: math.copysign(<float>, <int>)  math.fmod(<float>, <float>)  math.modf(<float>)[0]  (<int> * <small> / 4)
 float: max(<list[float]>)  (<float> * 0.5 + <float>)
 
 bool: (<int> < <int>)  (<int> <= <int>)  (<int> == <int>)  (<int> != <int>)  (<int> > <int>)  (<float> < <float>)
