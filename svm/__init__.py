@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from svm.limits import Limits
     from svm.runtime import Exited, Finished, HostFunction, Outcome, Paused, Suspend, Suspended, Task, Trapped
     from svm.snapshot import Guest, Snapshot, Store
+    from svm.snapshot.checkpoints import Checkpoint, CheckpointStore
 else:
     __getattr__ = lazily(__name__, {
         "svm.devices": ("Clock", "Console", "Entropy"),
@@ -50,10 +51,13 @@ else:
             "Exited", "Finished", "HostFunction", "Outcome", "Paused", "Suspend", "Suspended", "Task", "Trapped",
         ),
         "svm.snapshot": ("Guest", "Snapshot", "Store"),
+        "svm.snapshot.checkpoints": ("Checkpoint", "CheckpointStore"),
     })  # fmt: skip
 
 __all__ = [
     "ENGINES",
+    "Checkpoint",
+    "CheckpointStore",
     "Clock",
     "Console",
     "Entropy",

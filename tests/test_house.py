@@ -52,7 +52,7 @@ KRAIT_SEES = ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits"
 # The only importers of each dependency, so that a run pays for no more than it uses.
 IMPORTERS = {
     "llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli",
-    "zstandard": "svm.snapshot.file",
+    "zstandard": "svm.snapshot.packing",
 }  # fmt: skip
 DECLARE_ALL = ("svm", "krait", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module", "svm.wasm")
 

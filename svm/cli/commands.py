@@ -10,7 +10,9 @@ import click
 
 __all__ = ["run"]
 
-_NAMES = ("run", "check", "build", "asm", "dis", "validate", "inspect", "wast")
+_NAMES = (
+    "run", "resume", "check", "build", "asm", "dis", "validate", "inspect", "snapshot", "export", "import", "wast",
+)  # fmt: skip
 _PROGRAMS = (".kr", ".svmb", ".svmt", ".wasm")
 
 
@@ -23,7 +25,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _NAMES:
             return None
-        command: click.Command = import_module(f"svm.cli.{cmd_name}").command
+        name = f"{cmd_name}_" if cmd_name == "import" else cmd_name  # a word of Python's
+        command: click.Command = import_module(f"svm.cli.{name}").command
         return command
 
     def resolve_command(

@@ -6,11 +6,12 @@ imports the command line's parser, which would take longer than to start a progr
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from svm.cli.failures import Failure, about, interrupted
 from svm.cli.status import Status
@@ -19,10 +20,11 @@ from svm.errors import GuestError, LimitError, Traceback, UncaughtError, UsageEr
 from svm.limits import DEFAULT_STACK, Limits
 
 if TYPE_CHECKING:
+    from svm.cli.resumable import Held
     from svm.devices import Device
     from svm.embed import Module
     from svm.isa import FuncType
-    from svm.runtime import Guest
+    from svm.snapshot import Guest
 
 __all__ = ["run"]
 
@@ -45,6 +47,9 @@ def run(
     invoke: str | None = None,
     canonical_nans: bool = False,
     eager: bool = False,
+    checkpoint: str | None = None,
+    every: float = 5.0,
+    on_exit: str | None = None,
     stats: bool = False,
     as_json: bool = False,
 ) -> int:
@@ -53,9 +58,18 @@ def run(
     from svm.embed import load
 
     limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
+    kept = checkpoint is not None or on_exit is not None
+    if kept and invoke:
+        raise UsageError("--invoke calls a function: only programs are kept")
     with about(file):
         module = load(file, eager=eager)
-        console = Console(args=(file,) if invoke else (file, *args), environ=dict(env))
+        words = (file,) if invoke else (file, *args)
+        stdout: Held | None = None
+        if kept:
+            from svm.cli import resumable
+
+            stdout = resumable.Held(resumable.standard_output())
+        console = Console(stdout=stdout, args=words, environ=dict(env))
         _check_granted(file, module)
         with ExitStack() as ending, _alarm(timeout):  # the guest is closed last, which keeps its code for the next run
             devices: tuple[Device, ...] = (console, Clock(), Entropy())
@@ -64,6 +78,9 @@ def run(
             )
             begun = time.perf_counter()
             try:
+                if stdout is not None:
+                    said = {"args": list(words), "env": dict(env)}
+                    return _kept(guest, file, stdout, (checkpoint, every, on_exit, timeout, said))
                 return _invoke(guest, invoke, args) if invoke else _program(guest, file)
             except UncaughtError as error:
                 if console.broken_pipe and error.message.startswith("BrokenPipeError"):
@@ -99,14 +116,30 @@ def _check_granted(file: str, module: Module) -> None:
         raise Failure(Status.DENIED, clean(f"svm: {file} needs what `svm run` does not grant:{lines}"))
 
 
+def _kept(guest: Guest, file: str, out: Held, said: tuple[str | None, float, str | None, float | None, Any]) -> int:
+    """Run a module's `_start` so that it can go on later; the status that the guest ends with."""
+    from svm.cli.resumable import drive, plan_of
+
+    _check_program(guest, file)
+    checkpoint, every, on_exit, timeout, settings = said
+    name = os.path.splitext(os.path.basename(file))[0].replace(":", "_") or "program"
+    with plan_of(checkpoint, name, every, on_exit, timeout, settings) as plan:
+        return drive(guest, guest.start("_start"), plan, out)
+
+
 def _program(guest: Guest, file: str) -> int:
     """Run a module's `_start`; the status that the guest ends with."""
+    _check_program(guest, file)
+    return guest.run() & 0xFF
+
+
+def _check_program(guest: Guest, file: str) -> None:
+    """Raise Failure for a module that is no program."""
     from svm.isa import FuncType
 
     if (type_ := _function_type(guest, "_start")) != FuncType():
         what = f"its _start is {type_}" if type_ else "it exports no function _start"
         raise Failure(Status.BAD_MODULE, clean(f"svm: {file}: not a program: {what}; --invoke calls an export"))
-    return guest.run() & 0xFF
 
 
 def _invoke(guest: Guest, name: str, words: tuple[str, ...]) -> int:

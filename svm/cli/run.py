@@ -25,6 +25,10 @@ __all__ = ["command"]
 @click.option("--invoke", metavar="NAME", help="Call this export with ARGS, and print its result.")
 @click.option("--canonical-nans", is_flag=True, help="Give NaNs the same bits on every engine and processor.")
 @click.option("--eager", is_flag=True, help="Check all functions first, not each at its first call.")
+@click.option("--checkpoint", metavar="STORE[:NAME]", help="Keep it in a store, from which `svm resume` goes on.")
+@click.option("--every", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=5.0,
+              show_default=True, help="From one checkpoint to the next.")  # fmt: skip
+@click.option("--snapshot-on-exit", "on_exit", metavar="FILE", help="Where to keep it if it is stopped before its end.")
 @click.option("--stats", is_flag=True, help="Say on standard error what it used.")
 @click.option("--json", "as_json", is_flag=True, help="As --stats, but as an object in one line.")
 def command(file: str, args: tuple[str, ...], **options: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from svm.errors import ExitError, LimitError, StoppedError, UsageError
 from svm.isa import FuncType
@@ -338,7 +338,7 @@ class Guest:
         if self._closed or self.store.closed:
             raise UsageError("the guest is closed")
 
-    def __enter__(self) -> Guest:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,7 +18,7 @@ from svm.snapshot.format import SECTIONS, Info, Run, encode_sections, read_secti
 from svm.snapshot.pages import PAGE_BYTES, Pages, pages_from
 from svm.snapshot.state import State
 
-__all__ = ["MAGIC", "VERSION", "read_file", "write_file"]
+__all__ = ["MAGIC", "VERSION", "assembled", "parts_of", "read_file"]
 
 MAGIC = b"\0svs"
 VERSION = 1
@@ -37,18 +37,26 @@ _LEVEL = -3
 """Of Zstandard: its fast end, at half a gigabyte a second; the usual levels take twice the time for a tenth more."""
 
 
-def write_file(
-    state: State, info: Info, externs: Iterable[bytes | None], *, embed: bool, key: bytes | None
-) -> Iterator[bytes]:
-    """The bytes of a file, in pieces.  externs, embed: see `encode_sections`.  Raises UsageError."""
+def parts_of(
+    state: State, info: Info, externs: Iterable[bytes | None], *, embed: bool
+) -> tuple[list[bytes], list[bytes]]:
+    """Contents of all sections but the last, and the distinct pages that this holds.  externs, embed: see
+    `encode_sections`.  Raises UsageError.
+    """
     pages: dict[bytes, int] = {}
 
     def number_of(page: bytes) -> int:
         return pages.setdefault(page, len(pages))
 
-    sections = encode_sections(state, info, externs, number_of, embed=embed)
+    return encode_sections(state, info, externs, number_of, embed=embed), list(pages)
+
+
+def assembled(
+    sections: Sequence[bytes], pages: Sequence[bytes], key: bytes | None, *, compress: bool = True
+) -> Iterator[bytes]:
+    """The bytes of a file of these parts, in pieces."""
     state_of_digest = digester(_whole(key))
-    for piece in (*_sections(sections, key), *_pages(list(pages))):
+    for piece in (*_sections(sections, key), *_pages(pages, compress)):
         state_of_digest.update(piece)
         yield piece
     yield state_of_digest.digest()
@@ -66,15 +74,14 @@ def _sections(sections: Sequence[bytes], key: bytes | None) -> Iterator[bytes]:
         yield content
 
 
-def _pages(pages: Sequence[bytes]) -> list[bytes]:
+def _pages(pages: Sequence[bytes], compress: bool) -> list[bytes]:
     """The section of the pages: their count, and parts of some pages each, compressed if that makes them smaller."""
-    import zstandard  # here, for a snapshot that never leaves the process needs none
+    from svm.snapshot.packing import packed  # here, for a snapshot that never leaves the process needs none
 
-    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
     pieces = [_COUNT.pack(len(pages))]
     for start in range(0, len(pages), _PART_PAGES):
         data = b"".join(pages[start : start + _PART_PAGES])
-        small = compress(data)
+        small = packed(data, _LEVEL) if compress else data
         pieces += (_PART.pack(min(len(small), len(data))), small if len(small) < len(data) else data)
     return [_SECTION.pack(len(SECTIONS), sum(map(len, pieces))), *pieces]
 
@@ -162,19 +169,16 @@ class _Parts:
         """A part's pages.  Raises SnapshotError where they cannot be unpacked."""
         if self._last[0] == number:
             return self._last[1]
-        import zstandard
+        from svm.snapshot.packing import unpacked
 
         at, size = self._parts[number]
         data = self._data[at : at + size]
         wanted = min(self.count - number * _PART_PAGES, _PART_PAGES) * PAGE_BYTES
         if size != wanted:
             try:
-                known = zstandard.frame_content_size(data)
-                if known != wanted:  # what it says is what would be allocated
-                    raise SnapshotError(f"{known} bytes in a part that has {wanted}", Place("page", number, offset=at))
-                data = zstandard.ZstdDecompressor(max_window_size=1 << 20).decompress(data, allow_extra_data=False)
-            except zstandard.ZstdError as error:
-                raise SnapshotError(f"a part cannot be unpacked: {error}", Place("page", number, offset=at)) from None
+                data = unpacked(data, wanted, exactly=True)
+            except ValueError as error:
+                raise SnapshotError(str(error), Place("page", number, offset=at)) from None
         self._last = number, data
         return data
 

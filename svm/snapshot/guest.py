@@ -316,12 +316,22 @@ class Snapshot:
     def _pieces(
         self, key: bytes | None, embed: bool, externs: Callable[[Any], bytes] | None
     ) -> Iterator[bytes]:
+        from svm.snapshot.file import assembled
+
+        return assembled(*self.parts(embed, externs), key)
+
+    def parts(
+        self, embed: bool = True, externs: Callable[[Any], bytes] | None = None
+    ) -> tuple[list[bytes], list[bytes]]:
+        """What a file of it is made of, for who keeps it in another way (docs/snapshot-format.md): the contents of all
+        sections but the last, and the pages that this holds.  embed, externs: as for `save`.
+        """
         from svm.snapshot.externs import encoded_externs
-        from svm.snapshot.file import write_file
+        from svm.snapshot.file import parts_of
         from svm.snapshot.format import Info
 
         info = Info(self.focus, self.identity, self.parent_identity, self.name, self.metadata)
-        return write_file(self.state, info, encoded_externs(self.state, externs), embed=embed, key=key)
+        return parts_of(self.state, info, encoded_externs(self.state, externs), embed=embed)
 
     @classmethod
     def load(

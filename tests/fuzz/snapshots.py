@@ -22,7 +22,7 @@ from svm.module import Module as Model
 from svm.module import ValidModule, from_text
 from svm.runtime.engine import Record
 from svm.runtime.outcome import Standing
-from svm.snapshot.file import write_file
+from svm.snapshot.file import assembled, parts_of
 from svm.snapshot.format import Info
 from svm.snapshot.pages import PAGE_BYTES, Pages
 from svm.snapshot.state import Fuel, Link, State
@@ -159,7 +159,8 @@ def forged(number: int) -> Mutant:
         state = random.choice(_CHANGES)(state, random)
     externs = [random.choice((None, b"x", b"")) for _ in range(len(state.externs) - 1 + random.choice((0, 0, 0, 1)))]
     try:
-        made = b"".join(write_file(state, info, externs, embed=random.randrange(_EMBEDDED) == 0, key=None))
+        parts = parts_of(state, info, externs, embed=random.randrange(_EMBEDDED) == 0)
+        made = b"".join(assembled(*parts, None))
     except (Error, IndexError, ValueError, OverflowError, struct.error):  # no number of the format's
         return Mutant(SUFFIX, _digested(_in_sections(data, random), random))
     return Mutant(SUFFIX, made)

@@ -17,7 +17,7 @@ from svm.lower import Header
 from svm.module import GlobalType, MemoryType, TableType, from_text
 from svm.runtime import GlobalInstance, MemoryInstance, TableInstance, TagInstance
 from svm.runtime.engine import Record
-from svm.snapshot.file import write_file
+from svm.snapshot.file import assembled, parts_of
 from svm.snapshot.format import Info
 from svm.snapshot.pages import PAGE_BYTES, Pages
 from svm.snapshot.state import Fuel, Link, State
@@ -103,7 +103,7 @@ def paused(name: str = "outer") -> State:
 
 def loaded(state: State, externs: tuple[bytes | None, ...] = (), focus: int = 0) -> Snapshot:
     info = Info(focus, "", None, None, {})
-    return Snapshot.load(b"".join(write_file(state, info, externs, embed=True, key=None)))
+    return Snapshot.load(b"".join(assembled(*parts_of(state, info, externs, embed=True), None)))
 
 
 def headers(state: State) -> tuple[int, int]:
