@@ -1,4 +1,4 @@
-"""The program that docs/snapshots.md shows prints what stands beside it."""
+"""The programs that docs/snapshots.md shows print what stands beside them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_program_runs_as_shown(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "snapshots.md").read_text("utf-8")
-    program, expected = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+TEXTS = re.findall(
+    r"^```(?:python|text)\n(.*?)^```", (ROOT / "docs" / "snapshots.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"), list(zip(TEXTS[::2], TEXTS[1::2], strict=True)), ids=("life", "crash")
+)
+def test_the_programs_run_as_shown(tmp_path: Path, program: str, expected: str) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compiler")])}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
