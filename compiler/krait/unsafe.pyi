@@ -80,8 +80,9 @@ object_at: _ObjectsAt
 new_object: _NewObjects
 """A new object whose fields are zero, with bytes behind them: `new_object[str](extra)`."""
 size_of: _SizeOf
-offset_of: _SizeOf
 """Bytes of an item of these types, laid out together: `size_of[int, str]()`."""
+offset_of: _SizeOf
+"""Bytes from the beginning of such an item to the last of them: `offset_of[u64, int, str]()`."""
 new_items: _NewItems
 """The address of so many new items of these types, zero, which an `owned` field is to hold: `new_items[int](count)`."""
 known_order: _KnownOrder

@@ -84,7 +84,8 @@ def test_files_of_snapshots_go_anywhere(folder: Path) -> None:
 
 
 def test_ctrl_c_keeps_it(folder: Path) -> None:
-    command = [sys.executable, "-m", "svm", "run", "--checkpoint", "s", "--every", "60", "job.svmb", "3", "300000000"]
+    words = ["run", "--checkpoint", "s", "--every", "60", "job.svmb", "3", "300000000000"]
+    command = [sys.executable, "-m", "svm", *words]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)

@@ -103,6 +103,8 @@ def called(guest: Guest, name: str, random: Random) -> End:
     type_ = function.type
     try:
         value = guest.call(name, *(argument(random, kind) for kind in type_.params))
+    except ModuleError as error:  # an interface is read when a function that it describes is called
+        return "bad interface", readable("", error), str(error)
     except Error as error:
         return failure(error)
     values = value if len(type_.results) > 1 else (value,) if type_.results else ()

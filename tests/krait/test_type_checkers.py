@@ -35,6 +35,7 @@ USES = {
     "object_at": ("s = object_at[str](a)", "s = object_at[list[int]](a)"),
     "new_object": ("s = new_object[str](16)", "s = new_object[str](0, 0)"),
     "new_items": ("a = new_items[int, str](a)", "s = new_items[int](a)"),
+    "offset_of": ("a = offset_of[u64, int, str]()", "a = offset_of[int](4)"),
     "size_of": ("a = size_of[u64, int, str]()", "a = size_of[int](4)"),
     "known_order": ("known_order[set[int]]()", "known_order[set[int]](xs)"),
     "address_of": ("a = address_of(xs)", "s = address_of(xs)"),

@@ -227,7 +227,7 @@ def test_a_small_stack_withdraws_compiled_code_for_its_own_guest_alone() -> None
         results.append(guest.call("fib", 15))
         results.append(space_of(guest) is space_of(other))
 
-    before = threading.stack_size(256 << 10)
+    before = threading.stack_size(128 << 10)
     try:
         thread = threading.Thread(target=work)
         thread.start()

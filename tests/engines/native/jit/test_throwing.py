@@ -115,7 +115,7 @@ def test_the_innermost_catch_takes_it(interpreted: bool, apart: bool, monkeypatc
     expected = reference.call("f", 60), reference.fuel_used
     guest = spawn(text, JIT)
     assert (guest.call("f", 60), guest.fuel_used) == expected
-    assert len(guest.store.arenas.native.compiled) == (2 if interpreted else 3)
+    assert len(guest.store.arenas.native.space.compiled) == (2 if interpreted else 3)
     assert tier_of(guest).failures == []
     places = []
     for each in (reference, guest):
