@@ -87,7 +87,9 @@ def test_ctrl_c_keeps_it(folder: Path) -> None:
     words = ["run", "--checkpoint", "s", "--every", "60", "job.svmb", "3", "300000000000"]
     command = [sys.executable, "-m", "svm", *words]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
+    while not (folder / "s").exists() and process.poll() is None:  # the first run builds the interpreter
+        time.sleep(0.05)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT) and "svm resume s:job" in err
