@@ -11,7 +11,6 @@ from svm.errors import ExitError, LimitError, StoppedError, UsageError
 from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule
-from svm.runtime import reach
 from svm.runtime.arenas import Extern, FunctionInstance, GlobalInstance
 from svm.runtime.engine import DECLINED, Engine, GuestStack, Tiers
 from svm.runtime.link import Imports, instantiate
@@ -221,6 +220,8 @@ class Guest:
     def read_bytes(self, address: int, length: int) -> bytes:
         """A copy of bytes of the guest's memory.  Raises UsageError where they do not lie in it."""
         self._check_open()
+        from svm.runtime import reach  # here, as below, for few hosts need it
+
         return reach.read(self.instance, address, length)
 
     def read_str(self, address: int, length: int | None = None, *, encoding: str = "utf-8") -> str:
@@ -229,6 +230,8 @@ class Guest:
         Raises UsageError where it does not lie in the memory, or is not in that encoding.
         """
         self._check_open()
+        from svm.runtime import reach
+
         return reach.read_text(self.instance, address, length, encoding)
 
     def write_bytes(self, data: bytes | bytearray | memoryview, address: int | None = None) -> int:
@@ -239,6 +242,8 @@ class Guest:
         its own `free`.  Raises UsageError where there is no allocator, or the bytes do not fit; GuestError as `call`.
         """
         self._check_open()
+        from svm.runtime import reach
+
         data = memoryview(data).cast("B")
         if address is None:
             address = reach.allocate(self.instance, len(data), self.call)

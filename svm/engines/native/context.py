@@ -31,7 +31,7 @@ __all__ = [
 CONTEXT_BYTES = 512
 
 
-class Field(IntEnum):
+class Field:
     """Byte offsets in the context.
 
     PC and FP are offsets from CODE and STACK while the guest does not run.  AUX: what an exit says besides its status.
@@ -134,7 +134,7 @@ FOREIGN = 0xFFFF_FFFF
 """The instance of host functions: never the running one.  Also the type of the entry 0, which is no function."""
 
 
-class FunctionField(IntEnum):
+class FunctionField:
     """Byte offsets in a function's entry.  CODE: offset of its code; 0 if the driver must be asked."""
 
     CODE = 0  # i64
@@ -162,7 +162,7 @@ RECORD_PARAMS = 16
 """The most parameters of a host function that native code calls."""
 
 
-class RecordField(IntEnum):
+class RecordField:
     """Byte offsets in what native code knows of a host function.
 
     FUNCTION, CALLER: Python's function, and its first argument, 0 if it does not ask for its caller.  ENCODE: Python's
@@ -184,7 +184,7 @@ CALL_PARAMS = 16
 """The most parameters of a function that Python calls without the driver."""
 
 
-class CallField(IntEnum):
+class CallField:
     """Byte offsets in what native code knows of a function that Python calls, the bytes that are the method's `self`.
 
     CONTEXT: of the guest.  MARK: Python's object that says "go on with the driver".  CODE, PARAMS, SIZE, COST, TEST: of

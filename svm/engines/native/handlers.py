@@ -80,10 +80,10 @@ class Handler:
     def slot(self, index: str, base: str = "%fp") -> str:
         return self.let(f"getelementptr i64, ptr {base}, i64 {index}")
 
-    def context(self, field: Field, kind: str = "ptr") -> str:
+    def context(self, field: int, kind: str = "ptr") -> str:
         return self.let(f"load {kind}, ptr {self.at('%ctx', field)}, align 8")
 
-    def set_context(self, field: Field, value: str) -> None:
+    def set_context(self, field: int, value: str) -> None:
         self.do(f"store i64 {value}, ptr {self.at('%ctx', field)}, align 8")
 
     # Values
@@ -343,7 +343,7 @@ class Handler:
         self.trap_if(self.let(f"icmp eq i64 {number}, 0"), TrapKind.UNINITIALIZED_ELEMENT)
         callee = self.at(self.context(Field.FUNCTIONS), self.let(f"mul i64 {number}, {FUNCTION_ENTRY}"))
 
-        def read(field: FunctionField, kind: str = "i32") -> str:
+        def read(field: int, kind: str = "i32") -> str:
             return self.let(f"load {kind}, ptr {self.at(callee, field)}, align 4")
 
         wrong = self.let(f"icmp ne i32 {read(FunctionField.TYPE)}, {type_}")

@@ -194,6 +194,6 @@ class Program:
             self.set_context(Field.TABLE, table[0])
             self.set_context(Field.TABLE_SIZE, table[1])
 
-    def set_context(self, field: Field, value: int) -> None:
+    def set_context(self, field: int, value: int) -> None:
         """Write a field of the context."""
         self.context[field >> 3] = value

@@ -46,16 +46,16 @@ _ARGUMENTS_OFFSET = -(1 << 63)
 _names = count()
 
 
-def _get(name: str, field: Field, type_: str = "i64") -> str:
+def _get(name: str, field: int, type_: str = "i64") -> str:
     return f"%{name}.p = getelementptr i8, ptr %ctx, i64 {int(field)}\n%{name} = load {type_}, ptr %{name}.p, align 8\n"
 
 
-def _set(field: Field, value: str, type_: str = "i64") -> str:
+def _set(field: int, value: str, type_: str = "i64") -> str:
     name = f"set{next(_names)}"
     return f"%{name} = getelementptr i8, ptr %ctx, i64 {int(field)}\nstore {type_} {value}, ptr %{name}, align 8\n"
 
 
-def _of_record(name: str, field: RecordField, type_: str) -> str:
+def _of_record(name: str, field: int, type_: str) -> str:
     return (
         f"%{name}.p = getelementptr i8, ptr %record, i64 {int(field)}\n"
         f"%{name} = load {type_}, ptr %{name}.p, align 4\n"
@@ -113,7 +113,7 @@ held:
 def _call() -> str:
     """See the module's docstring.  Nothing of the guest is changed before `begin`."""
 
-    def of(name: str, field: CallField, type_: str = "i64") -> str:
+    def of(name: str, field: int, type_: str = "i64") -> str:
         return (
             f"%{name}.p = getelementptr i8, ptr %record, i64 {int(field)}\n"
             f"%{name} = load {type_}, ptr %{name}.p, align 1\n"

@@ -382,7 +382,7 @@ def _call_entry(t: FunctionWriter, type_: FuncType, entry: str, status: int, aux
     _returned(t, type_, first, fp, t.read(status_at, "i64"), value)
 
 
-def _field(t: FunctionWriter, entry: str, field: FunctionField, kind: str) -> str:
+def _field(t: FunctionWriter, entry: str, field: int, kind: str) -> str:
     place = t.let(f"getelementptr i8, ptr {entry}, i64 {int(field)}")
     return t.let(f"load {kind}, ptr {place}, align 4, !tbaa !3")
 

@@ -78,6 +78,6 @@ def _catches(t: FunctionWriter) -> list[tuple[int | None, int]]:
     return list(found.items())
 
 
-def _set(t: FunctionWriter, field: Field, value: str) -> None:
+def _set(t: FunctionWriter, field: int, value: str) -> None:
     place = t.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
     t.do(f"store i64 {value}, ptr {place}, align 8, !tbaa !3")

@@ -95,8 +95,10 @@ class Tier:
         if key is None and self.policy.first_call:
             return
         where = (linked.number, key)
+        self.heat[where] = heat = self.heat.get(where, 0) + fuel
+        if heat < self.policy.hot and not self.waiting:
+            return  # most pauses need no lock
         with self.space.lock:
-            self.heat[where] = heat = self.heat.get(where, 0) + fuel
             if heat >= self.policy.hot:
                 self.want(linked, key)
                 if key is not None and not self.policy.first_call:

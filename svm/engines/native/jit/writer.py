@@ -180,7 +180,7 @@ class FunctionWriter:
     def write(self, variable: str, type_: str, value: str) -> None:
         self.do(f"store {type_} {value}, ptr {variable}, align 8")
 
-    def context(self, field: Field, type_: str = "ptr") -> str:
+    def context(self, field: int, type_: str = "ptr") -> str:
         place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
         return self.let(f"load {type_}, ptr {place}, align 8, !tbaa !3")
 
