@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svm.devices import Device, Grants, Imports
 from svm.files import parse_model, read_model
 from svm.limits import Limits
 from svm.module import Capability, Export, Import, ValidModule, encode, validate
 from svm.module import Module as Model
-from svm.module.interface import Interface
 from svm.runtime import HostFunction
 from svm.snapshot import Guest, Store
+
+if TYPE_CHECKING:
+    from svm.module.interface import Interface
 
 __all__ = ["Module", "compile", "load"]
 

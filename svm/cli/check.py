@@ -62,7 +62,7 @@ class _Findings:
         from krait import CompileError, render
 
         failed = failure(error, file)
-        self.worst = max(self.worst, Status(failed.status))
+        self.worst = max(self.worst, failed.status)
         if not isinstance(error, CompileError):
             self._records.append({"file": file, "severity": "error", "message": failed.text})
             self._texts.append(failed.text)

@@ -90,7 +90,7 @@ def failure(error: errors.Error | OSError, file: str | None) -> Failure:
     return _told(Status.BAD_MODULE, f"{where}{error}")
 
 
-def _told(status: Status, text: str) -> Failure:
+def _told(status: int, text: str) -> Failure:
     return Failure(status, clean(f"svm: {text}"))
 
 

@@ -5,13 +5,11 @@ Those from 64 on are the `sysexits.h` of BSD where it has a fitting one; a guest
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 __all__ = ["Status"]
 
 
-class Status(IntEnum):
-    """How a command ended, where it was not the guest that said so."""
+class Status:
+    """How a command ended, where it was not the guest that said so.  Plain numbers: an enumeration is dear to make."""
 
     OK = 0
     UNCAUGHT = 1

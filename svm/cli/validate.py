@@ -35,7 +35,7 @@ def command(files: tuple[str, ...], as_json: bool) -> int:
     return worst
 
 
-def _check(file: str) -> tuple[dict[str, Any], Status]:
+def _check(file: str) -> tuple[dict[str, Any], int]:
     """What is to be said of one file, and the status that it alone would give."""
     from svm.module import validate
 

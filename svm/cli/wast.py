@@ -52,7 +52,7 @@ def command(
     for outcome in _outcomes(files, engine, timeout, jobs):
         if isinstance(outcome, Failure):
             say(outcome.text)
-            worst = max(worst, Status(outcome.status))
+            worst = max(worst, outcome.status)
             continue
         reports.append(outcome)
         if not as_json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import Any
 
+from svm.module.model import INTERFACE_SECTION
 from svm.record import record
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "literal",
 ]
 
-INTERFACE_SECTION = "svm.interface"
 UNKNOWN: Any = object()
 """The value of a default that is no number, text, bool or None."""
 

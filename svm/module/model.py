@@ -14,6 +14,7 @@ from svm.isa import FUNCREF, VERSION, FuncType, ValueType
 from svm.record import field, record
 
 __all__ = [
+    "INTERFACE_SECTION",
     "Capability",
     "Custom",
     "DataSegment",
@@ -36,6 +37,9 @@ __all__ = [
     "TableType",
     "Tag",
 ]
+
+INTERFACE_SECTION = "svm.interface"
+"""The custom section in which an interface lies (`svm.module.interface`)."""
 
 
 class ExternKind(Enum):

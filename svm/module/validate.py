@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svm import limits
 from svm.digest import digest
@@ -18,8 +18,8 @@ from svm.isa.constants import REF_FUNC
 from svm.module.binary import encode
 from svm.module.checked import Context, ValidFunction
 from svm.module.constants import check_constant, read_constant
-from svm.module.interface import INTERFACE_SECTION, Interface
 from svm.module.model import (
+    INTERFACE_SECTION,
     ExternKind,
     Function,
     GlobalType,
@@ -30,6 +30,9 @@ from svm.module.model import (
     NameKind,
     TableType,
 )
+
+if TYPE_CHECKING:
+    from svm.module.interface import Interface
 
 __all__ = ["ValidModule", "validate"]
 
