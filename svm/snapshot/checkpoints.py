@@ -86,6 +86,30 @@ class CheckpointStore:
                 raise
 
     def _prepare(self) -> None:
+        with self._transaction("DEFERRED"):  # what is read belongs together: another process may be making the store
+            there = self._is_store()
+        if not there:
+            with self._transaction():
+                if not self._is_store():  # else another process was quicker
+                    for statement in _SCHEMA.strip().split(";\n"):
+                        self._base.execute(statement)
+        self._use_log()
+        self._base.execute("PRAGMA synchronous = FULL")
+
+    def _use_log(self) -> None:
+        """Go over to the write-ahead log; SQLite does not itself wait here for others that open a new file."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._base.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(0.005)
+
+    def _is_store(self) -> bool:
+        """Whether the file is a store that this svm knows; it is not where it is still empty."""
         (application,) = self._base.execute("PRAGMA application_id").fetchone()
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -93,14 +117,7 @@ class CheckpointStore:
             raise SnapshotError(f"{self.path} is a database, but no store of checkpoints")
         if application == _APPLICATION and version != _VERSION:
             raise SnapshotError(f"{self.path}: version {version} of the store is not known; this svm knows {_VERSION}")
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = FULL")
-        if application != _APPLICATION:
-            with self._transaction():
-                (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                if not tables:  # else another process was quicker
-                    for statement in _SCHEMA.strip().split(";\n"):
-                        self._base.execute(statement)
+        return bool(application == _APPLICATION)
 
     def close(self) -> None:
         """Close the file.  May be called more than once."""
@@ -269,8 +286,8 @@ class CheckpointStore:
         return int(count) * int(size)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._base.execute("BEGIN IMMEDIATE")
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self._base.execute(f"BEGIN {kind}")
         try:
             yield
         except BaseException:

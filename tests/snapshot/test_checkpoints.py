@@ -163,6 +163,27 @@ def test_two_writers(tmp_path: Path) -> None:
     assert not failures
 
 
+def test_many_make_one_store_at_once(tmp_path: Path) -> None:
+    """One of them makes it; the others wait, and see a whole store."""
+    for turn in range(8):
+        path, start, found = tmp_path / str(turn), threading.Barrier(6), []
+
+        def work(path: Path = path, start: threading.Barrier = start, found: list[object] = found) -> None:
+            start.wait()
+            try:
+                with CheckpointStore(path) as store:
+                    found.append(store.checkpoints())
+            except BaseException as error:
+                found.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [[]] * 6
+
+
 def test_a_copy_made_at_any_time_has_what_was_acknowledged(tmp_path: Path) -> None:
     """A crash of the machine leaves the files as they were written so far; copies stand for that."""
     guest = paused(1000)
