@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from svm.cache import atomic_write, cache_dir, make_room, read
+from svm import cache
+from svm.cache import atomic_write, cache_dir, digest_of, make_room, read
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="permission bits are POSIX's")
 
@@ -113,3 +114,36 @@ def test_the_oldest_files_make_room_for_several_new_ones(base: Path) -> None:
         os.utime(folder / str(age), (age, age))
         assert len(list(folder.iterdir())) <= 16
     assert {path.name for path in folder.iterdir()} == {str(age) for age in range(3, 17)}
+
+
+def test_files_are_known_again_without_being_read(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_SETTLED", -1)
+    paths = [str(tmp_path / name) for name in "ab"]
+    Path(paths[0]).write_text("one")
+    found = digest_of(paths)  # the other file is missing, which is no error
+    looked: list[str] = []
+
+    def look(path: str) -> bytes | None:
+        looked.append(path)
+        return read(path)
+
+    monkeypatch.setattr(cache, "read", look)
+    assert digest_of(iter(paths)) == found
+    assert not set(looked) & set(paths)
+    times = os.stat(paths[0])
+    Path(paths[0]).write_text("two")
+    os.utime(paths[0], ns=(times.st_atime_ns, times.st_mtime_ns))  # as an unpacked archive may have it
+    assert digest_of(paths) != found
+    Path(paths[1]).touch()
+    assert digest_of(paths) not in (found, digest_of(paths[:1]))
+
+
+def test_files_that_were_just_changed_are_read_again(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    found = digest_of([str(path)])
+    assert not list((base / "digests").iterdir())  # the next change might leave its time as it is
+    path.write_text("two")
+    assert digest_of([str(path)]) != found

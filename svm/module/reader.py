@@ -7,6 +7,7 @@ beyond the range, and a count is compared with what is left before anything is a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import TypeVar
 
 from svm import limits
@@ -85,6 +86,20 @@ class Reader:
         self.at = at
         return value
 
+    def u32s(self, count: int) -> list[int]:
+        """Unsigned integers, as many as said."""
+        data, at, end, found = self.data, self.at, self.end, []
+        for _ in range(count):
+            if at < end and data[at] < 0x80:  # as in `u32`, whose call would be most of the time
+                found.append(data[at])
+                at += 1
+            else:
+                self.at = at
+                found.append(self.u32())
+                at = self.at
+        self.at = at
+        return found
+
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
         if size > self.end - self.at:
@@ -111,14 +126,19 @@ class Reader:
         except UnicodeDecodeError:
             raise self.fail("malformed UTF-8 encoding", start) from None
 
-    def vector(self, read: Callable[[], T], most: int) -> tuple[T, ...]:
-        """Entries behind their count, at most `most` of them and each of a byte or more."""
+    def count(self, most: int) -> int:
+        """The count of entries that follow, at most `most` and each of a byte or more."""
         start = self.at
         count = self.u32()
         if count > most:
             raise self.fail(f"{count} entries are more than the limit of {most}", start)
         if count > self.end - self.at:
             raise self.fail(f"unexpected end: {count} entries expected", start)
+        return count
+
+    def vector(self, read: Callable[[], T], most: int) -> tuple[T, ...]:
+        """Entries behind their count."""
+        count = self.count(most)
         out = []
         outer = self.item
         for index in range(count):
@@ -223,16 +243,9 @@ class Reader:
 
     def _function_lines(self) -> FunctionLines:
         function = self.u32()
-        offset = line = 0
-
-        def entry() -> tuple[int, int, int]:
-            nonlocal offset, line
-            offset += self.u32()
-            file, step = self.u32(), self.u32()
-            line += -(step + 1 >> 1) if step & 1 else step >> 1
-            return offset, file, line
-
-        return FunctionLines(function, self.vector(entry, limits.MAX_BODY_BYTES))
+        numbers = self.u32s(3 * self.count(limits.MAX_BODY_BYTES))
+        lines = accumulate(-(step + 1 >> 1) if step & 1 else step >> 1 for step in numbers[2::3])
+        return FunctionLines(function, tuple(zip(accumulate(numbers[::3]), numbers[1::3], lines, strict=True)))
 
 
 def sections(data: bytes, at: int, names: Mapping[int, str]) -> Iterator[tuple[str, int, int]]:

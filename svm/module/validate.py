@@ -67,10 +67,17 @@ class ValidModule:
 
         return interface_of(self.module)
 
-    @cached_property
-    def has_interface(self) -> bool:
-        """Whether it says that."""
-        return any(item.name == INTERFACE_SECTION for item in self.module.customs)
+    def may_describe(self, function: int) -> bool:
+        """Whether it may say that of a function.  It says nothing of a program's start: one that takes and gives
+        nothing, by a name that the interface's text does not have.  To read it takes longer than a small program runs.
+        """
+        text = next((item.data for item in self.module.customs if item.name == INTERFACE_SECTION), None)
+        if text is None or self.context.functions[function] != FuncType():
+            return text is not None
+        return any(
+            item.kind is ExternKind.FUNC and item.index == function and item.name.encode() in text
+            for item in self.module.exports
+        )
 
     @cached_property
     def has_hosts(self) -> bool:

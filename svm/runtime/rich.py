@@ -233,7 +233,7 @@ def export_signature(function: FunctionInstance, *, arrays: bool = False) -> Ric
     Raises ModuleError for an interface that is none, or that the module contradicts.
     """
     instance = function.instance
-    if instance is None or not instance.module.has_interface:
+    if instance is None or not instance.module.may_describe(function.index):
         return None
     call = border_of(instance.module).call(function.index, arrays=arrays)
     return None if call is None else RichSignature(instance, call)

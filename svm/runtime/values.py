@@ -86,8 +86,8 @@ def signature_of(function: FunctionInstance) -> Signature:
     """
     if function.signature is None:
         found: Any = None
-        if function.instance is not None and function.instance.module.has_interface:
-            from svm.runtime.rich import export_signature  # here, for a module that runs as a program has no use for it
+        if function.instance is not None and function.instance.module.may_describe(function.index):
+            from svm.runtime.rich import export_signature  # here, for few functions are in such an interface
 
             found = export_signature(function)
         function.signature = found or Signature(function)

@@ -57,6 +57,15 @@ def test_a_compiled_module_imports_no_more_than_it_needs() -> None:
     assert "click" in imported("run", "--stats", "demo.svmb")
 
 
+def test_a_program_s_interface_is_not_read_to_run_it() -> None:
+    source = 'def main() -> None:\n    print("hello")\n\n\nmain()\n'
+    Path("hello.kr").write_text(source, encoding="utf-8")
+    subprocess.run([*SVM, "build", "hello.kr", "-o", "hello.svmb"], check=True)
+    imported("run", "hello.svmb")
+    found = imported("run", "hello.svmb")
+    assert found & {*UNWANTED.split(), "svm.border", "svm.runtime.rich", "svm.module.interface_text"} == set()
+
+
 def test_an_unchanged_source_runs_without_the_compiler() -> None:
     Path("hello.kr").write_text("import helper\n", encoding="utf-8")
     Path("helper.kr").write_text("print('hello')\n", encoding="utf-8")

@@ -80,10 +80,11 @@ def supported() -> str | None:
     if not buildable():
         return None
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
-            flags = set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), ()))
+        with open("/proc/cpuinfo", "rb") as lines:
+            line = next((line for line in lines if line.startswith(b"flags")), b"")
     except OSError:
         return "x86-64-v2"
+    flags = set(line.decode(errors="replace").split())
     return next((target for target, features in TARGETS.items() if features <= flags), None)
 
 
