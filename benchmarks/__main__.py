@@ -9,11 +9,12 @@ from pathlib import Path
 
 from benchmarks.c_kernels import KERNEL_SIZES, measure_kernels
 from benchmarks.measure import fresh_cache, say
-from benchmarks.operations import measure_operations
+from benchmarks.operations import Operation, measure_operations
 from benchmarks.pictures import picture
 from benchmarks.report import Report, machine
 from benchmarks.snapshots import measure_snapshots
 from benchmarks.throughput import SIZES, measure_program
+from benchmarks.tiers import measure_tiers
 
 _ROUNDS = 5
 _COUNT, _QUICK_COUNT = 20_000, 200
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             machine(),
             [measure_program(name, None if options.quick else SIZES[name], rounds) for name in programs],
             list(measure_kernels(kernels, rounds, quick=options.quick)),
-            [*measure_operations(rounds, count), *measure_snapshots(rounds, count)] if "operations" in parts else [],
+            _operations(rounds, count, quick=options.quick) if "operations" in parts else [],
         )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.json").write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")
@@ -49,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (options.output / "bench.svg").write_text(picture(report), encoding="utf-8")
     print(report.markdown(), end="")
     say(f"wrote bench.md, bench.json and bench.svg into {options.output}")
+
+
+def _operations(rounds: int, count: int, *, quick: bool) -> list[Operation]:
+    own = measure_operations(rounds, count)
+    return [*own, *measure_tiers(rounds, quick=quick), *measure_snapshots(rounds, count)]
 
 
 if __name__ == "__main__":
