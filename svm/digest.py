@@ -10,21 +10,14 @@ try:
 except ImportError:
     from hashlib import blake2b
 
-__all__ = ["DIGEST_BYTES", "digest", "digester"]
+__all__ = ["DIGEST_BYTES", "digest"]
 
 DIGEST_BYTES = 32
 
 
-def digester(key: bytes = b"") -> blake2b:
-    """What makes the digest of data that comes in pieces; with a key of at most 64 bytes it is a code that only who
-    has the key can make (RFC 7693, section 2.9).
-    """
-    return blake2b(digest_size=DIGEST_BYTES, key=key)
-
-
 def digest(*parts: bytes) -> bytes:
     """The digest of the parts, one behind the other."""
-    state = digester()
+    state = blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         state.update(part)
     return state.digest()

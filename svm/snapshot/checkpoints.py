@@ -20,7 +20,7 @@ from svm.digest import digest
 from svm.errors import SnapshotError, UsageError
 from svm.record import record
 from svm.snapshot.guest import Snapshot
-from svm.snapshot.packing import packed, unpacked
+from svm.snapshot.packing import packer, unpacked
 from svm.snapshot.pages import PAGE_BYTES
 
 __all__ = ["Checkpoint", "CheckpointStore"]
@@ -76,6 +76,7 @@ class CheckpointStore:
             with open(self.path, "rb"):
                 pass
         self._ids: dict[bytes, int] = {}
+        self._pack = packer(_LEVEL)
         self._seen = -1
         with self._told():
             self._base = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -245,7 +246,7 @@ class CheckpointStore:
             name = digest(piece)
             id_ = self._ids.get(name)
             if id_ is None:
-                small = packed(piece, _LEVEL)
+                small = self._pack(piece)
                 data = b"\1" + small if len(small) < len(piece) else b"\0" + piece
                 id_ = self._base.execute("INSERT INTO piece (digest, data) VALUES (?, ?)", (name, data)).lastrowid
                 assert id_ is not None
@@ -327,7 +328,7 @@ def _metadata(text: str) -> dict[str, Any]:
 
 def _joined(sections: list[bytes]) -> bytes:
     sizes = array("Q", [len(section) for section in sections])
-    return packed(bytes((len(sections),)) + sizes.tobytes() + b"".join(sections), _LEVEL)
+    return packer(_LEVEL)(bytes((len(sections),)) + sizes.tobytes() + b"".join(sections))
 
 
 def _parted(data: bytes) -> list[bytes]:

@@ -5,16 +5,43 @@ Invariant: what is unpacked is never larger than was asked for, whatever the byt
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
 import zstandard
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["packed_each", "packer", "unpacked"]
 
+_BATCH = 64  # pieces of which the threads get their shares together
+_SHARE = 8  # pieces that are worth a thread
 _MOST_WINDOW = 1 << 27
 
 
-def packed(data: bytes, level: int) -> bytes:
-    """One frame of Zstandard.  level: of compression; negative ones are the quickest."""
-    return zstandard.ZstdCompressor(level=level).compress(data)
+def packer(level: int) -> Callable[[bytes], bytes]:
+    """What makes one frame of Zstandard of some bytes, for one thread at a time; what it works with is made only once.
+
+    level: of compression; negative ones are the quickest.
+    """
+    return zstandard.ZstdCompressor(level=level).compress
+
+
+def packed_each(pieces: Iterable[bytes], level: int) -> Iterator[bytes]:
+    """Each of the pieces, or a frame of it if that is smaller; where there are many, all cores make them together."""
+    own: Any = zstandard.ZstdCompressor(level=level)
+    most, left = _cores() if hasattr(own, "multi_compress_to_buffer") else 1, iter(pieces)
+    while batch := list(islice(left, _BATCH)):
+        threads = min(len(batch) // _SHARE, most)
+        frames = own.multi_compress_to_buffer(batch, threads=threads) if threads > 1 else map(own.compress, batch)
+        for piece, frame in zip(batch, frames, strict=True):
+            yield bytes(frame) if len(frame) < len(piece) else piece
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def unpacked(data: bytes, most: int, *, exactly: bool = False) -> bytes:

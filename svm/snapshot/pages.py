@@ -51,16 +51,15 @@ class Pages:
         for start in range(0, imaged, _PIECE):
             assert self.image is not None
             piece = self.image.read(start, _PIECE)
-            first, count = start // PAGE_BYTES, len(piece) // PAGE_BYTES
-            touched = any(number in self.own for number in range(first, first + count)) if self.own else False
+            numbers = range(start // PAGE_BYTES, (start + len(piece)) // PAGE_BYTES)
+            touched = any(number in self.own for number in numbers) if self.own else False
             if not touched and piece == _NO_CONTENT:
                 continue
-            for at in range(count):
-                page = self.own.get(first + at)
-                if page is None:
-                    page = piece[at * PAGE_BYTES : (at + 1) * PAGE_BYTES]
+            for number in numbers:
+                at = number * PAGE_BYTES - start
+                page = (self.own.get(number) if touched else None) or piece[at : at + PAGE_BYTES]
                 if page != _ZERO:
-                    yield first + at, page
+                    yield number, page
         for number in sorted(self.own) if imaged else self.own:
             if number * PAGE_BYTES >= imaged and self.own[number] != _ZERO:
                 yield number, self.own[number]

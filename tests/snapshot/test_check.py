@@ -6,18 +6,18 @@ import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from svm import Guest, Limits, Module, Paused, Snapshot, SnapshotError, Store
-from svm.digest import DIGEST_BYTES, digest
 from svm.isa import EXTERNREF, FUNCREF, I32, I64, FuncType
 from svm.lower import Header
 from svm.module import GlobalType, MemoryType, TableType, from_text
 from svm.runtime import GlobalInstance, MemoryInstance, TableInstance, TagInstance
 from svm.runtime.engine import Record
-from svm.snapshot.file import assembled, parts_of
+from svm.snapshot.file import DIGEST_BYTES, VERSION, assembled, parts_of
 from svm.snapshot.format import Info
 from svm.snapshot.pages import PAGE_BYTES, Pages
 from svm.snapshot.state import Fuel, Link, State
@@ -372,9 +372,9 @@ def sections(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def file_of(parts: list[tuple[int, bytes]]) -> bytes:
-    data = b"\0svs" + struct.pack("<IB", 1, 0)
+    data = b"\0svs" + struct.pack("<IB", VERSION, 0)
     data += b"".join(struct.pack("<BQ", number, len(content)) + content for number, content in parts)
-    return data + digest(data)
+    return data + sha256(data).digest()
 
 
 def test_sections_are_all_there_in_their_order() -> None:

@@ -123,8 +123,8 @@ def test_damage_is_seen(spawn: Spawn) -> None:
         Snapshot.load(data + b"\0")
     with pytest.raises(SnapshotError, match="this is no snapshot"):
         Snapshot.load(b"")
-    with pytest.raises(SnapshotError, match="version 2 of the format is not known"):
-        Snapshot.load(data[:4] + b"\2" + data[5:])
+    with pytest.raises(SnapshotError, match="version 1 of the format is not known"):
+        Snapshot.load(data[:4] + b"\1" + data[5:])
 
 
 def test_a_call_that_has_not_begun(spawn: Spawn) -> None:
