@@ -18,17 +18,26 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```", EMBEDDING, re.MULTILINE | re.DOT
 OUTPUTS = re.findall(r"^```console\n(.*?)^```", EMBEDDING, re.MULTILINE | re.DOTALL)
 
 
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin and its stub, in the current folder."""
+    (tmp_path / "invoice.kr").write_text(PROGRAMS[0], encoding="utf-8")
+    (tmp_path / "host.pyi").write_text(PROGRAMS[1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("plugin")
 def test_the_plugin_host_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(PROGRAMS[0], {"__name__": "__main__"})
+    assert len(PROGRAMS[2].splitlines()) <= 20
+    exec(PROGRAMS[2], {"__name__": "__main__"})
     assert capsys.readouterr().out == OUTPUTS[0]
 
 
+@pytest.mark.usefixtures("plugin")
 def test_its_interface_is_shown_as_it_is() -> None:
-    space: dict[str, str] = {}
-    exec(PROGRAMS[0].partition("\n\n\ndef rate")[0], space)
-    module = svm.compile(space["PLUGIN"], stubs={"host": space["STUB"]})
     shown = OUTPUTS[1].partition("interface\n")[2]
-    assert "".join(f"  {line}\n" if line else "\n" for line in str(module.interface).splitlines()) == shown
+    interface = svm.load("invoice.kr").interface
+    assert "".join(f"  {line}\n" if line else "\n" for line in str(interface).splitlines()) == shown
 
 
 def test_the_guest_from_another_language_runs_as_shown(
@@ -56,18 +65,18 @@ end
 
     (tmp_path / "plugin.wasm").write_bytes(svm.Module(from_text(text)).to_wasm())
     monkeypatch.chdir(tmp_path)
-    exec(PROGRAMS[1], {"__name__": "__main__"})
+    exec(PROGRAMS[3], {"__name__": "__main__"})
     assert capsys.readouterr().out == "Some text\n"
 
 
 def test_the_plugin_that_waits_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(PROGRAMS[2], {"__name__": "__main__"})
+    exec(PROGRAMS[4], {"__name__": "__main__"})
     shown = re.sub(r"0x[0-9a-f]+", "…", re.sub(r"fuel_used=\d+", "fuel_used=…", capsys.readouterr().out))
     assert shown == OUTPUTS[2]
 
 
 def test_pausing_and_raising_limits_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(PROGRAMS[3], {"__name__": "__main__"})
+    exec(PROGRAMS[5], {"__name__": "__main__"})
     assert capsys.readouterr().out == OUTPUTS[3]
 
 
@@ -79,10 +88,8 @@ def test_the_interface_of_the_format_is_one() -> None:
 
 @pytest.mark.slow
 def test_a_plugin_and_its_stub_are_python_to_a_type_checker(tmp_path: Path) -> None:
-    space: dict[str, str] = {}
-    exec(PROGRAMS[0].partition("\n\n\ndef rate")[0], space)
-    (tmp_path / "plugin.py").write_text(space["PLUGIN"])
-    (tmp_path / "host.pyi").write_text(space["STUB"])
+    (tmp_path / "plugin.py").write_text(PROGRAMS[0])
+    (tmp_path / "host.pyi").write_text(PROGRAMS[1])
     command = (sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "plugin.py")
     environment = {"MYPYPATH": f"{tmp_path}:{ROOT}:{ROOT / 'compiler'}", "PATH": ""}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
