@@ -131,6 +131,12 @@ class Annotations:
                 return self.alias(symbol, node.span)
             case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
                 return NEVER
+            case Intrinsic(name="typing.Text" | "typing.LiteralString"):
+                return self.world.str_type
+            case Intrinsic(name="typing.TracebackType"):
+                found = self.world.library_symbol("krait.exceptions", "TracebackType")
+                assert isinstance(found, ClassDecl)
+                return self.instantiate(found, (), node.span)
             case Intrinsic(name=special) if special.startswith("typing.") and name not in TYPES_LATER:
                 return special
             case _:
@@ -170,6 +176,8 @@ class Annotations:
                 return union([self.literal(item) for item in items])
             case "typing.Annotated":
                 return self.type(items[0])
+            case "typing.TypeGuard":
+                return BOOL
             case "typing.Optional" | "typing.Final" if len(items) != 1:
                 raise self.refuse(span, "this takes one type")
             case "typing.Optional":
@@ -179,6 +187,8 @@ class Annotations:
             case "typing.Final":
                 return self.type(items[0])
             case "typing.List" | "typing.MutableSequence":
+                return self.instantiate(self.world.list_type(INT).decl, items, span)
+            case "typing.Sequence" | "typing.Collection" | "typing.Reversible":
                 return self.instantiate(self.world.list_type(INT).decl, items, span)
             case "typing.Dict" | "typing.Mapping" | "typing.MutableMapping":
                 return self.instantiate(self.world.dict_type(INT, INT).decl, items, span)
@@ -192,8 +202,8 @@ class Annotations:
                 return self.iterator(items[0])
             case "typing.Callable":
                 return self.callable(items, span)
-            case "typing.Set" | "typing.FrozenSet":
-                name = meaning.removeprefix("typing.").lower()
+            case "typing.Set" | "typing.FrozenSet" | "typing.AbstractSet" | "typing.MutableSet":
+                name = "frozenset" if meaning == "typing.FrozenSet" else "set"
                 return self.instantiate(self.world.library_class(name).decl, items, span)
             case "typing.Tuple":
                 if any(isinstance(item, tree.Constant) and item.value is ... for item in items):

@@ -14,10 +14,11 @@ from krait.check import hir
 from krait.check.builtins import list_of_items
 from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import coerce, to_float
-from krait.check.context import Context
+from krait.check.context import LIBRARY, Context
 from krait.check.mappings import dict_of_items, is_dict
 from krait.check.names import did_you_mean
 from krait.check.promoted import promoted, takes_ints
+from krait.check.relations import item_type
 from krait.check.signatures import signature
 from krait.check.tuples import tuple_type
 from krait.check.types import (
@@ -27,6 +28,7 @@ from krait.check.types import (
     ClassType,
     FunctionDecl,
     Instance,
+    Optional,
     Parameter,
     Signature,
     Type,
@@ -128,7 +130,7 @@ def check_arguments(
             unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         try:
-            value = _argument(ctx, decl, item, wanted)
+            value = _argument(ctx, decl, item, wanted) if item.param.of is None else _iterable(ctx, item, wanted, env)
             if prune(wanted) is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
                 ints[item.param.name] = len(checked)
                 checked.append(value)
@@ -150,6 +152,18 @@ def check_arguments(
     return decl, [coerce(ctx, checked[min(ints.values())], FLOAT, item.node.span, note=note)]
 
 
+def _iterable(ctx: Context, item: Given, wanted: Type, env: Mapping[TypeParam, Type]) -> hir.Expr:
+    """Return an argument for ``Iterable[T]``, whatever it is; its items have the type that is meant by T."""
+    assert item.param.of is not None
+    inner = substitute(item.param.of, env)
+    is_display = isinstance(item.node, tree.List | tree.ListComp)
+    value = ctx.expr(item.node, ctx.world.list_type(inner) if is_display else wanted)
+    found = item_type(ctx.world, value.type)
+    if found is not None:
+        unify(inner, found)
+    return value
+
+
 def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hir.Expr:
     """Return an argument. Functions of the library take more than their parameters say.
 
@@ -159,12 +173,28 @@ def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hi
     if not decl.module.library or ctx.module.library:
         return ctx.expr(item.node, wanted)
     t = prune(wanted)
+    if isinstance(t, Optional) and not (isinstance(item.node, tree.Constant) and item.node.value is None):
+        t = prune(t.inner) if is_dict(ctx, t.inner) else t
     if isinstance(t, ClassType) and t.decl is ctx.world.list_type(INT).decl:
         return list_of_items(ctx, item.node, item.node.span, wanted)
+    if isinstance(t, ClassType) and t.decl.module.name == "krait.iterator":
+        return ctx.expr(_iterator_over(item.node), wanted)
+    if item.param.item is not None and isinstance(item.node, tree.Tuple) and _takes_iterators(item.param):
+        parts = tuple(map(_iterator_over, item.node.elts))
+        return ctx.expr(tree.Tuple(parts, tree.LOAD, item.node.span), wanted)
     if is_dict(ctx, t):
         return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
     value = fitted_bytes(ctx, decl, ctx.expr(item.node, wanted), wanted, item.node.span)
     return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
+
+
+def _iterator_over(node: tree.expr) -> tree.expr:
+    return tree.Call(tree.Name(f"{LIBRARY}iter", tree.LOAD, node.span), (node,), (), node.span)
+
+
+def _takes_iterators(param: Parameter) -> bool:
+    t = prune(param.item) if param.item is not None else None
+    return isinstance(t, ClassType) and t.decl.module.name == "krait.iterator"
 
 
 def in_order(

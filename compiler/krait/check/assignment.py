@@ -32,7 +32,7 @@ from krait.check.items import (
     write_item,
 )
 from krait.check.names import did_you_mean
-from krait.check.operators import binary
+from krait.check.operators import METHODS, binary
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
@@ -585,7 +585,8 @@ def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr |
         if changed is not None:
             ctx.emit(hir.Evaluate(ctx.line, changed))
             return None
-    return binary(ctx, node.op, left, right, node)
+    changed = try_invoke(ctx, left, f"__i{METHODS[type(node.op)]}__", [(right, node.value.span)], node.span)
+    return changed if changed is not None else binary(ctx, node.op, left, right, node)
 
 
 _IN_PLACE: dict[tuple[str, type[tree.operator]], str] = {

@@ -508,7 +508,7 @@ def gather(
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
-    if (isinstance(t, ClassType) and t.decl in (ctx.world.list_type(INT).decl, *keep)) or (
+    if (isinstance(t, ClassType) and any(map(t.decl.is_subclass, (ctx.world.list_type(INT).decl, *keep)))) or (
         vectors and isinstance(t, ClassType) and (is_tuple(t.decl) or is_vector(t.decl))
     ):
         return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)

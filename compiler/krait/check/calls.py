@@ -15,6 +15,7 @@ from krait.check.attributes import no_attribute, read_attribute
 from krait.check.builtins import BUILTINS, convert, sort_list
 from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce
+from krait.check.collection import collection_method, count, counted, with_factory
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.exceptions import (
@@ -32,6 +33,7 @@ from krait.check.relations import wanted_class
 from krait.check.scopes import (
     find,
     find_in_module,
+    function_called,
     is_variable,
     module_named,
     read_function,
@@ -51,6 +53,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    Alias,
     ClassDecl,
     ClassType,
     FunctionDecl,
@@ -141,6 +144,12 @@ def call_symbol(
         case FunctionDecl():
             made = call_function(ctx, symbol, (), None, node, types, expected)
             return touch_declaration(ctx, symbol, node, made)
+        case Alias(is_new=True):
+            if len(node.args) != 1 or node.keywords:
+                raise ctx.refuse(node.span, f"`{symbol.name}` takes one argument")
+            annotation = tree.Constant(symbol.name, node.func.span)
+            wanted = Annotations(ctx.world, symbol.module, {}, ctx.instance).type(annotation)
+            return coerce(ctx, ctx.expr(node.args[0], wanted), wanted, node.args[0].span)
         case GlobalVar():
             return _call_what(ctx, read_global(ctx, symbol, node.func), node, expected)
         case _:
@@ -157,6 +166,9 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     module = module_named(ctx, func.value)
     if module is not None:
         return call_symbol(ctx, find_in_module(ctx, module, func), node, (), expected)
+    maker = function_called(ctx, tree.Call(func.value, (), (), node.span))
+    if isinstance(maker, FunctionDecl) and f"{maker.module.name}.{maker.name}.{func.attr}" in BUILTINS:
+        return BUILTINS[f"{maker.module.name}.{maker.name}.{func.attr}"](ctx, node, expected)
     cls = class_named(ctx, func.value)
     if cls is not None and func.attr in cls.decl.nested:
         return call_symbol(ctx, cls.decl.nested[func.attr], node, (), expected)
@@ -167,7 +179,11 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
             return _call_super(ctx, func, node, expected)
         case _:
             pass
-    if not (isinstance(func.value, tree.Name) and ctx.scope.get(func.value.id) is ctx.self_local):
+    owner, is_self = ctx.instance.decl.owner, False
+    if isinstance(func.value, tree.Name) and ctx.scope.get(func.value.id) is ctx.self_local:
+        method = owner.find_method(func.attr) if owner is not None else None
+        is_self = method is None or method.kind not in ("static", "class")
+    if not is_self:
         ctx.attribute_base = func.value  # None raises CPython's AttributeError
     return _call_of(ctx, present(ctx, ctx.expr(func.value), func.attr, func.span), func, node, expected)
 
@@ -183,7 +199,8 @@ def _call_of(
     t = prune(receiver.type)
     if isinstance(t, Union):
         return by_member(ctx, receiver, lambda part: _call_of(ctx, part, func, node, expected))
-    made = dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
+    made = collection_method(ctx, receiver, node, func)
+    made = made or dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
     made = made or record_method(ctx, receiver, node, func) or text_method(ctx, receiver, node, func)
     if made is not None:
         return made
@@ -324,8 +341,10 @@ def construct(
     args = types or tuple(Infer() for _ in decl.type_params)
     t = ClassType(decl, args)
     wanted = wanted_class(expected, decl)
-    if wanted is not None:
-        unify(t, wanted)
+    up = ancestor(t, wanted.decl) if wanted is not None else None
+    if wanted is not None and up is not None:
+        unify(up, wanted)
+    node, source = counted(ctx, decl, with_factory(ctx, decl, node))
     if decl.missing_methods():
         return _refuse_abstract(ctx, decl, node, t)
     local = ctx.temp(t)
@@ -356,7 +375,8 @@ def construct(
                     f"the field `{missing[0]}` of `{decl.name}` never gets a value",
                     "assign it in `__init__`",
                 )
-    return hir.Let(t, body, hir.LocalGet(t, local))
+    whole = hir.Let(t, body, hir.LocalGet(t, local))
+    return whole if source is None else count(ctx, whole, source)
 
 
 def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassType) -> hir.Expr:

@@ -32,6 +32,7 @@ from krait.check.types import (
     Type,
     Union,
     ancestor,
+    is_known,
     is_object,
     members_of_union,
     optional,
@@ -343,12 +344,21 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
         if unify(result, inner):
             first = first or (inner, span)
             continue
+        if any(unify(member, inner) for member in members_of_union(result) if _are_alike(member, inner)):
+            continue
         merged = common_base(prune(result), prune(inner)) or _common_tuple(prune(result), prune(inner))
         if merged is None and Infer in (type(prune(result)), type(prune(inner))):
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
         result = merged or union((result, inner))
     return optional(result) if has_none else prune(result)
+
+
+def _are_alike(a: Type, b: Type) -> bool:
+    """Return whether two types are of the same class, the items of one being unknown."""
+    a, b = prune(a), prune(b)
+    same = isinstance(a, ClassType) and isinstance(b, ClassType) and a.decl is b.decl
+    return same and not (is_known(a) and is_known(b))
 
 
 def _would_fit(source: Type, wanted: Type) -> bool:

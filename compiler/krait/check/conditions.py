@@ -247,7 +247,7 @@ def _known_instance(t: Type, wanted: ClassType | Primitive | str) -> bool | None
 
 def _is_of_kind(decl: ClassDecl, kind: str) -> bool:
     if kind == MAPPING:
-        return decl.module.name == "krait.dict" and decl.name == "dict"
+        return any(base.module.name == "krait.dict" and base.name == "dict" for base in decl.mro())
     is_list = kind == SEQUENCE and decl.module.name == "krait.list" and decl.name == "list"
     return any(is_tuple(base) for base in decl.mro()) or is_vector(decl) or is_list
 

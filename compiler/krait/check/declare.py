@@ -86,6 +86,12 @@ class _Declarer:
             ):
                 self.type_variables.add(name)
                 self.module.symbols[name] = Intrinsic("typing.TypeVar")
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=func, args=args)) if (
+                _dotted_name(func).rpartition(".")[2] in ("NewType", "ParamSpec")
+            ):
+                is_new = len(args) == 2
+                made = Alias(name, self.module, args[-1], is_new=is_new) if args else Intrinsic("typing.ParamSpec")
+                self.module.symbols[name] = made
             case tree.ClassDef(name=name, bases=bases) if any(_root_name(base) == "Protocol" for base in bases):
                 self.protocols.add(name)
             case tree.TypeAlias(name=tree.Name(id=name), value=value):
@@ -259,13 +265,16 @@ class _Declarer:
         decl.type_params += self.named_params(generic, decl.type_params)
         if self.module.library and self.module.name.startswith("krait."):
             decl.primitive = _PRIMITIVES.get(node.name)
-        total = False
+        total, unique = False, None
         for decorator in node.decorator_list:
             name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
             if name in ("dataclass", "dataclasses.dataclass"):
                 decl.data = self.data_options(decorator)
                 continue
-            if name.rpartition(".")[2] == "final":
+            if name.rpartition(".")[2] in ("final", "runtime_checkable"):
+                continue
+            if name in ("unique", "enum.unique"):
+                unique = decorator.span
                 continue
             if name.rpartition(".")[2] == "total_ordering":
                 total = True
@@ -289,6 +298,8 @@ class _Declarer:
             if kind is not None and not self.module.library:
                 decl.enum = kind
                 make_enum(decl, kind, lambda span, text, hint: self.error(text, span, "", hint))
+                if unique is not None and (others := set(decl.variables) - set(decl.members)):
+                    self.error(f"`{min(others)}` of `{decl.name}` is another name of a member", unique)
         return decl
 
     def member(self, decl: ClassDecl, node: tree.stmt) -> None:

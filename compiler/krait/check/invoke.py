@@ -63,8 +63,8 @@ def invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument]
     found = find_method(ctx, receiver.type, name)
     assert found is not None, f"{receiver.type} has no {name}"
     decl, owner_args = found
-    instance, env = fresh_instance(decl, owner_args)
     sig = signature(ctx.world, decl)
+    instance, env = fresh_instance(decl, owner_args)
     given = [
         coerce(ctx, fitted_bytes(ctx, decl, value, param.type, where), substitute(param.type, env), where)
         for param, (value, where) in zip(sig.params, args, strict=True)
@@ -82,8 +82,8 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
     if isinstance(t, Union):
         return _try_members(ctx, receiver, name, args, span)
     decl, owner_args = found
-    instance, env = fresh_instance(decl, owner_args)
     sig = signature(ctx.world, decl)
+    instance, env = fresh_instance(decl, owner_args)
     if len(sig.params) != len(args):
         return None
     given = []

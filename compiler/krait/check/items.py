@@ -11,6 +11,7 @@ from krait.check.coerce import coerce
 from krait.check.constants import INT_MAX
 from krait.check.context import Context
 from krait.check.invoke import invoke
+from krait.check.relations import dict_of
 from krait.check.types import BOOL, INT, U32, ClassType, Primitive, Type, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -28,8 +29,8 @@ def list_item_type(ctx: Context, t: Type) -> Type | None:
 
 def key_type(ctx: Context, t: Type) -> Type | None:
     """Return the type of a dict's keys, None if the type is not a dict's."""
-    t = prune(t)
-    return t.args[0] if isinstance(t, ClassType) and t.decl is ctx.world.dict_type(INT, INT).decl else None
+    found = dict_of(ctx.world, t)
+    return found.args[0] if found is not None else None
 
 
 def read_item(ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span) -> hir.Expr:

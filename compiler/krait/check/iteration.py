@@ -28,6 +28,7 @@ from krait.check.hashing import has_random_hash
 from krait.check.invoke import find_method, invoke
 from krait.check.names import names_of_target, scan
 from krait.check.nested import share_targets
+from krait.check.relations import dict_of
 from krait.check.scopes import touch_declaration
 from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
@@ -570,7 +571,7 @@ def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pla
         return _backwards_plan(ctx, value, t, node.span)
     if isinstance(t, Infer):
         raise ctx.unknown(args[0].span, "this value")
-    if isinstance(t, ClassType) and t.decl is ctx.world.dict_type(INT, INT).decl:
+    if dict_of(ctx.world, t) is not None:
         value = invoke(ctx, value, "keys", [], node.span)
         t = prune(value.type)
     if isinstance(t, ClassType) and view_of(t):
@@ -578,6 +579,8 @@ def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pla
         listed_type = prune(listed.type)
         assert isinstance(listed_type, ClassType)
         return _backwards_plan(ctx, listed, listed_type, node.span)
+    if isinstance(t, ClassType) and find_method(ctx, t, "__reversed__") is not None:
+        return _value_plan(ctx, invoke(ctx, value, "__reversed__", [], node.span), node.span)
     value = plain_tuple(value)
     t = prune(value.type)
     if isinstance(t, ClassType) and is_tuple(t.decl) and t.args:

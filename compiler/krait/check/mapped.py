@@ -14,11 +14,26 @@ from krait.check import hir
 from krait.check.assignment import whole
 from krait.check.cells import write_local
 from krait.check.conditions import truth
-from krait.check.context import Context
+from krait.check.context import LIBRARY, Context
+from krait.check.getters import getter, lambda_of
 from krait.check.iteration import WRAPPERS, Plan, plan
 from krait.check.names import scan
 from krait.check.nested import share_targets
-from krait.check.types import BOOL, NONE, ClassDecl, FunctionDecl, FunctionType, Infer, Intrinsic, Local, Type
+from krait.check.relations import dict_of
+from krait.check.types import (
+    BOOL,
+    NONE,
+    ClassDecl,
+    FunctionDecl,
+    FunctionType,
+    Infer,
+    Intrinsic,
+    Local,
+    ModuleDecl,
+    Optional,
+    Type,
+    prune,
+)
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -83,6 +98,8 @@ WRAPPERS.update({"map": _map, "filter": _filter})
 
 def _held(ctx: Context, node: tree.expr) -> tuple[hir.Block, _Function]:
     """Return a function that is called again and again, and what is to be run before."""
+    if isinstance(node, tree.Call):
+        node = getter(ctx, node) or node
     match node:
         case tree.Lambda(args=arguments, body=body) if not arguments.defaults and not scan([body]).has_walrus:
             return [], _Function(node)
@@ -90,7 +107,7 @@ def _held(ctx: Context, node: tree.expr) -> tuple[hir.Block, _Function]:
             if isinstance(ctx.lookup(name), FunctionDecl | ClassDecl | Intrinsic):
                 return [], _Function(node)
         case tree.Attribute(value=tree.Name(id=name)) if name not in ctx.scope:
-            if isinstance(ctx.lookup(name), ClassDecl):
+            if isinstance(ctx.lookup(name), ClassDecl | ModuleDecl):
                 return [], _Function(node)
         case _:
             pass
@@ -149,13 +166,35 @@ def by_key(
 ) -> hir.Expr:
     """Return the call of a function of ``krait.keyed`` with a list, the function of its keys, and further arguments."""
     wanted = FunctionType((item,), Infer())
-    function = ctx.expr(key, wanted)
+    match key:
+        case tree.Attribute(value=mapping, attr="get"):
+            before, function = _value_of_key(ctx, mapping, key, wanted)
+        case _:
+            before, function = [], ctx.expr(key, wanted)
     results = {"sort_by": NONE, "sorted_by": values.type}
     if isinstance(function.type, FunctionType):
         wanted = function.type
-    return ctx.library(
+    made = ctx.library(
         "krait.keyed", name, [values, function, *others], results.get(name, item), span, item, wanted.result
     )
+    return hir.Let(made.type, before, made) if before else made
+
+
+def _value_of_key(
+    ctx: Context, mapping: tree.expr, key: tree.expr, wanted: FunctionType
+) -> tuple[hir.Block, hir.Expr]:
+    """``key=mapping.get`` of a dict whose values are no None: as all values are compared, all keys must be there."""
+    value = ctx.expr(mapping)
+    parts = dict_of(ctx.world, value.type)
+    if parts is None or isinstance(prune(parts.args[1]), Optional):
+        return [], ctx.expr(key, wanted)
+    kept = Local("$mapping", value.type, stable=True)
+    ctx.function.locals.append(kept)
+    span = key.span
+    names = (tree.Name("$mapping", tree.LOAD, span), tree.Name("$key", tree.LOAD, span))
+    known = tree.Call(tree.Name(f"{LIBRARY}krait.keyed.known", tree.LOAD, span), names, (), span)
+    with _in_scope(ctx, {"$mapping": kept}):
+        return [hir.Assign(ctx.line, kept, value)], ctx.expr(lambda_of(("$key",), known, span), wanted)
 
 
 # --- reduce --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from krait.check.coerce import adapt, coerce, common_type
 from krait.check.context import Context, expression
 from krait.check.invoke import invoke
 from krait.check.iteration import comprehension_loops
-from krait.check.relations import wanted_class
+from krait.check.relations import dict_of, wanted_class
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     INT,
@@ -29,9 +29,8 @@ from krait.syntax import tree
 
 
 def is_dict(ctx: Context, t: Type) -> bool:
-    """Return whether a type is a ``dict``."""
-    t = prune(t)
-    return isinstance(t, ClassType) and t.decl is ctx.world.dict_type(INT, INT).decl
+    """Return whether a type is a ``dict``, or a class that derives from it."""
+    return dict_of(ctx.world, t) is not None
 
 
 def wanted_parts(ctx: Context, expected: Type | None) -> tuple[Type | None, Type | None]:
@@ -91,8 +90,8 @@ def _part_type(
     known: list[tuple[hir.Expr, Span]] = []
     for (key, value), key_node, value_node in zip(parts, node.keys, node.values, strict=True):
         if key is None or key_node is None:
-            t = prune(value.type)
-            if not isinstance(t, ClassType) or not is_dict(ctx, t):
+            t = dict_of(ctx.world, value.type)
+            if t is None:
                 raise ctx.mismatch(value_node.span, "a dict", value.type)
             known.append((hir.Const(t.args[0 if of_keys else 1], None), value_node.span))
         else:
@@ -128,9 +127,9 @@ def dict_comp(ctx: Context, node: tree.DictComp, expected: Type | None) -> hir.E
 
 def dict_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attribute) -> hir.Expr | None:
     """Return a call of ``get``, ``pop`` or ``setdefault`` as what its arguments make of it; None for other calls."""
-    t = prune(receiver.type)
+    t = dict_of(ctx.world, receiver.type)
     shape = (func.attr, len(node.args))
-    if not isinstance(t, ClassType) or not is_dict(ctx, t) or node.keywords or shape not in _SHAPES:
+    if t is None or node.keywords or shape not in _SHAPES:
         return None
     key_type, value_type = t.args
     key = coerce(ctx, ctx.expr(node.args[0], key_type), key_type, node.args[0].span)
@@ -172,7 +171,7 @@ def to_dict(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         return ctx.expr(display, expected)
     made, is_new = dict_of_items(ctx, node.args[0], node.span, expected)
     if not is_new:
-        made = invoke(ctx, made, "copy", [], node.span)
+        made = invoke(ctx, made, "_plain", [], node.span)
     if not node.keywords:
         return made
     local = ctx.temp(made.type)
@@ -186,7 +185,13 @@ def dict_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
     """Return a dict of what an expression gives, a dict or pairs, and whether it is a new one."""
     wanted = wanted_parts(ctx, expected)
     pair: Type = tuple_type(ctx.world, (wanted[0] or Infer(), wanted[1] or Infer()))
-    is_display = isinstance(node, tree.List | tree.ListComp | tree.GeneratorExp | tree.Tuple)
+    match node:
+        case tree.ListComp(elt=tree.Tuple()) | tree.GeneratorExp(elt=tree.Tuple()):
+            is_display = True
+        case tree.List(elts=parts) | tree.Tuple(elts=parts):
+            is_display = not all(isinstance(part, tree.List | tree.Call) for part in parts)
+        case _:
+            is_display = False
     pairs, is_new = gather(
         ctx, node, span, ctx.world.list_type(pair) if is_display else expected, (ctx.world.dict_type(INT, INT).decl,)
     )
@@ -194,6 +199,10 @@ def dict_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
         return pairs, is_new
     t = prune(pairs.type)
     item = prune(t.args[0]) if isinstance(t, ClassType) else t
+    if isinstance(item, ClassType) and item.decl is ctx.world.list_type(INT).decl:
+        part = item.args[0]
+        made = ctx.world.dict_type(part, part)
+        return ctx.library("krait.dict", "dict_of_rows", [pairs], made, span, part), True
     if not unify(item, pair) or not isinstance(item := prune(item), ClassType):
         raise ctx.mismatch(node.span, "a dict, or pairs of keys and values", pairs.type)
     made = ctx.world.dict_type(*item.args)

@@ -232,10 +232,7 @@ def _float(
     if kind is tree.Pow and isinstance(b, hir.Const) and b.value in _POWERS:
         return invoke(ctx, a, _POWERS[b.value], [], node.span)
     if kind in (tree.Div, tree.FloorDiv, tree.Mod, tree.Pow):
-        name = f"__{METHODS[kind]}__"
-        if find_method(ctx, FLOAT, name) is not None:
-            return invoke(ctx, a, name, [(b, node.span)], node.span)
-        raise ctx.later(node.span, "powers of floats", "multiply, or use `math.sqrt`")
+        return invoke(ctx, a, f"__{METHODS[kind]}__", [(b, node.span)], node.span)
     raise _unsupported(ctx, op, left, right, node)
 
 

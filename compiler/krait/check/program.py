@@ -26,6 +26,7 @@ from krait.check import (  # noqa: F401
     operators,
     printing,
     statements,
+    written,
 )
 from krait.check.annotations import Annotations
 from krait.check.border import Interfaces

@@ -6,6 +6,7 @@ In: types. Out: the class that two have in common, the one of several that a con
 from __future__ import annotations
 
 from krait.check.types import (
+    INT,
     ClassDecl,
     ClassType,
     FunctionType,
@@ -16,7 +17,9 @@ from krait.check.types import (
     base_of,
     members_of_union,
     prune,
+    substitute,
 )
+from krait.check.world import World
 
 
 def is_larger(t: Type, limit: int) -> bool:
@@ -39,11 +42,41 @@ def is_larger(t: Type, limit: int) -> bool:
 
 
 def wanted_class(expected: Type | None, decl: ClassDecl) -> ClassType | None:
-    """Return the type of that class which a context would like, as one of several perhaps; None if it would not."""
+    """Return the type of that class, or of a base of it, which a context would like; None if it would not.
+
+    It may be one of several.
+    """
     for t in map(prune, members_of_union(expected) if expected is not None else ()):
-        if isinstance(t, ClassType) and t.decl is decl:
+        if isinstance(t, ClassType) and decl.is_subclass(t.decl):
             return t
     return None
+
+
+def dict_of(world: World, t: Type) -> ClassType | None:
+    """Return the type ``dict[K, V]`` that a type is or derives from, None if it is no dict's."""
+    t = prune(t)
+    return ancestor(t, world.dict_type(INT, INT).decl) if isinstance(t, ClassType) else None
+
+
+def item_type(world: World, t: Type) -> Type | None:
+    """Return the type of what going through a value gives, None where that has no type of its own."""
+    t = prune(t)
+    if not isinstance(t, ClassType):
+        return None
+    mapping = dict_of(world, t)
+    if mapping is not None:
+        return mapping.args[0]
+    name = t.decl.name if t.decl.module.name.startswith("krait.") else ""
+    if name in ("list", "set", "frozenset", "tuple", "Iterator", "dict_keys") and t.args:
+        same = all(prune(arg) == prune(t.args[0]) for arg in t.args)
+        return t.args[0] if name != "tuple" or same else None
+    if name in ("str", "bytes", "bytearray", "range", "dict_values"):
+        return t if name == "str" else t.args[1] if name == "dict_values" else INT
+    found = world.find_method(t, "__iter__")
+    if found is None or found[0].signature is None:
+        return None
+    given = substitute(found[0].signature.result, dict(zip(found[0].all_type_params, found[1], strict=False)))
+    return item_type(world, given) if prune(given) != t else None
 
 
 def common_base(a: Type, b: Type) -> ClassType | None:

@@ -194,6 +194,18 @@ def module_named(ctx: Context, node: tree.expr) -> ModuleDecl | None:
     return None
 
 
+def function_called(ctx: Context, node: tree.Call) -> Symbol | None:
+    """Return what the name that a call begins with means, None if it is that of a variable, or no name."""
+    match node.func:
+        case tree.Name(id=name):
+            return ctx.lookup(name) if name not in ctx.scope else None
+        case tree.Attribute(value=value) as func:
+            module = module_named(ctx, value)
+            return find_in_module(ctx, module, func) if module is not None else None
+        case _:
+            return None
+
+
 def find_in_module(ctx: Context, module: ModuleDecl, node: tree.Attribute) -> Symbol:
     """Return what ``module.attr`` means."""
     if (module.name, node.attr) in PROVIDED:
@@ -226,6 +238,7 @@ def member_of_module(
 __all__ = [
     "find",
     "find_in_module",
+    "function_called",
     "is_global_bound",
     "is_variable",
     "member_of_module",

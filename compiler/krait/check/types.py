@@ -604,6 +604,7 @@ class NamedType:
 class Alias:
     """Another name for a type: ``type Row = list[int]``, or the same by an assignment.
 
+    is_new: it comes from ``NewType``, and can be called.
     type: what it stands for, once that is known.  open: while it is being worked out, what it stands for within itself.
     """
 
@@ -613,6 +614,7 @@ class Alias:
     type: Type | None = None
     open: Union | None = None
     is_recursive: bool = False
+    is_new: bool = False
 
 
 @dataclass(slots=True, eq=False)

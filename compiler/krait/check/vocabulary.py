@@ -137,6 +137,23 @@ _TYPING: dict[str, Type | str] = {
         "Iterator",
         "Generator",
         "Sequence",
+        "Hashable",
+        "Sized",
+        "Reversible",
+        "Container",
+        "SupportsInt",
+        "SupportsFloat",
+        "SupportsAbs",
+        "Text",
+        "Type",
+        "ParamSpec",
+        "NewType",
+        "LiteralString",
+        "TypeGuard",
+        "runtime_checkable",
+        "no_type_check",
+        "AbstractSet",
+        "MutableSet",
         "TypeVar",
         "Generic",
         "Protocol",
@@ -161,8 +178,21 @@ _TYPING: dict[str, Type | str] = {
 PROVIDED = {
     **{
         ("functools", name): f"functools.{name}"
-        for name in ("cache", "lru_cache", "wraps", "total_ordering", "reduce")
+        for name in ("cache", "lru_cache", "wraps", "total_ordering", "reduce", "partial")
     },
+    **{
+        ("itertools", name): f"itertools.{name}"
+        for name in (
+            *("islice", "accumulate", "filterfalse", "starmap", "product", "combinations"),
+            *("combinations_with_replacement", "permutations", "zip_longest", "groupby"),
+        )
+    },
+    **{
+        ("bisect", name): f"bisect.{name}"
+        for name in ("bisect", "bisect_left", "bisect_right", "insort", "insort_left", "insort_right")
+    },
+    **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest")},
+    **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "gcd", "lcm")},
     ("sys", "exit"): "sys.exit",
     **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }
@@ -173,12 +203,21 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait.unsafe": _UNSAFE,
     "typing": _TYPING,
     "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},
+    "operator": {
+        name: f"operator.{name}"
+        for name in (
+            *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift"),
+            *("rshift", "concat", "eq", "ne", "lt", "le", "gt", "ge", "is_", "is_not", "neg", "pos", "not_", "invert"),
+            *("contains", "getitem", "truth", "abs", "itemgetter", "attrgetter", "methodcaller"),
+        )
+    },
+    "types": {"TracebackType": "typing.TracebackType"},
     "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
     "collections.abc": {
         name: f"typing.{name}"
         for name in (
-            *("Callable", "Generator", "Iterable", "Iterator", "Sequence", "Collection"),
-            *("Mapping", "MutableMapping", "MutableSequence"),
+            *("Callable", "Generator", "Iterable", "Iterator", "Sequence", "Collection", "Hashable", "Sized"),
+            *("Reversible", "Container", "Mapping", "MutableMapping", "MutableSequence", "MutableSet"),
         )
     },
 }
@@ -186,7 +225,6 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
 
 TYPES_LATER = {
     "complex": "keep the two parts in two floats",
-    "Sequence": "write `list[T]`; a parameter can have this type",
 }
 """Types of Python that Krait does not have yet, each with what to write instead."""
 

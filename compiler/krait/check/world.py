@@ -209,7 +209,8 @@ class World:
             raise self.refuse(decl.module, node.span, "a base must be a class")
         if base.is_subclass(decl):
             raise self.refuse(decl.module, node.span, f"`{decl.name}` would derive from itself")
-        if base.primitive is not None or (base.module.library and not self.is_exception(base)):
+        closed = base.module.library and not decl.module.library and not self.is_exception(base)
+        if base.primitive is not None or closed:
             raise self.refuse(
                 decl.module,
                 node.span,
