@@ -20,7 +20,7 @@ from svm.isa import Immediate
 from svm.lower.stops import stops
 from svm.module import Instruction, ValidFunction
 
-__all__ = ["trip_counts"]
+__all__ = ["latched_once", "trip_counts"]
 
 _WRITES = frozenset(("local.set", "local.tee"))
 _STRUCTURE = frozenset(("block", "loop", "if", "else", "end", "try_table"))
@@ -38,14 +38,14 @@ def trip_counts(function: ValidFunction) -> dict[int, int]:
     for at, (op, args, _) in enumerate(function.code):
         if op.name in _WRITES:
             writes.setdefault(args[0], []).append(at)
-    for key in _latched_once(function):
+    for key in latched_once(function):
         count = _trip_count(function, key, writes)
         if count is not None:
             counts[key] = count
     return counts
 
 
-def _latched_once(function: ValidFunction) -> set[int]:
+def latched_once(function: ValidFunction) -> set[int]:
     """Keys of the loops whose only branch back is the instruction before their end."""
     once = {key for key, block in function.blocks.items() if block.kind == "loop"}
     for at, targets in function.targets.items():

@@ -24,6 +24,7 @@ INWARDS = ".in"
 """The section of loops for what lies further in: what goes round such a loop goes on in another section."""
 
 _RARE = ", !prof !0"
+_PLAIN = ", !llvm.loop !8"
 
 
 # Structure
@@ -52,7 +53,7 @@ def _loop(t: FunctionWriter, *args: Any) -> None:
     t.drop_to(len(t.stack) - len(block.type.params))
     t.keep()
     t.charge(charge.cost)
-    t.do(f"br label %H{key}{t.section}")
+    t.do(f"br label %{t.entrance(key)}")
     t.push_kept(key, block.type.params)
     t.kept = len(t.stack)
     start_loop(t, key)
@@ -63,6 +64,7 @@ def start_loop(t: FunctionWriter, key: int) -> None:
     block = t.function.blocks[key]
     below = t.stack[: len(t.stack) - len(block.type.params)]
     t.controls.append(Control(block, key, below, False, t.section))
+    t.controls[-1].joined = key in t.counted
     _latch(t, key, f"A{key}{t.section}")
     t.label(f"H{key}{t.section}")
 
@@ -80,7 +82,7 @@ def go_out(t: FunctionWriter, key: int) -> None:
 
 def _latch(t: FunctionWriter, key: int, label: str) -> None:
     _take(t, key, label)
-    t.do(f"br label %H{key}{t.section}")
+    t.do(f"br label %H{key}{t.section}{_PLAIN if key in t.counted else ''}")
 
 
 def _take(t: FunctionWriter, key: int, label: str) -> None:
@@ -132,6 +134,9 @@ def _end(t: FunctionWriter) -> None:
     if control.key == FUNCTION:
         t.branch(FUNCTION)
     elif control.block.kind == "loop":
+        if control.joined:
+            t.do(f"br label %J{control.key}{control.section}")
+            t.label(f"J{control.key}{control.section}")
         if control.left:
             leave_loop(t, control)
         finish(t)

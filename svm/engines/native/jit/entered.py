@@ -20,6 +20,7 @@ from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.compiled import CompilerError
 from svm.engines.native.jit.control import INWARDS, finish, go_out, go_round, leave_loop, start_loop
 from svm.engines.native.jit.frames import zero_of
+from svm.engines.native.jit.versions import write_copy
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
 from svm.module import ValidFunction
 from svm.module.checked import FUNCTION
@@ -82,6 +83,8 @@ def write_entered(writer: FunctionWriter, loop: int, write: Callable[[FunctionWr
             (go_round if number >= first_whole else go_out)(writer, inner.key)
         again = inner.key == loop or (inner.reached and number >= first_whole)
         _begin(writer, inner, again=again)
+        if again and inner.key in writer.counted:
+            write_copy(writer, inner.key, write)
         until = len(writer.function.code) if outer is None else outer.block.end
         write(writer, (inner.key if again else inner.block.end) + 1, until)
         if outer is not None and writer.reachable:
@@ -134,4 +137,4 @@ def _load(writer: FunctionWriter, loop: int) -> None:
     for height, operand in enumerate(writer.stack):
         value = writer.load_slot(writer.operand_slot(height), operand.type)
         writer.write(operand.text, LLVM_TYPES[operand.type], value)
-    writer.do(f"br label %H{loop}{writer.section}")
+    writer.do(f"br label %{writer.entrance(loop)}")

@@ -212,10 +212,16 @@ attributes #0 = { noinline cold nounwind }
 !4 = !{!12, !12, i64 0}
 !5 = !{!13, !13, i64 0}
 !6 = !{!14, !14, i64 0}
+!8 = distinct !{!8, !9, !16}
+!9 = !{!"llvm.loop.vectorize.enable", i1 false}
 !10 = !{!"memory", !1}
 !11 = !{!"context", !1}
 !12 = !{!"frame", !1}
 !13 = !{!"global", !1}
 !14 = !{!"table", !1}
+!15 = !{!"branch_weights", i32 1, i32 100}
+!16 = !{!"llvm.loop.unroll.disable"}
 """
-"""Alias classes: memory, context, frame, globals and tables never overlap (TBAA)."""
+"""Alias classes: memory, context, frame, globals and tables never overlap (TBAA).  `!8` is for a loop of which there is
+a copy, for which LLVM does more.
+"""

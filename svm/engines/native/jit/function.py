@@ -7,6 +7,7 @@ from svm.engines.native.expand import LLVM_TYPES
 from svm.engines.native.jit.control import RULES, begin_else, finish
 from svm.engines.native.jit.entered import write_entered
 from svm.engines.native.jit.frames import frame_type, zero_of
+from svm.engines.native.jit.versions import write_copy
 from svm.engines.native.jit.writer import Around, Control, FunctionWriter, inner_symbol
 from svm.isa import F32, F64
 from svm.module import Instruction, ValidFunction
@@ -63,6 +64,8 @@ def _write(writer: FunctionWriter, first: int, last: int) -> None:
             _pass_by(writer, item)
         elif item.op.name in RULES:
             RULES[item.op.name](writer, *item.args)
+            if item.op.name == "loop" and at in writer.counted:
+                write_copy(writer, at, _write)
         else:
             writer.row(item.op, item.args)
 

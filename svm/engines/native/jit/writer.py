@@ -22,6 +22,7 @@ from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
 from svm.engines.native.jit.checks import shared_checks
 from svm.engines.native.jit.compiled import CompilerError, entry_symbol
+from svm.engines.native.jit.counted import counted_loops
 from svm.engines.native.jit.frames import MOST_PARTS, MOST_WORDS, frame_type, way_out, where
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
@@ -81,9 +82,10 @@ class Control:
     """An open block.  stack: what lay below it and its parameters, all in variables, for an `else`; of a loop, what lay
     below it.  otherwise: its `else` is still to come, or is missing.  section: see `svm.engines.native.jit.entered`;
     part of its labels.  reached: by a branch.  left: of a loop, that a section further in goes past its end.
+    joined: of a loop, that its copy does.
     """
 
-    __slots__ = ("block", "key", "left", "otherwise", "reached", "section", "stack")
+    __slots__ = ("block", "joined", "key", "left", "otherwise", "reached", "section", "stack")
 
     def __init__(self, block: Block, key: int, stack: list[Operand], otherwise: bool, section: str = "") -> None:
         self.block = block
@@ -91,7 +93,7 @@ class Control:
         self.stack = stack
         self.otherwise = otherwise
         self.section = section
-        self.reached = self.left = False
+        self.reached = self.left = self.joined = False
 
     @classmethod
     def dead(cls) -> Control:
@@ -141,6 +143,8 @@ class FunctionWriter:
         self.offset = 0
         self.section = ""
         self.together, self.checked = shared_checks(function)
+        self.counted = counted_loops(function, self.code.charges.loops)
+        self.covered: dict[int, tuple[str, str, int]] = {}  # accesses known to lie in the memory: base, step, beyond
         self.exact = exact
         self.inexact: set[int] = set()  # what turned out wrong with `exact`
 
@@ -248,6 +252,10 @@ class FunctionWriter:
         control = next(item for item in reversed(self.controls) if item.key == key)
         control.reached = True
         return f"{'A' if control.block.kind == 'loop' else 'E'}{key}{control.section}"
+
+    def entrance(self, key: int) -> str:
+        """Label that a way into a loop goes to."""
+        return f"{'P' if key in self.counted else 'H'}{key}{self.section}"
 
     def branch(self, key: int) -> None:
         """Branch to a block, with the topmost operands."""
@@ -411,13 +419,22 @@ class FunctionWriter:
 
     def address(self, base: str, offset: int) -> str:
         """Address of the running instruction's access, once it is known to lie within the memory."""
+        if self.at in self.covered:
+            return self.covered_address(*self.covered[self.at])
         start = self.let(f"zext i32 {base} to i64")
         if self.at in self.together:
             self.check_together(start, self.together[self.at])
         elif self.at not in self.checked:
             self.trap_if(self.outside(start, self.at), TrapKind.OUT_OF_BOUNDS_MEMORY)
-        place = self.let(f"getelementptr i8, ptr {self.context(Field.MEMORY)}, i64 {start}")
+        place = self.let(f"getelementptr i8, ptr {self.memory()}, i64 {start}")
         return self.let(f"getelementptr i8, ptr {place}, i64 {offset}") if offset else place
+
+    def covered_address(self, base: str, step: str, beyond: int) -> str:
+        """The same in the copy of a counted loop (`svm.engines.native.jit.versions`)."""
+        if step != "0":
+            moved = self.let(f"mul nsw i64 {self.read('%round', 'i64')}, {step}")
+            base = self.let(f"getelementptr inbounds i8, ptr {base}, i64 {moved}")
+        return self.let(f"getelementptr inbounds i8, ptr {base}, i64 {beyond}") if beyond else base
 
     def outside(self, start: str, at: int) -> str:
         """Whether an access goes past the memory's end.
@@ -449,6 +466,10 @@ class FunctionWriter:
             self.do("br label %stop")
         self.offset = here
         self.label(f"all{name}")
+
+    def memory(self) -> str:
+        """Where the memory begins."""
+        return self.context(Field.MEMORY)
 
     def load_size(self) -> None:
         """Read the memory's size, which calls may change."""

@@ -1,0 +1,308 @@
+"""Counted loops: innermost loops of which it can be told, when they are entered, how many rounds they take at least,
+and which memory they access in them.
+
+The body is read once in symbols: what each local holds after so many instructions of a round, as a sum of what locals
+held at its start (`svm.engines.native.jit.linear`).  A local that each round changes by the same sum of locals which
+the loop leaves alone is an induction variable.  An access is covered if its address is a sum of those and of what the
+loop leaves alone: then it moves by the same step each round, so where its first and its last place lie in the memory,
+all do.  Nothing in the loop may pause the guest or change the memory's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from svm.engines.native.jit.linear import Comparison, Known, Linear, evaluate, signed
+from svm.isa import I32, I64, Form, Op
+from svm.lower import LoopCharge
+from svm.lower.stops import stops
+from svm.lower.trips import latched_once
+from svm.module import ValidFunction
+from svm.record import record
+
+__all__ = ["LEAST_ROUNDS", "Counted", "Group", "counted_loops"]
+
+LEAST_ROUNDS = 4
+"""Rounds from which on a counted loop is worth its guard."""
+
+_LONGEST = 500
+"""Instructions of a loop."""
+
+_MOST_LOCALS = 64
+"""Locals that a loop writes, and those that its addresses are sums of."""
+
+_MOST_GROUPS = 12
+_MOST_AGAIN = 1_500
+"""Instructions of all such loops of a function: each is there twice."""
+
+_MOST_READINGS = 4
+
+
+class Group(NamedTuple):
+    """Accesses whose addresses differ by constants.  start: of the lowest, in the first round.  step: what a round
+    adds.  over: from the lowest address to the end of what is accessed farthest from it.
+    """
+
+    start: Linear
+    step: Linear
+    over: int
+
+
+@record
+class Counted:
+    """A counted loop.  It goes round as long as `latch` holds at its end: a comparison of what changes by `by` each
+    round with what does not change.  accesses: those that the groups cover, by their
+    index: the group's, and how far beyond its lowest address they begin.
+    """
+
+    latch: Comparison
+    by: int
+    groups: tuple[Group, ...]
+    accesses: dict[int, tuple[int, int]]
+
+
+def counted_loops(function: ValidFunction, charges: dict[int, LoopCharge]) -> dict[int, Counted]:
+    """The counted loops of a function, by key."""
+    found: dict[int, Counted] = {}
+    outer = {block.parent for block in function.blocks.values() if block.kind == "loop"}
+    room = _MOST_AGAIN
+    for key in sorted(latched_once(function)):
+        size = function.blocks[key].end - key
+        if key in outer or size > min(_LONGEST, room):
+            continue
+        counted = _Reading(function, key).counted()
+        if counted is not None and (counted.groups or charges[key].test):
+            found[key] = counted
+            room -= size
+    return found
+
+
+class _Reading:
+    """What is known in one loop.  written: the locals that it writes; of them, those that are taken to be induction
+    variables until a reading shows the contrary have an entry in steps, which a reading corrects.
+    """
+
+    def __init__(self, function: ValidFunction, key: int) -> None:
+        self.function = function
+        self.key = key
+        self.block = function.blocks[key]
+        self.body = function.code[key + 1 : self.block.end]
+        self.written = {args[0] for op, args, _ in self.body if op.name in ("local.set", "local.tee")}
+        integers = (local for local in self.written if function.locals[local] in (I32, I64))
+        self.steps: dict[int, Linear] = {local: Linear((), 0, 32) for local in integers}
+
+    def counted(self) -> Counted | None:
+        if not self._suits():
+            return None
+        for _ in range(_MOST_READINGS):
+            reading = _Round(self)
+            reading.run()
+            before = set(self.steps)
+            self.steps = self._induction(reading.locals or {})
+            if set(self.steps) == before:
+                return self._found(reading)
+        return None
+
+    def _suits(self) -> bool:
+        type_, last = self.block.type, self.body[-1] if self.body else None
+        if type_.params or type_.results or last is None or last.op.name != "br_if":
+            return False
+        if len(self.written) > _MOST_LOCALS or self.function.heights[self.block.end - 1] < 0:
+            return False
+        return all(not stops(op) and (op.form is not Form.NAMED or _suits(op.name)) for op, _, _ in self.body)
+
+    def _induction(self, ends: dict[int, Known]) -> dict[int, Linear]:
+        """What a round adds to each induction variable."""
+        steps = {}
+        for local in self.steps:
+            end = ends.get(local)
+            if isinstance(end, Linear):
+                step = end.plus(Linear(((local, 1),), 0, end.bits), -1)
+                if not any(other in self.written for other, _ in step.terms):
+                    steps[local] = step
+        return steps
+
+    def step(self, value: Linear) -> Linear:
+        """What a round adds to a value."""
+        total = Linear((), 0, value.bits)
+        for local, factor in value.terms:
+            if local in self.steps:
+                step = self.steps[local]
+                total = total.plus(step.narrow() if value.bits == 32 else step, factor)
+        return total
+
+    def _found(self, reading: _Round) -> Counted | None:
+        latch = self._latch(reading.latch)
+        by = 0 if latch is None else signed(self.step(latch.left).const, latch.left.bits)
+        if latch is None or not _TOWARDS[latch.name[:2]](by) or abs(by) >= 1 << 31:
+            return None
+        groups: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
+        for at, address in reading.accesses.items():
+            groups.setdefault(address.terms, []).append((signed(address.const, 32), at))
+        made: list[Group] = []
+        accesses: dict[int, tuple[int, int]] = {}
+        for terms, members in list(groups.items())[:_MOST_GROUPS]:
+            low = min(const for const, _ in members)
+            over = 0
+            for const, at in members:
+                op, args, _ = self.function.code[at]
+                accesses[at] = len(made), const - low + args[1]
+                over = max(over, const - low + args[1] + op.size)
+            start = Linear(terms, low & 0xFFFF_FFFF, 32)
+            made.append(Group(start, self.step(start), over))
+        return Counted(latch, by, tuple(made), accesses)
+
+    def _latch(self, latch: Known) -> Comparison | None:
+        """The comparison at the loop's end, with what changes on the left, by a constant."""
+        if isinstance(latch, Linear):
+            latch = Comparison("ne", latch, Linear((), 0, latch.bits))
+        if latch is None or latch.name == "eq":
+            return None
+        name, left, right = latch
+        if name == "ne":
+            left, right = left.plus(right, -1), Linear((), 0, left.bits)
+        elif not _moves(self.step(left)):
+            name, left, right = _MIRROR[name[0]] + name[1:], right, left
+        if self.step(left).terms or _moves(self.step(right)):
+            return None
+        return Comparison(name, left, right)
+
+
+def _suits(name: str) -> bool:
+    return name in _NAMED or name.endswith(".const")
+
+
+def _moves(step: Linear) -> bool:
+    return bool(step.terms or step.const)
+
+
+_MIRROR = {"l": "g", "g": "l"}
+_TOWARDS: dict[str, Callable[[int], bool]] = {
+    "ne": lambda by: by != 0,
+    "lt": lambda by: by > 0,
+    "le": lambda by: by > 0,
+    "gt": lambda by: by < 0,
+    "ge": lambda by: by < 0,
+}
+"""Steps by which what is compared comes nearer to where the comparison fails."""
+
+_STRUCTURE = frozenset(("nop", "unreachable", "block", "if", "else", "end", "br", "br_if", "br_table", "return"))
+_POPS = {
+    "drop": 1, "global.set": 1, "select": 3, "select_typed": 3, "table.get": 1, "table.set": 2, "ref.is_null": 1
+}  # fmt: skip
+_PUSHES = frozenset(("global.get", "select", "select_typed", "table.get", "ref.null", "ref.is_null"))
+_LOCALS = frozenset(("local.get", "local.set", "local.tee"))
+_NAMED = _STRUCTURE | _LOCALS | _PUSHES | {*_POPS, "memory.size", "table.size", "ref.func"}
+"""Instructions without a column that may stand in a counted loop, besides constants."""
+
+
+class _Round:
+    """One reading of a loop's body.  locals: what those that it writes hold, None where control does not come.
+    joined: the same where branches to a block's end come together, by the block's key.
+    """
+
+    def __init__(self, reading: _Reading) -> None:
+        self.function = reading.function
+        self.key = reading.key
+        self.block = reading.block
+        self.locals: dict[int, Known] | None = {
+            local: self._itself(local) if local in reading.steps else None for local in reading.written
+        }
+        self.stack: list[Known] = []
+        self.opened: list[int] = []
+        self.joined: dict[int, dict[int, Known]] = {}
+        self.others: dict[int, dict[int, Known]] = {}  # at the start of an `if`, for its `else`
+        self.accesses: dict[int, Linear] = {}
+        self.latch: Known = None
+
+    def _itself(self, local: int) -> Known:
+        kind = self.function.locals[local]
+        return Linear(((local, 1),), 0, 32 if kind is I32 else 64) if kind in (I32, I64) else None
+
+    def run(self) -> None:
+        """Read up to the branch back, at which all that is asked for is known."""
+        at = self.key + 1
+        while at < self.block.end - 1:
+            at = self._dead(at) if self.locals is None else self._alive(at)
+        self.latch = self.stack[-1]
+
+    def _dead(self, at: int) -> int:
+        """Pass by an instruction that control never comes to; the index of the next."""
+        name = self.function.code[at].op.name
+        if name in ("else", "end"):
+            return self._close(at, name)
+        return self.function.blocks[at].end + 1 if name in ("block", "if") else at + 1
+
+    def _alive(self, at: int) -> int:
+        assert self.locals is not None
+        op, args, _ = self.function.code[at]
+        name = op.name
+        if name in ("block", "if"):
+            self.opened.append(at)
+            if name == "if":
+                self.stack.pop()
+                self.others[at] = dict(self.locals)
+        elif name in ("else", "end"):
+            return self._close(at, name)
+        elif name in ("br", "br_if", "br_table", "return", "unreachable"):
+            self._branch(at, name)
+        elif name == "local.get":
+            self.stack.append(self.locals[args[0]] if args[0] in self.locals else self._itself(args[0]))
+        elif name in ("local.set", "local.tee"):
+            self.locals[args[0]] = self.stack[-1]
+            if name == "local.set":
+                self.stack.pop()
+        else:
+            self._other(at, op, args)
+        return at + 1
+
+    def _other(self, at: int, op: Op, args: tuple[Any, ...]) -> None:
+        count = len(op.params) if op.params is not None else _POPS.get(op.name, 0)
+        first = len(self.stack) - count
+        operands = self.stack[first:]
+        del self.stack[first:]
+        if op.form in (Form.LOAD, Form.STORE):
+            address = operands[0]
+            if isinstance(address, Linear) and len(address.terms) <= _MOST_LOCALS:
+                self.accesses[at] = address
+        pushed = len(op.results) if op.results is not None else int(op.name in _PUSHES)
+        self.stack += [evaluate(op.name, operands, args)] if pushed == 1 else [None] * pushed
+
+    def _close(self, at: int, name: str) -> int:
+        """An `else`, or an end."""
+        key = self.opened[-1]
+        block = self.function.blocks[key]
+        self._join(key)
+        del self.stack[block.height - self.block.height :]
+        if name == "else":
+            self.locals = self.others.pop(key)
+            self.stack += [None] * len(block.type.params)
+            return at + 1
+        self.opened.pop()
+        if key in self.others:  # an `if` without an `else`
+            self.locals = self.others.pop(key)
+            self._join(key)
+        self.locals = self.joined.pop(key, None)
+        self.stack += [None] * len(block.type.results)
+        return at + 1
+
+    def _branch(self, at: int, name: str) -> None:
+        if name in ("br_if", "br_table"):
+            self.stack.pop()
+        for key in self.function.targets.get(at, ()):
+            self._join(key)
+        if name != "br_if":
+            self.locals = None
+
+    def _join(self, key: int) -> None:
+        """Control goes from here to a block's end, if it comes here."""
+        if self.locals is None or key < self.key:
+            return
+        before = self.joined.get(key)
+        if before is None:
+            self.joined[key] = dict(self.locals)
+        else:
+            for local, value in self.locals.items():
+                if before[local] != value:
+                    before[local] = None

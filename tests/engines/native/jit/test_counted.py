@@ -1,0 +1,168 @@
+"""Which loops are counted, and what is known of their accesses."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from svm.engines.native.jit.counted import Counted, counted_loops
+from svm.lower import charges_of
+from svm.module import from_text, validate
+
+
+def lines(code: str) -> str:
+    """Code whose instructions are divided by semicolons, as a module's text has it."""
+    return code.replace(";", "\n")
+
+
+def loops(body: str) -> list[Counted]:
+    """The counted loops of a body, in order."""
+    module = validate(
+        from_text(f"""
+        memory 1
+        tag $e
+        global $seen mut i32 (i32.const 0)
+        func $g
+        end
+        func (param $n i32) (param $m i32)
+          local $i i32
+          local $j i32
+          local $k i32
+          local $x i64
+          {lines(body)}
+        end
+        """)
+    )
+    function = module.function(1)
+    found = counted_loops(function, charges_of(function).loops)
+    return [found[key] for key in sorted(found)]
+
+
+UP = "local.get $i; i32.const 1; i32.add; local.tee $i"
+LATCH = f"{UP}; local.get $n; i32.ne; br_if $next; end"
+LOAD = "local.get $i; i32.load; drop"
+
+
+def shown(counted: Counted) -> list[str]:
+    """The groups: start, step, extent."""
+    names = "nmijkx"
+
+    def text(value: object) -> str:
+        terms, const, _ = value  # type: ignore[misc]
+        parts = [name if factor == 1 else f"{factor}{name}" for name, factor in ((names[at], f) for at, f in terms)]
+        return "+".join([*parts, str(const)] if const or not parts else parts)
+
+    return [f"{text(group.start)} by {text(group.step)} to {group.over}" for group in counted.groups]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (LOAD, ["i by 1 to 4"]),
+        ("local.get $i; i64.load8_u offset=7; drop", ["i by 1 to 8"]),
+        ("local.get $i; i32.const 3; i32.shl; local.get $m; i32.add; local.tee $j; f64.load; drop", ["m+8i by 8 to 8"]),
+        ("local.get $i; i32.const -12; i32.mul; i32.load; drop", ["4294967284i by 4294967284 to 4"]),
+        ("local.get $i; i32.const 1; i32.shl; i32.const 1; i32.or; i32.load8_u; drop", ["2i+1 by 2 to 1"]),
+        ("local.get $i; i32.const 1; i32.or; i32.load8_u; drop", []),  # may be no sum
+        ("local.get $m; i32.load; drop", ["m by 0 to 4"]),
+        ("local.get $k; i32.load; drop; local.get $k; local.get $m; i32.add; local.set $k", ["k by m to 4"]),
+        ("local.get $k; local.get $i; i32.add; local.tee $k; i32.load; drop", []),  # its step changes
+        ("local.get $i; i32.load; i32.load; drop", ["i by 1 to 4"]),
+        ("local.get $i; i32.load offset=8; drop; local.get $i; i32.const 4; i32.sub; i32.load; drop", [
+            "i+4294967292 by 1 to 16"
+        ]),
+        ("local.get $x; i32.wrap_i64; i32.load; drop; local.get $x; i64.const 4; i64.add; local.set $x", [
+            "x by 4 to 4"
+        ]),
+        ("local.get $i; if; local.get $i; i32.load; drop; end", ["i by 1 to 4"]),
+        (
+            "local.get $i; local.set $j; local.get $m; if; i32.const 9; local.set $j; end; local.get $j"
+            "; i32.load; drop",
+            [],
+        ),
+        ("local.get $i; local.set $j; local.get $m; if; else; nop; end; local.get $j; i32.load; drop", ["i by 1 to 4"]),
+        ("block; local.get $i; local.set $j; local.get $m; br_if 0; local.get $i; local.set $j; end; local.get $j;"
+         "i32.load; drop", ["i by 1 to 4"]),
+        ("block; local.get $m; br_if 0; local.get $i; local.set $j; end; local.get $j; i32.load; drop", []),
+        ("block (result i32); local.get $i; end; i32.load; drop", []),  # nothing is known of what blocks give
+        ("i32.const 64; local.get $i; i32.const 2; i32.shl; i32.store offset=4", ["64 by 0 to 8"]),
+        (f"local.get $m; i32.eqz; if; return; end; {LOAD}", ["i by 1 to 4"]),
+        ("local.get $m; if; local.get $i; i32.const 1; i32.add; local.set $i; end; local.get $m; i32.load; drop", None),
+    ],
+)  # fmt: skip
+def test_accesses(body: str, expected: list[str] | None) -> None:
+    found = [shown(each) for each in loops(f"loop $next; {body}; {LATCH}")]
+    assert found == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("latch", "expected"),
+    [
+        ("", ("ne", 1)),
+        ("local.get $n; i32.ne", ("ne", 1)),
+        ("local.get $n; i32.eq", None),
+        ("local.get $n; i32.eq; i32.eqz", ("ne", 1)),
+        ("i32.eqz", None),
+        ("i32.eqz; i32.eqz", ("ne", 1)),
+        ("local.get $n; i32.lt_s", ("lt_s", 1)),
+        ("local.get $n; i32.le_u", ("le_u", 1)),
+        ("local.get $n; i32.gt_u", None),  # it goes away from where the comparison fails
+        ("local.get $n; i32.gt_u; i32.eqz", ("le_u", 1)),
+        ("local.set $j; local.get $n; local.get $j; i32.gt_s", ("lt_s", 1)),
+        ("local.set $j; local.get $n; local.get $i; i32.sub", ("ne", -1)),
+        ("local.set $j; local.get $n", None),
+        ("local.get $i; i32.ne", None),
+        ("local.get $n; i32.and", None),
+        ("local.set $j; local.get $x; i64.const 3; i64.sub; local.tee $x; i64.const 7; i64.ge_s", ("ge_s", -3)),
+        ("i32.load", None),
+    ],
+)
+def test_latches(latch: str, expected: tuple[str, int] | None) -> None:
+    found = loops(f"loop $next; {LOAD}; {UP}; {latch}; br_if $next; end")
+    assert [(each.latch.name, each.by) for each in found] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"call $g; {LOAD}",
+        f"i32.const 1; memory.grow; drop; {LOAD}",
+        f"i32.const 0; i32.const 0; local.get $m; memory.fill; {LOAD}",
+        f"local.get $m; br_if $next; {LOAD}",
+        f"loop; {LOAD}; end",
+        f"try_table; {LOAD}; end",
+        f"{LOAD}; br $next",
+        f"{LOAD}; " + "nop;" * 500,
+    ],
+)
+def test_loops_that_are_not_counted(body: str) -> None:
+    assert loops(f"loop $next; {body}; {LATCH}") == []
+
+
+def test_what_there_is_to_win_and_to_pay() -> None:
+    assert len(loops(f"loop $next; {LATCH}")) == 1  # its tests of fuel
+    counted = f"i32.const 0; local.set $i; loop $next; {UP}; i32.const 50; i32.ne; br_if $next; end"
+    assert loops(counted) == []  # it has none
+    many = f"loop $next; {LOAD};" + "local.get $m; drop;" * 200 + LATCH
+    assert len(loops(";".join([many] * 10))) == 3
+    apart = ";".join(f"local.get $i; i32.const {at}; i32.mul; i32.load8_u; drop" for at in range(2, 40))
+    (wide,) = loops(f"loop $next; {apart}; {LATCH}")
+    assert len(wide.groups) == 12 == len(wide.accesses)
+
+
+def test_sums_of_many_locals_are_read_in_time() -> None:
+    start = "local.get 0" + "".join(f"; local.get {at}; i32.add" for at in range(1, 240))
+    module = validate(
+        from_text(f"""
+        memory 1
+        func (param {" ".join(["i32"] * 900)})
+          {lines(f"loop; {start}; i32.load; drop; local.get 0; i32.const 1; i32.add; local.tee 0; br_if 0; end")}
+        end
+        """)
+    )
+    function = module.function(0)
+    begun = time.process_time()
+    (found,) = counted_loops(function, charges_of(function).loops).values()
+    assert not found.groups
+    assert time.process_time() - begun < 1

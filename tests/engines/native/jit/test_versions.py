@@ -1,0 +1,225 @@
+"""Counted loops run as the reference engine runs them: at the memory's ends, at those of numbers, without fuel."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+import pytest
+
+from svm import Finished, Guest, Module, Paused, TrapError, Trapped
+from svm.engines.native.jit.counted import counted_loops
+from svm.limits import PAGE
+from svm.lower import charges_of
+from svm.module import from_text
+from tests.engines.native.jit.test_engine import JIT, REFERENCE
+
+LOOP = """
+    memory 1 2
+    global $seen mut i32 (i32.const 0)
+    func $f (param $i TYPE) (param $n TYPE) (param $p i32) (param $s i32) (param $more i32) (result i32)
+      local $sum i32
+      local.get $more
+      if
+        local.get $more
+        memory.grow
+        drop
+      end
+      loop $next
+        local.get $sum
+        i32.const 31
+        i32.mul
+        local.get $p
+        i32.load16_u offset=2
+        i32.add
+        local.tee $sum
+        global.set $seen
+        local.get $p
+        i32.const -3
+        i32.add
+        local.get $sum
+        i32.store8
+        local.get $p
+        STEP
+        i32.add
+        local.set $p
+        local.get $i
+        TYPE.const BY
+        TYPE.add
+        local.tee $i
+        local.get $n
+        TYPE.COMPARE
+        br_if $next
+      end
+      local.get $sum
+    end
+    export "f" func $f
+    export "seen" global $seen
+    export "memory" memory 0
+"""
+
+ENOUGH = 2_000
+"""Fuel after which a loop that does not end is left."""
+
+
+@cache
+def module_of(compare: str = "lt_u", by: int = 1, step: str = "i32.const 2", type_: str = "i32") -> Module:
+    """A module with such a loop."""
+    text = LOOP.replace("STEP", step).replace("BY", str(by)).replace("COMPARE", compare).replace("TYPE", type_)
+    module = Module(from_text(f"module $m version 1\n{text}"))
+    function = module.valid.function(0)
+    (counted,) = counted_loops(function, charges_of(function).loops).values()
+    assert (counted.by, len(counted.groups)) == (by, 1)
+    return module
+
+
+def outcome(guest: Guest, portion: int, *args: int) -> list[object]:
+    """The states at a run's pauses, and how it ends."""
+    task, found = guest.start("f", *args), []
+    while True:
+        run = task.run(fuel=portion)
+        end: object = run.value if isinstance(run, Finished) else run
+        if isinstance(run, Trapped):
+            end = str(run.error), run.error.traceback.frames[-1].offset
+        state = guest.fuel_used, guest.get_global("seen"), bytes(guest.memory)
+        if not isinstance(run, Paused):
+            return [*found, (*state, end)]
+        found.append((*state, guest.store.stack.record()))
+        if guest.fuel_used > ENOUGH:
+            task.cancel()
+            return found
+
+
+def check(module: Module, portion: int, *args: int) -> object:
+    """A call ends alike on both engines; its result, or trap, or last state."""
+    expected, got = (outcome(module.spawn(engine=engine), portion, *args) for engine in (REFERENCE, JIT))
+    assert got == expected, args
+    return expected[-1][-1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 4, 5, 6, 40])
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_the_memory_s_end_to_the_byte(rounds: int, more: int) -> None:
+    module = module_of()
+    size = PAGE * (2 if more == 1 else 1)  # it cannot grow by 2
+    ends = [check(module, ENOUGH, 0, rounds, size - 4 - 2 * (rounds - 1) + by, 0, more) for by in (-1, 0, 1, 2, 3)]
+    assert [isinstance(end, tuple) for end in ends] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("step", ["i32.const -2", "local.get $s"])
+@pytest.mark.parametrize("rounds", [1, 5, 6, 40])
+def test_the_memory_s_start_to_the_byte(step: str, rounds: int) -> None:
+    module = module_of("lt_s", 1, step)
+    ends = [
+        check(module, ENOUGH, 0, rounds, 3 + 2 * (rounds - 1) + by, -2 & 0xFFFF_FFFF, 0) for by in (1, 0, -1, -2, -3)
+    ]
+    assert [isinstance(end, tuple) for end in ends] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 100, PAGE - 4, PAGE, 1 << 31, (1 << 32) - 9, (1 << 32) - 1])
+@pytest.mark.parametrize("step", [0, 1, 3, -1, -7, PAGE, -PAGE, (1 << 31) - 1, -1 << 31, 1 << 30])
+def test_steps_that_are_known_when_it_runs(start: int, step: int) -> None:
+    check(module_of("ne", 1, "local.get $s"), ENOUGH, 0, 9, start, step & 0xFFFF_FFFF, 0)
+
+
+_EDGES = (0, 1, 2, 7, 8, 9, 40, (1 << 31) - 3, 1 << 31, (1 << 32) - 8, (1 << 32) - 2, (1 << 32) - 1)
+
+
+@pytest.mark.parametrize(
+    ("compare", "by"),
+    [
+        *(("ne", by) for by in (1, -1, 2, 3, -8, (1 << 31) - 1)),
+        *((f"{name}_{sign}", by) for name in ("lt", "le") for sign in "su" for by in (1, 7)),
+        *((f"{name}_{sign}", by) for name in ("gt", "ge") for sign in "su" for by in (-1, -4)),
+    ],
+)
+def test_how_often_a_loop_goes_round(compare: str, by: int) -> None:
+    module = module_of(compare, by, "i32.const 0")
+    for start, end in product(_EDGES, _EDGES):
+        check(module, ENOUGH, start, end, 100, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("compare", "by"), [("ne", 1), ("ne", -3), ("lt_s", 5), ("le_u", 1), ("gt_s", -1), ("ge_u", -2)]
+)
+def test_how_often_with_64_bits(compare: str, by: int) -> None:
+    module = module_of(compare, by, "i32.const 0", "i64")
+    edges = (0, 1, 9, 40, (1 << 32) + 3, (1 << 63) - 3, 1 << 63, (1 << 64) - 20, (1 << 64) - 1)
+    for start, end in product(edges, edges):
+        check(module, ENOUGH, start, end, 100, 0, 0)
+
+
+@pytest.mark.parametrize("portion", [0, 1, 20, 60, 61, 62, 100, 333])
+def test_fuel_ends_in_the_middle(portion: int) -> None:
+    check(module_of(), portion, 0, 60, 1000, 0, 0)
+    check(module_of(), portion, 0, 60, PAGE - 60, 0, 0)
+
+
+def test_it_traps_between_two_pauses() -> None:
+    for portion in range(0, 400, 37):
+        end = check(module_of(), portion or 1, 0, 1 << 20, PAGE - 70, 0, 0)
+        assert isinstance(end, tuple)
+
+
+EXITS = """
+    memory 1
+    func $f (param $p i32) (param $n i32) (param $stop i32) (result i32)
+      local $i i32
+      block $out
+        loop $next
+          local.get $p
+          local.get $i
+          i32.add
+          local.get $i
+          i32.store8
+          local.get $i
+          local.get $stop
+          i32.eq
+          br_if $out
+          i32.const 1000
+          local.get $i
+          i32.const 30
+          i32.sub
+          i32.div_u
+          drop
+          local.get $i
+          i32.load8_u offset=77
+          i32.load8_u offset=65400
+          drop
+          local.get $i
+          i32.const 1
+          i32.add
+          local.tee $i
+          local.get $n
+          i32.lt_u
+          br_if $next
+        end
+        i32.const 0x1000
+        local.get $i
+        i32.add
+        return
+      end
+      local.get $i
+    end
+    export "f" func $f
+    export "memory" memory 0
+    data $d active at (i32.const 110) "\\78\\80\\90"
+"""
+
+
+def test_other_ways_out_of_the_copy() -> None:
+    """A branch, a trap of an instruction, and a check of an access whose address is no sum of locals."""
+    guests = [Module(from_text("module $m version 1" + EXITS)).spawn(engine=engine) for engine in (REFERENCE, JIT)]
+    ends = set()
+    for p, n, stop in product((0, 78, PAGE - 30), (1, 20, 29, 31, 50), (0, 3, 19, 28, 99)):
+        found = []
+        for guest in guests:
+            before = guest.fuel_used
+            try:
+                end: object = guest.call("f", p, n, stop)
+            except TrapError as error:
+                end = str(error), error.traceback.frames[-1].offset
+            found.append((end, guest.fuel_used - before, bytes(guest.memory)))
+        assert found[0] == found[1], (p, n, stop)
+        ends.add(found[0][0])
+    assert len(ends) > 6
