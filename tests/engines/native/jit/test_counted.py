@@ -7,6 +7,7 @@ import time
 import pytest
 
 from svm.engines.native.jit.counted import Counted, counted_loops
+from svm.engines.native.jit.linear import Linear
 from svm.lower import charges_of
 from svm.module import from_text, validate
 
@@ -48,8 +49,8 @@ def shown(counted: Counted) -> list[str]:
     """The groups: start, step, extent."""
     names = "nmijkx"
 
-    def text(value: object) -> str:
-        terms, const, _ = value  # type: ignore[misc]
+    def text(value: Linear) -> str:
+        terms, const, _ = value
         parts = [name if factor == 1 else f"{factor}{name}" for name, factor in ((names[at], f) for at, f in terms)]
         return "+".join([*parts, str(const)] if const or not parts else parts)
 

@@ -73,9 +73,10 @@ def module_of(compare: str = "lt_u", by: int = 1, step: str = "i32.const 2", typ
     return module
 
 
-def outcome(guest: Guest, portion: int, *args: int) -> list[object]:
+def outcome(guest: Guest, portion: int, *args: int) -> list[tuple[object, ...]]:
     """The states at a run's pauses, and how it ends."""
-    task, found = guest.start("f", *args), []
+    task = guest.start("f", *args)
+    found: list[tuple[object, ...]] = []
     while True:
         run = task.run(fuel=portion)
         end: object = run.value if isinstance(run, Finished) else run
@@ -94,7 +95,7 @@ def check(module: Module, portion: int, *args: int) -> object:
     """A call ends alike on both engines; its result, or trap, or last state."""
     expected, got = (outcome(module.spawn(engine=engine), portion, *args) for engine in (REFERENCE, JIT))
     assert got == expected, args
-    return expected[-1][-1]  # type: ignore[index]
+    return expected[-1][-1]
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 4, 5, 6, 40])
