@@ -13,6 +13,7 @@ from krait.emit.branches import finish_loop, run_round
 from krait.emit.emitter import BodyEmitter, emits
 from krait.emit.kept import forget, keep_for
 from krait.emit.values import is_stable
+from krait.emit.versions import ask, version_of
 from svm import isa
 
 _Push = tuple[str, int]
@@ -36,17 +37,31 @@ def for_range(out: BodyEmitter, node: hir.ForRange) -> None:
     step = _kept(out, node.step, node.body)
     end = _end(out, node, counter, stop, step, exhausted)
     kept = keep_for(out, node)
-    again = out.open("loop")
-    run_round(out, node.label, leave, body)
-    out.mark(node.line)
-    out.code("local.get", counter)
-    out.code(*step)
-    out.code("i64.add")
-    out.code("local.tee", counter)
-    out.code(*end)
-    out.code("i64.ne")
-    out.branch("br_if", again)
-    out.close()
+
+    def run() -> None:
+        again = out.open("loop")
+        run_round(out, node.label, leave, body)
+        out.mark(node.line)
+        out.code("local.get", counter)
+        out.code(*step)
+        out.code("i64.add")
+        out.code("local.tee", counter)
+        out.code(*end)
+        out.code("i64.ne")
+        out.branch("br_if", again)
+        out.close()
+
+    version = version_of(out, node)
+    if version is None:
+        run()
+    else:
+        ask(out, version, stop, down=step[1] < 0)
+        out.open("if")
+        with out.certain_of(version.calls, version.elements):
+            run()
+        out.code("else")
+        run()
+        out.close()
     forget(out, kept)
     finish_loop(out, node.orelse)
 

@@ -8,7 +8,8 @@ Invariant: each statement leaves the operand stack as it found it, also inside a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -60,6 +61,7 @@ class BodyEmitter:
     given: what stands for a local that needs no place of its own: a constant, another local, or what is kept.
     kept: the locals that hold what is at the end of a path, while a loop runs that does not change it.
     elements: the same for elements of lists: variables, which are None where the index is out of range.
+    certain: places of items that are known to be there, and elements that are known not to be None, for the same time.
     labels: where `break` and `continue` of a loop go.  inlined: the inlined calls around the node at hand.
     pending: the locals with references that wait to be operands.
     """
@@ -77,6 +79,7 @@ class BodyEmitter:
         self.elements: dict[Element, Local] = {}
         self.paths = Paths(self.given, lambda element, _: self.elements.get(element))
         self._certain = Paths(self.given, lambda element, _: None)
+        self.certain: set[hir.Expr | Local] = set()
         self.flags: dict[Local, int] = {}
         self.types: list[isa.ValueType] = []
         self.names: list[str] = []
@@ -147,6 +150,14 @@ class BodyEmitter:
             return None
         element = self.paths.element_of(node)
         return None if element is None else self.elements.get(element)
+
+    @contextmanager
+    def certain_of(self, calls: Iterable[hir.Expr], elements: Iterable[Local]) -> Iterator[None]:
+        """Emit code for which it has been asked whether items are where some calls look, and elements not None."""
+        before = self.certain
+        self.certain = {*before, *calls, *elements}
+        yield
+        self.certain = before
 
     def flag(self, local: Local) -> int:
         """Return the index of the local that says whether a variable is bound."""

@@ -22,10 +22,15 @@ _DEEPEST = 8
 _NEVER = (hir.While, hir.ForRange, hir.Break, hir.Continue, hir.Handle, hir.Trap)
 _FREE = (hir.Const, hir.LocalGet, hir.SizeOf, hir.Cast, hir.Let, hir.Evaluate, hir.Return)
 _FAILING = (hir.Raise, hir.RaiseUnbound, hir.New, hir.NewItems, hir.Load, hir.Store, hir.CallIndirect)
-_FAILING_OPS = (
-    *("_throw", "div_s", "div_u", "rem_s", "rem_u", "trunc_f64_s"),
-    *("memory.grow", "memory.copy", "memory.fill"),
-)
+_DIVISIONS = ("div_s", "div_u", "rem_s", "rem_u")
+_FAILING_OPS = (*_DIVISIONS, "_throw", "trunc_f64_s", "memory.grow", "memory.copy", "memory.fill")
+
+
+def _op_fails(node: hir.Op) -> bool:
+    if not node.op.endswith(_FAILING_OPS):
+        return False
+    divides = node.op.endswith(_DIVISIONS)
+    return not (divides and isinstance(node.args[1], hir.Const) and node.args[1].value not in (0, -1))
 
 
 class _Small(NamedTuple):
@@ -104,5 +109,5 @@ class Inliner:
         if isinstance(node, hir.Call):
             within = None if self._is_open(node) else self._small(node.callee.resolved())
             return within if within is not None and not self._is_spared(node, within) else _Small(1, True)
-        fails = isinstance(node, _FAILING) or (isinstance(node, hir.Op) and node.op.endswith(_FAILING_OPS))
+        fails = isinstance(node, _FAILING) or (isinstance(node, hir.Op) and _op_fails(node))
         return _Small(0 if isinstance(node, _FREE) else 1, fails)

@@ -14,6 +14,7 @@ from krait.emit.characters import unpack_characters
 from krait.emit.effects import Effects
 from krait.emit.growing import let_texts_grow
 from krait.emit.layout import ItemLayout, item_layout, value_type
+from krait.emit.ranges import use_ranges
 from krait.emit.shared import EXCEPTION_TAG, MARKER, OVERFLOW_TAG, Shared
 from krait.emit.statics import BASE
 from svm import isa
@@ -50,6 +51,7 @@ def emit_module(program: hir.Program) -> Module:
     """Return the module of a program."""
     unpack_characters(program)
     let_texts_grow(program, Effects(program.functions, program.callees, program.makers))
+    use_ranges(program)
     return _ModuleEmitter(program).run()
 
 

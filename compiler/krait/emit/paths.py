@@ -12,6 +12,9 @@ from typing import NamedTuple
 from krait.check import hir
 from krait.check.types import ClassType, GlobalVar, Local, Optional, Type, ancestor, resolve
 
+SIGNS = {"i64.add_throw": 1, "i64.add": 1, "i64.sub_throw": -1, "i64.sub": -1}
+"""Instructions that add a constant, and its sign."""
+
 
 class Path(NamedTuple):
     """A variable, a local or one of a module, and the names of fields from there on."""
@@ -91,11 +94,11 @@ class Paths:
                     return (path.root, 0) if path and not path.fields and isinstance(path.root, Local) else None
                 other = self.given.get(local)
                 return (local, 0) if other is None else self._index(other)
-            case hir.Op(op="i64.add_throw" | "i64.sub_throw", args=[hir.LocalGet() as left, hir.Const(value=int(by))]):
+            case hir.Op(op=name, args=[hir.LocalGet() as left, hir.Const(value=int(by))]) if name in SIGNS:
                 start = self._index(left)
                 if start is None or start[0] is None:
                     return None
-                return start[0], start[1] + (by if node.op == "i64.add_throw" else -by)
+                return start[0], start[1] + SIGNS[name] * by
             case _:
                 return None
 

@@ -263,6 +263,8 @@ def check_element(out: BodyEmitter, node: hir.Expr, element: Local) -> None:
 
     Then the index is out of range, or an overflow on the way to it.
     """
+    if element in out.certain:
+        return
     assert isinstance(node, hir.Load) and isinstance(node.address, hir.Call)
     call, line = node.address, out.line_now
     owner, index, message = call.args

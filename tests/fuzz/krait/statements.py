@@ -332,6 +332,66 @@ class Statements(Expressions):
         self.loops -= 1
         return None
 
+    def indices(self, nest: int) -> None:
+        """`for` over indices of lists, which may go past an end, or before the start; they may change."""
+        lists = [Kind("list", (kind,)) for kind in (INT, FLOAT, BOOL)]
+        found = [each for each in self.variables() if each.kind in lists]
+        if not found:
+            return self.loop(nest)
+        xs, ys, name = self.random.choice(found), self.random.choice(found), self.fresh("i")
+        ends = [f"len({xs.name})", f"len({ys.name})", f"len({xs.name}) - 1", f"min(len({xs.name}), len({ys.name}))"]
+        low = self.random.choice(("0", "0", "1", "2", "-1", f"{self.leaf(INT)} % 3"))
+        high = self.random.choice((*ends, *ends, "17", f"{self.leaf(INT)} % 9"))
+        bounds = self.random.choice((
+            high, f"{low}, {high}", f"{low}, {high}", f"{low}, {high}, {self.random.randint(1, 3)}",
+            f"{high} - 1, {low} - 1, -1", f"{high}, {low}, -{self.random.randint(1, 2)}",
+        ))  # fmt: skip
+        guarded = self.random.random() < 0.7
+        if guarded:
+            self.emit("try:")
+            self.depth += 1
+        self.emit(f"for {name} in range({bounds}):")
+        self.depth += 1
+        self.loops += 1
+        with self.scope([Variable(name, INT, fixed=True)], 6):
+            for _ in range(self.random.choice((1, 1, 2, 3))):
+                self.access(xs, ys, name, nest)
+        self.loops -= 1
+        self.depth -= 1
+        if guarded:
+            self.depth -= 1
+            self.emit("except (IndexError, OverflowError, ZeroDivisionError) as wrong:")
+            self.emit(f"    print(wrong, {xs.name}, {ys.name})")
+        return None
+
+    def access(self, xs: Variable, ys: Variable, name: str, nest: int) -> None:
+        """Something with items of two lists, near an index or at one that the loop does not change."""
+
+        def item(of: Variable) -> str:
+            place = self.random.choice((name, name, name, f"{name} + 1", f"{name} - 1", f"{name} - 2", "0", "-1"))
+            return f"{of.name}[{self.leaf(INT) if self.random.random() < 0.1 else place}]"
+
+        kind = xs.kind.items[0]
+        choice = self.random.random()
+        if choice < 0.1:
+            self.body(1, nest - 1)
+        elif choice < 0.25:
+            self.emit(f"if {self.tidy(self.of(BOOL, 1))}:")
+            self.depth += 1
+            self.access(xs, ys, name, nest)
+            self.depth -= 1
+        elif choice < 0.4:
+            self.emit(f"print({item(xs)}, {item(ys)})")
+        elif choice < 0.5 and ys.kind == xs.kind:
+            self.emit(f"{item(xs)}, {item(ys)} = {item(ys)}, {item(xs)}")
+        elif choice < 0.6 or kind == BOOL:
+            self.emit(f"{item(xs)} = {self.tidy(self.of(kind, 2))}")
+        elif kind == INT:
+            by = self.random.choice((name, f"{name} * 3 % 7", f"({item(xs)} & 255)", self.large(), self.of(INT, 1)))
+            self.emit(f"{item(xs)} {self.random.choice(('+=', '-=', '*=', '^=', '%='))} {by}")
+        else:
+            self.emit(f"{item(xs)} {self.random.choice(('+=', '-=', '*='))} {item(xs)}")
+
     def wait(self, nest: int) -> None:
         """`while`, with a counter."""
         name = self.fresh("n")
@@ -487,4 +547,5 @@ class Statements(Expressions):
 
     compound: tuple[Callable[[Statements, int], None], ...] = (
         branch, branch, loop, loop, loop, wait, attempt, attempt, cases, closure, narrow, narrow, manage, growing_loop,
+        indices, indices,
     )  # fmt: skip
