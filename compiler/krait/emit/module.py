@@ -17,6 +17,7 @@ from krait.emit.layout import ItemLayout, item_layout, value_type
 from krait.emit.ranges import use_ranges
 from krait.emit.shared import EXCEPTION_TAG, MARKER, OVERFLOW_TAG, Shared
 from krait.emit.statics import BASE
+from krait.emit.tuples import take_tuples_apart
 from svm import isa
 from svm.isa import FUNCREF
 from svm.module import (
@@ -51,6 +52,7 @@ def emit_module(program: hir.Program) -> Module:
     """Return the module of a program."""
     unpack_characters(program)
     let_texts_grow(program, Effects(program.functions, program.callees, program.makers))
+    take_tuples_apart(program)
     use_ranges(program)
     return _ModuleEmitter(program).run()
 

@@ -446,8 +446,10 @@ def _assignments(test: hir.Expr) -> tuple[dict[Local, Local], set[Local]]:
         if isinstance(node, hir.Assign):
             writes.setdefault(node.local, []).append(node.value)
     moved = {local for local, values in writes.items() if len(values) > 1 or not local.name.startswith("$")}
-    same = {local: values[0].local for local, values in writes.items()
-            if local not in moved and isinstance(values[0], hir.LocalGet) and values[0].local not in writes}  # fmt: skip
+    same: dict[Local, Local] = {}
+    for local, (value, *_) in writes.items():
+        if local not in moved and isinstance(value, hir.LocalGet) and value.local not in writes:
+            same[local] = value.local
     return same, moved
 
 
