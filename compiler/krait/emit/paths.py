@@ -46,7 +46,7 @@ class Paths:
     ) -> None:
         self.given = given
         self.element = element
-        self.env = env or {}
+        self.env = {} if env is None else env
 
     def of(self, node: hir.Expr) -> Path | None:
         """Return the path that an expression reads, None if it is none."""

@@ -123,3 +123,38 @@ def frames(source: str) -> list[tuple[str | None, int | None]]:
         guest.run()
     assert raised.value.traceback is not None
     return [(frame.name, frame.line) for frame in raised.value.traceback.frames if frame.file == "t.kr"]
+
+
+TAKEN_APART = """
+def digits(n: int) -> int:
+    total = 0
+    while n:
+        n, digit = divmod(n, 10)
+        total += digit
+    return total
+
+
+def pair(a: int, b: int) -> int:
+    p = a, b
+    for i in range(a):
+        p = p[1], p[0] + i
+    return p[0] - p[1]
+
+
+def kept(a: int, b: int) -> tuple[int, int]:
+    p = a, b
+    return p if p[0] < p[1] else (b, a)
+
+
+def handed(a: int, b: int) -> int:
+    p = a, b
+    q = p
+    return q[0] + p[1]
+
+
+print(digits(1234), pair(5, 8), kept(2, 1), handed(3, 4))
+"""
+
+
+def test_tuples_that_are_only_taken_apart_are_not_made() -> None:
+    assert [name for name in ("digits", "pair", "kept") if "call $refill" in body_of(TAKEN_APART, name)] == ["kept"]
