@@ -138,7 +138,7 @@ class Blob:
             self.code = Executable(code, facts["symbols"])
         except OSError as error:
             raise UnavailableError(error.strerror) from None
-        base = self.code.base
+        base = self.code.start
         self.python = PythonApi(self.code) if usable() else None
         enter = _ENTER(self.code.address("enter")) if self.python is None else self.python.run
         self.enter: Callable[[Any], int] = enter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Mapping
+from itertools import count
 
 __all__ = ["PYTHON", "Executable"]
 
@@ -29,8 +30,16 @@ def _address(library: ctypes.CDLL, name: str) -> int:
     return 0 if found is None else ctypes.cast(found, ctypes.c_void_p).value or 0
 
 
+_LINE = 64  # bytes that a cache holds together
+_STRIDE = 11  # lines from one piece's place to the next one's
+_turns = count()
+
+
 class Executable:
     """Position-independent code, mapped as long as this object lives.  Raises OSError where the system refuses.
+
+    Small pieces begin at different places of their pages: if all began at the same, the processor's caches and its
+    memory of branches, which go by the lower bits of addresses, would hold few of them at a time.
 
     symbols: as `svm.engines.native.elf.link` gives them.
     """
@@ -44,17 +53,20 @@ class Executable:
         if base in (None, _FAILED):
             raise OSError(ctypes.get_errno(), "no memory for machine code")
         self.base = base
-        ctypes.memmove(base, code, len(code))
+        room: int = (self.size - len(code)) // _LINE
+        start: int = base + next(_turns) * _STRIDE % (room + 1) * _LINE
+        self.start = start
+        ctypes.memmove(start, code, len(code))
         for name, at in symbols.items():
             if name[0] == "@":  # a function outside
                 address = _address(ctypes.pythonapi, name[1:]) if name[1:] in PYTHON else _address(_libc, name[1:])
-                ctypes.c_uint64.from_address(base + at).value = address
+                ctypes.c_uint64.from_address(start + at).value = address
         if _libc.mprotect(base, self.size, mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "this system does not let svm run machine code")
 
     def address(self, symbol: str) -> int:
         """Address of a function."""
-        return self.base + self.symbols[symbol]
+        return self.start + self.symbols[symbol]
 
     def __del__(self) -> None:
         if self.base:

@@ -28,6 +28,7 @@ def compile_object(ir: str, cpu: str, *, level: int = 1, optimise: bool = False)
     machine = target.create_target_machine(cpu=cpu, opt=level, reloc="pic", codemodel="small")
     if optimise:
         llvm.set_option("", "-x86-cmov-converter=false")  # it turns selects of loops over data into branches: slower
+        llvm.set_option("", "-runtime-memory-check-threshold=24")  # comparisons before a vectorised loop; else 8
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         builder = llvm.create_pass_builder(machine, options)
         passes = builder.getModulePassManager()

@@ -52,12 +52,13 @@ class Group(NamedTuple):
 @record
 class Counted:
     """A counted loop.  It goes round as long as `latch` holds at its end: a comparison of what changes by `by` each
-    round with what does not change.  accesses: those that the groups cover, by their
-    index: the group's, and how far beyond its lowest address they begin.
+    round with what does not change.  steps: what each round adds to the induction variables.  accesses: those that the
+    groups cover, by their index: the group's, and how far beyond its lowest address they begin.
     """
 
     latch: Comparison
     by: int
+    steps: dict[int, Linear]
     groups: tuple[Group, ...]
     accesses: dict[int, tuple[int, int]]
 
@@ -151,7 +152,7 @@ class _Reading:
                 over = max(over, const - low + args[1] + op.size)
             start = Linear(terms, low & 0xFFFF_FFFF, 32)
             made.append(Group(start, self.step(start), over))
-        return Counted(latch, by, tuple(made), accesses)
+        return Counted(latch, by, self.steps, tuple(made), accesses)
 
     def _latch(self, latch: Known) -> Comparison | None:
         """The comparison at the loop's end, with what changes on the left, by a constant."""

@@ -27,26 +27,28 @@ def write_copy(t: FunctionWriter, key: int, body: Callable[[FunctionWriter, int,
     """Write the guard of a loop, to which the ways into it come, and the copy.  body: writes instructions from an index
     to another.
     """
-    block, section, kept = t.function.blocks[key], t.section, t.kept
+    block, section, kept, cost = t.function.blocks[key], t.section, t.kept, t.code.charges.loops[key].cost
     with t.aside():
         t.label(f"P{key}{section}")
         rounds = _guard(t, key)
+        left, right = (_value(t, value) for value in t.counted[key].latch[1:])
+        starts = {local: t.read(*t.local(local)) for local in t.counted[key].steps}
         t.section += ".copy"
         t.controls.append(Control(block, key, list(t.stack), False, t.section))
+        t.charge(-cost)  # each round takes it at its start
         t.write(t.variable("%round", "i64"), "i64", "0")
         t.do(f"br label %H{key}{t.section}")
-        t.label(f"A{key}{t.section}")
-        t.charge(t.code.charges.loops[key].cost)
-        t.write("%round", "i64", t.let(f"add nuw nsw i64 {t.read('%round', 'i64')}, 1"))
-        t.do(f"br label %H{key}{t.section}")
         t.label(f"H{key}{t.section}")
+        t.charge(cost)
         body(t, key + 1, block.end - 1)
         t.covered.clear()
-        condition = t.let(f"icmp ne i32 {t.pop()}, 0")
-        more, last = t.let(f"icmp ne i64 {t.read('%round', 'i64')}, {rounds}"), f"last{t.name()}"
-        t.do(f"br i1 {more}, label %A{key}{t.section}, label %{last}")
+        t.take()
+        round_, last = t.read("%round", "i64"), f"last{t.name()}"
+        t.write("%round", "i64", t.let(f"add nuw nsw i64 {round_}, 1"))
+        t.do(f"br i1 {t.let(f'icmp ne i64 {round_}, {rounds}')}, label %H{key}{t.section}, label %{last}")
         t.label(last)
-        t.do(f"br i1 {condition}, label %A{key}{section}, label %J{key}{section}")
+        holds = _after(t, t.counted[key], rounds, left, right, starts)
+        t.do(f"br i1 {holds}, label %A{key}{section}, label %J{key}{section}")
         t.controls.pop()
         t.section, t.kept = section, kept
 
@@ -55,21 +57,45 @@ def _guard(t: FunctionWriter, key: int) -> str:
     """Go to the copy, or the loop; how many rounds the copy goes back for."""
     charge, counted = t.code.charges.loops[key], t.counted[key]
     rounds = _rounds(t, counted)
+    name = t.name()
+    few = t.let(f"icmp ult i64 {rounds}, {LEAST_ROUNDS}")
+    t.do(f"br i1 {few}, label %H{key}{t.section}, label %many{name}")
+    t.label(f"many{name}")
+    refuse = "false"
     if charge.test:
         rounds = _paid(t, rounds, charge.cost)
-    refuse = t.let(f"icmp ult i64 {rounds}, {LEAST_ROUNDS}")
+        refuse = t.let(f"icmp ult i64 {rounds}, {LEAST_ROUNDS}")
     places = []
     for group in counted.groups:
         first, step = t.let(f"zext i32 {_value(t, group.start)} to i64"), _step(t, group.step)
         for outside in _outside(t, group, first, step, rounds):
             refuse = t.let(f"or i1 {refuse}, {outside}")
-        places.append((t.let(f"getelementptr i8, ptr {t.memory()}, i64 {first}"), step))
+        # LLVM groups accesses by what their addresses are derived from, and compares groups when the code runs.
+        address = t.let(f"add i64 {t.let(f'ptrtoint ptr {t.memory()} to i64')}, {first}")
+        places.append((t.let(f"inttoptr i64 {address} to ptr"), step))
     for at, (group_at, beyond) in counted.accesses.items():
         t.covered[at] = (*places[group_at], beyond)
-    name = t.name()
     t.do(f"br i1 {refuse}, label %H{key}{t.section}, label %copy{name}{_SELDOM}")
     t.label(f"copy{name}")
     return rounds
+
+
+def _after(t: FunctionWriter, counted: Counted, rounds: str, left: str, right: str, starts: dict[int, str]) -> str:
+    """After the copy, give the induction variables their last values; whether the latch still holds, which is seldom.
+
+    Both are told from their values before, so that the copy need not count in them.  left, right: what the latch
+    compared in the first round.
+    """
+    for local, step in counted.steps.items():
+        variable, kind = t.local(local)
+        times = rounds if step.bits == 64 else t.let(f"trunc i64 {rounds} to i32")
+        moved = t.let(f"mul {kind} {t.let(f'add {kind} {times}, 1')}, {_value(t, step)}")
+        t.write(variable, kind, t.let(f"add {kind} {starts[local]}, {moved}"))
+    kind = f"i{counted.latch.left.bits}"
+    times = rounds if kind == "i64" else t.let(f"trunc i64 {rounds} to i32")
+    last = t.let(f"add {kind} {left}, {t.let(f'mul {kind} {times}, {counted.by}')}")
+    name = counted.latch.name
+    return t.let(f"icmp {name[-1] + name[:2] if '_' in name else name} {kind} {last}, {right}")
 
 
 def _value(t: FunctionWriter, value: Linear) -> str:

@@ -68,3 +68,12 @@ def test_compiling_leaves_no_memory_behind() -> None:
     for _ in range(150):
         compile_object(COPY, target(), level=2, optimise=True)
     assert pages() - before < 500  # 2 MB
+
+
+def test_small_pieces_of_code_begin_at_different_lines_of_the_cache() -> None:
+    pieces = [Executable(b"\xc3" * size, {"f": 3}) for size in (10, 100, 1000, 4000, 4096, 5000) for _ in range(20)]
+    for piece in pieces:
+        assert piece.base <= piece.start <= piece.base + piece.size - 10
+        assert piece.start % 64 == 0
+        assert piece.address("f") == piece.start + 3
+    assert len({piece.start % 4096 for piece in pieces[:40]}) > 30
