@@ -10,7 +10,6 @@ all do.  Nothing in the loop may pause the guest or change the memory's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from svm.engines.native.jit.linear import Comparison, Known, Linear, evaluate, signed
@@ -51,13 +50,16 @@ class Group(NamedTuple):
 
 @record
 class Counted:
-    """A counted loop.  It goes round as long as `latch` holds at its end: a comparison of what changes by `by` each
-    round with what does not change.  steps: what each round adds to the induction variables.  accesses: those that the
-    groups cover, by their index: the group's, and how far beyond its lowest address they begin.
+    """A counted loop, which goes round as long as `latch` holds at its end.
+
+    by, against: what each round adds to the left and the right of it, which so come nearer to where it fails.  steps:
+    what it adds to the induction variables.  accesses: those that the groups cover, by their index: the group's, and
+    how far beyond its lowest address they begin.
     """
 
     latch: Comparison
     by: int
+    against: int
     steps: dict[int, Linear]
     groups: tuple[Group, ...]
     accesses: dict[int, tuple[int, int]]
@@ -135,8 +137,7 @@ class _Reading:
 
     def _found(self, reading: _Round) -> Counted | None:
         latch = self._latch(reading.latch)
-        by = 0 if latch is None else signed(self.step(latch.left).const, latch.left.bits)
-        if latch is None or not _TOWARDS[latch.name[:2]](by) or abs(by) >= 1 << 31:
+        if latch is None:
             return None
         groups: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
         for at, address in reading.accesses.items():
@@ -152,41 +153,29 @@ class _Reading:
                 over = max(over, const - low + args[1] + op.size)
             start = Linear(terms, low & 0xFFFF_FFFF, 32)
             made.append(Group(start, self.step(start), over))
-        return Counted(latch, by, self.steps, tuple(made), accesses)
+        return Counted(*latch, self.steps, tuple(made), accesses)
 
-    def _latch(self, latch: Known) -> Comparison | None:
-        """The comparison at the loop's end, with what changes on the left, by a constant."""
+    def _latch(self, latch: Known) -> tuple[Comparison, int, int] | None:
+        """The comparison at the loop's end, and what a round adds to its sides."""
         if isinstance(latch, Linear):
             latch = Comparison("ne", latch, Linear((), 0, latch.bits))
-        if latch is None or latch.name == "eq":
+        if latch is None:
             return None
         name, left, right = latch
         if name == "ne":
             left, right = left.plus(right, -1), Linear((), 0, left.bits)
-        elif not _moves(self.step(left)):
-            name, left, right = _MIRROR[name[0]] + name[1:], right, left
-        if self.step(left).terms or _moves(self.step(right)):
+        steps = self.step(left), self.step(right)
+        by, against = (signed(step.const, left.bits) for step in steps)
+        if any(step.terms for step in steps) or max(abs(by), abs(against)) >= 1 << 31 or by == against:
             return None
-        return Comparison(name, left, right)
+        if name == "ne" or (name[0] == "l" and by >= 0 >= against) or (name[0] == "g" and by <= 0 <= against):
+            return Comparison(name, left, right), by, against
+        return None
 
 
 def _suits(name: str) -> bool:
     return name in _NAMED or name.endswith(".const")
 
-
-def _moves(step: Linear) -> bool:
-    return bool(step.terms or step.const)
-
-
-_MIRROR = {"l": "g", "g": "l"}
-_TOWARDS: dict[str, Callable[[int], bool]] = {
-    "ne": lambda by: by != 0,
-    "lt": lambda by: by > 0,
-    "le": lambda by: by > 0,
-    "gt": lambda by: by < 0,
-    "ge": lambda by: by < 0,
-}
-"""Steps by which what is compared comes nearer to where the comparison fails."""
 
 _STRUCTURE = frozenset(("nop", "unreachable", "block", "if", "else", "end", "br", "br_if", "br_table", "return"))
 _POPS = {

@@ -93,9 +93,10 @@ def _after(t: FunctionWriter, counted: Counted, rounds: str, left: str, right: s
         t.write(variable, kind, t.let(f"add {kind} {starts[local]}, {moved}"))
     kind = f"i{counted.latch.left.bits}"
     times = rounds if kind == "i64" else t.let(f"trunc i64 {rounds} to i32")
-    last = t.let(f"add {kind} {left}, {t.let(f'mul {kind} {times}, {counted.by}')}")
+    left = t.let(f"add {kind} {left}, {t.let(f'mul {kind} {times}, {counted.by}')}")
+    right = t.let(f"add {kind} {right}, {t.let(f'mul {kind} {times}, {counted.against}')}")
     name = counted.latch.name
-    return t.let(f"icmp {name[-1] + name[:2] if '_' in name else name} {kind} {last}, {right}")
+    return t.let(f"icmp {name[-1] + name[:2] if '_' in name else name} {kind} {left}, {right}")
 
 
 def _value(t: FunctionWriter, value: Linear) -> str:
@@ -121,18 +122,18 @@ def _step(t: FunctionWriter, step: Linear) -> str:
 
 def _rounds(t: FunctionWriter, counted: Counted) -> str:
     """How often the latch surely holds, one time after the other: an i64, at most 2^32."""
-    (name, left, right), by = counted.latch, counted.by
+    (name, left, right), speed = counted.latch, abs(counted.by - counted.against)
     if name == "ne":
-        way = _wide(t, left.times(-1) if by > 0 else left, "zext")
-        rounds = t.let(f"udiv i64 {way}, {abs(by)}")
+        way = _wide(t, left.times(-1) if counted.by > 0 else left, "zext")
+        rounds = t.let(f"udiv i64 {way}, {speed}")
     else:
         order, strict = name[-1], name[1] == "t"
         extend = "sext" if order == "s" else "zext"
-        low, high = (_wide(t, value, extend) for value in ((left, right) if by > 0 else (right, left)))
+        low, high = (_wide(t, value, extend) for value in ((left, right) if name[0] == "l" else (right, left)))
         holds = t.let(f"icmp {order}{'lt' if strict else 'le'} i64 {low}, {high}")
         way = t.let(f"sub i64 {high}, {low}")
         way = t.let(f"sub i64 {way}, 1") if strict else way
-        count = t.let(f"add i64 {t.let(f'udiv i64 {way}, {abs(by)}')}, 1")
+        count = t.let(f"add i64 {t.let(f'udiv i64 {way}, {speed}')}, 1")
         rounds = t.let(f"select i1 {holds}, i64 {count}, i64 0")
     return rounds if left.bits == 32 else t.let(f"call i64 @llvm.umin.i64(i64 {rounds}, i64 {_MOST_ROUNDS})")
 

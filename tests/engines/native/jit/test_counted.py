@@ -100,28 +100,31 @@ def test_accesses(body: str, expected: list[str] | None) -> None:
 @pytest.mark.parametrize(
     ("latch", "expected"),
     [
-        ("", ("ne", 1)),
-        ("local.get $n; i32.ne", ("ne", 1)),
+        ("", ("ne", 1, 0)),
+        ("local.get $n; i32.ne", ("ne", 1, 0)),
         ("local.get $n; i32.eq", None),
-        ("local.get $n; i32.eq; i32.eqz", ("ne", 1)),
+        ("local.get $n; i32.eq; i32.eqz", ("ne", 1, 0)),
         ("i32.eqz", None),
-        ("i32.eqz; i32.eqz", ("ne", 1)),
-        ("local.get $n; i32.lt_s", ("lt_s", 1)),
-        ("local.get $n; i32.le_u", ("le_u", 1)),
+        ("i32.eqz; i32.eqz", ("ne", 1, 0)),
+        ("local.get $n; i32.lt_s", ("lt_s", 1, 0)),
+        ("local.get $n; i32.le_u", ("le_u", 1, 0)),
         ("local.get $n; i32.gt_u", None),  # it goes away from where the comparison fails
-        ("local.get $n; i32.gt_u; i32.eqz", ("le_u", 1)),
-        ("local.set $j; local.get $n; local.get $j; i32.gt_s", ("lt_s", 1)),
-        ("local.set $j; local.get $n; local.get $i; i32.sub", ("ne", -1)),
+        ("local.get $n; i32.gt_u; i32.eqz", ("le_u", 1, 0)),
+        ("local.set $j; local.get $n; local.get $j; i32.gt_s", ("gt_s", 0, 1)),
+        ("local.set $j; local.get $n; local.get $i; i32.sub", ("ne", -1, 0)),
         ("local.set $j; local.get $n", None),
         ("local.get $i; i32.ne", None),
+        ("local.get $j; i32.const 2; i32.sub; local.tee $j; i32.lt_s", ("lt_s", 1, -2)),
+        ("local.get $j; i32.const 2; i32.add; local.tee $j; i32.lt_s", None),
+        ("local.get $j; i32.const 2; i32.sub; local.tee $j; i32.ne", ("ne", 3, 0)),
         ("local.get $n; i32.and", None),
-        ("local.set $j; local.get $x; i64.const 3; i64.sub; local.tee $x; i64.const 7; i64.ge_s", ("ge_s", -3)),
+        ("local.set $j; local.get $x; i64.const 3; i64.sub; local.tee $x; i64.const 7; i64.ge_s", ("ge_s", -3, 0)),
         ("i32.load", None),
     ],
 )
-def test_latches(latch: str, expected: tuple[str, int] | None) -> None:
+def test_latches(latch: str, expected: tuple[str, int, int] | None) -> None:
     found = loops(f"loop $next; {LOAD}; {UP}; {latch}; br_if $next; end")
-    assert [(each.latch.name, each.by) for each in found] == ([] if expected is None else [expected])
+    assert [(each.latch.name, each.by, each.against) for each in found] == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize(

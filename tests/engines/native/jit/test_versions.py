@@ -47,7 +47,7 @@ LOOP = """
         TYPE.const BY
         TYPE.add
         local.tee $i
-        local.get $n
+        OTHER
         TYPE.COMPARE
         br_if $next
       end
@@ -62,14 +62,20 @@ ENOUGH = 2_000
 """Fuel after which a loop that does not end is left."""
 
 
+BOTH = {"lt_s+": -1, "le_u+": -3, "gt_u+": 1, "ge_s+": 2}
+"""Comparisons of which both sides change, and by what the right one does."""
+
+
 @cache
 def module_of(compare: str = "lt_u", by: int = 1, step: str = "i32.const 2", type_: str = "i32") -> Module:
     """A module with such a loop."""
-    text = LOOP.replace("STEP", step).replace("BY", str(by)).replace("COMPARE", compare).replace("TYPE", type_)
+    text = LOOP.replace("STEP", step).replace("BY", str(by)).replace("COMPARE", compare.rstrip("+"))
+    other = f"TYPE.const {BOTH[compare]}\nTYPE.add\nlocal.tee $n" if compare in BOTH else ""
+    text = text.replace("OTHER", f"local.get $n\n{other}").replace("TYPE", type_)
     module = Module(from_text(f"module $m version 1\n{text}"))
     function = module.valid.function(0)
     (counted,) = counted_loops(function, charges_of(function).loops).values()
-    assert (counted.by, len(counted.groups)) == (by, 1)
+    assert (counted.by - counted.against, len(counted.groups)) == (by - BOTH.get(compare, 0), 1)
     return module
 
 
@@ -132,6 +138,7 @@ _EDGES = (0, 1, 2, 7, 8, 9, 40, (1 << 31) - 3, 1 << 31, (1 << 32) - 8, (1 << 32)
         *(("ne", by) for by in (1, -1, 2, 3, -8, (1 << 31) - 1)),
         *((f"{name}_{sign}", by) for name in ("lt", "le") for sign in "su" for by in (1, 7)),
         *((f"{name}_{sign}", by) for name in ("gt", "ge") for sign in "su" for by in (-1, -4)),
+        *((name, -other) for name, other in BOTH.items()),
     ],
 )
 def test_how_often_a_loop_goes_round(compare: str, by: int) -> None:
