@@ -10,7 +10,7 @@ from krait.check.context import Context, expression
 from krait.check.hashing import require_order
 from krait.check.invoke import find_method, invoke, text_of
 from krait.check.operators import sum_of
-from krait.check.types import NONE, Infer, Type, prune
+from krait.check.types import INT, NONE, U32, U64, Infer, Type, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -33,42 +33,67 @@ def joined_str(ctx: Context, node: tree.JoinedStr, expected: Type | None) -> hir
             parts[-1] = hir.Text(part.type, parts[-1].value + part.value)
         elif not (isinstance(part, hir.Text) and not part.value):
             parts.append(part)
-    return _concatenated(ctx, parts, node.span)
+    return _joined(ctx, parts, node.span)
 
 
 @expression(tree.FormattedValue)
 def formatted_value(ctx: Context, node: tree.FormattedValue, expected: Type | None) -> hir.Expr:
     """A field that stands alone."""
-    return _field(ctx, node)
+    return text_of(ctx, _field(ctx, node), "__str__", node.span)
 
 
-def _concatenated(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
+def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
+    """Return the text of some parts, texts and ints: measured, then put one behind the other."""
     text = ctx.world.str_type
     if not parts:
         return hir.Text(text, "")
     if len(parts) == 1:
-        return parts[0]
-    if len(parts) == 2:
+        return text_of(ctx, parts[0], "__str__", span)
+    if len(parts) == 2 and all(part.type == text for part in parts):
         return sum_of(ctx, parts[0], parts[1], span)
-    local = ctx.temp(text)
-    kept = hir.LocalGet(text, local)
-    body: hir.Block = [hir.Assign(ctx.line, local, parts[0])]
-    for part in parts[1:]:  # a text that is appended to grows in place
-        body.append(hir.Assign(ctx.line, local, sum_of(ctx, kept, part, span)))
-    return hir.Let(text, body, kept)
+    body: hir.Block = []
+    length: hir.Expr = hir.Const(U64, 0)
+    kinds: hir.Expr = hir.Const(U32, 1)
+    for at, part in enumerate(parts):
+        if isinstance(part, hir.Text):
+            size: hir.Expr = hir.Const(U64, len(part.value))
+            kind: hir.Expr = hir.Const(U32, 1) if part.value.isascii() else hir.FieldGet(U32, part, "kind")
+        else:
+            local = ctx.temp(part.type)
+            body.append(hir.Assign(ctx.line, local, part))
+            parts[at] = part = hir.LocalGet(part.type, local)
+            is_text = part.type == text
+            size = ctx.library("krait.text" if is_text else "krait.int", "text_size", [part], U64, span)
+            kind = hir.FieldGet(U32, part, "kind") if is_text else hir.Const(U32, 1)
+        length = hir.Op(U64, "i64.add", [length, size])
+        kinds = hir.Op(U32, "i32.or", [kinds, kind])
+    made, index = ctx.temp(text), ctx.temp(U32)
+    whole = hir.LocalGet(text, made)
+    body.append(hir.Assign(ctx.line, made, ctx.library("krait.text", "new_joined", [length, kinds], text, span)))
+    behind: hir.Expr = hir.Const(U32, 0)
+    for part in parts:
+        module = "krait.text" if part.type == text else "krait.int"
+        body.append(hir.Assign(ctx.line, index, ctx.library(module, "placed", [whole, behind, part], U32, span)))
+        behind = hir.LocalGet(U32, index)
+    return hir.Let(text, body, whole)
 
 
 def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
+    """Return the text of a field, or the int whose text it is."""
     if node.conversion not in _CONVERSIONS:
         raise ctx.later(node.span, "the conversion `!a`", "write `!r`")
     value = ctx.expr(node.value)
     how = _CONVERSIONS[node.conversion]
+    plain = node.format_spec is None or not node.format_spec.values
+    if plain and prune(value.type) is INT:
+        return value
     if how:
         require_order(ctx, value.type, node.value.span)
         value = text_of(ctx, value, how, node.value.span)
-    if node.format_spec is None or not node.format_spec.values:
+    if plain:
         require_order(ctx, value.type, node.value.span)
         return text_of(ctx, value, "__str__", node.value.span)
+    assert node.format_spec is not None
     spec = ctx.expr(node.format_spec)
     t = prune(value.type)
     if isinstance(t, Infer):

@@ -159,6 +159,8 @@ def _new_object(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.E
     assert isinstance(resolved, ClassType)
     declared_fields(ctx.world, resolved)
     extra = _operands(ctx, node, (U32,))[0] if node.args else None
+    if isinstance(extra, hir.Const) and extra.value == 0:
+        extra = None
     return hir.New(t, extra, node.span.start_line)
 
 

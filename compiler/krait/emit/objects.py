@@ -10,7 +10,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.types import ClassType, Instance, resolve
 from krait.emit.emitter import BodyEmitter, emits
-from krait.emit.layout import item_layout
+from krait.emit.layout import HEADER, item_layout
 from krait.emit.statics import STACK_END
 from svm import isa
 
@@ -68,17 +68,62 @@ def new(out: BodyEmitter, node: hir.New) -> None:
     if node.extra is None and size <= _LARGEST_INLINE:
         _take_cell(out, node, size, made)
     else:
+        room = out.take(isa.I32)
         out.code("i32.const", out.shared.layout(cls).size)
         if node.extra is not None:
             out.expr(node.extra)
             out.code("i32.add")
+        out.code("local.set", room)
+        _take_room(out, room, (room, _LARGEST_INLINE), made)
+        out.code("local.get", room)
         _call(out, node, out.shared.program.support.allocate)
         out.code("local.set", made)
+        out.close()
+        out.leave([room])
     out.code("local.get", made)
     out.code("i32.const", out.shared.ids.of(cls))
     out.code("i32.store", 2, 0)
     out.code("local.get", made)
     out.leave([made])
+
+
+def _take_room(out: BodyEmitter, size: int, bound: tuple[int, int], made: int) -> None:
+    """Set a local to a cell with room for as many bytes as another one says, where a third is not above its bound.
+
+    What follows, up to the end of the block, is for the other cases. Of the sizes below `_LEAST` there are no cells.
+    """
+    classes = out.shared.statics.size_classes
+    entry, following = out.take(isa.I32), out.take(isa.I32)
+    done = out.open("block")
+    other = out.open("block")
+    out.code("local.get", bound[0])
+    out.code("i32.const", bound[1])
+    out.code("i32.gt_u")
+    out.branch("br_if", other)
+    out.code("local.get", size)
+    out.code("i32.const", 7)
+    out.code("i32.add")
+    out.code("i32.const", -8)
+    out.code("i32.and")
+    out.code("local.tee", following)
+    out.code("i32.const", 1)
+    out.code("i32.shl")
+    out.code("local.tee", entry)
+    out.code("i32.load", 2, classes)
+    out.code("local.tee", made)
+    out.code("local.get", following)
+    out.code("i32.add")
+    out.code("local.tee", following)
+    out.code("local.get", entry)
+    out.code("i32.load", 2, classes + 4)
+    out.code("i32.gt_u")
+    out.branch("br_if", other)
+    out.code("local.get", entry)
+    out.code("local.get", following)
+    out.code("i32.store", 2, classes)
+    out.branch("br", done)
+    out.close()
+    out.leave([entry, following])
 
 
 def _take_cell(out: BodyEmitter, node: hir.New, size: int, made: int) -> None:
@@ -110,10 +155,34 @@ def _take_cell(out: BodyEmitter, node: hir.New, size: int, made: int) -> None:
 def new_items(out: BodyEmitter, node: hir.NewItems) -> None:
     """Push the address of new items."""
     layout = item_layout(node.of)
-    out.code("i32.const", out.shared.ids.of_items(layout))
-    out.code("i32.const", layout.size)
+    type_id = out.shared.ids.of_items(layout)
+    count, size, made = out.take(isa.I32), out.take(isa.I32), out.take(isa.I32)
     out.expr(node.count)
+    out.code("local.tee", count)
+    out.code("i32.const", layout.size)
+    out.code("i32.mul")
+    out.code("i32.const", HEADER)
+    out.code("i32.add")
+    out.code("local.set", size)
+    finished = out.open("block")
+    _take_room(out, size, (count, (_LARGEST_INLINE - HEADER) // layout.size), made)
+    out.code("i32.const", type_id)
+    out.code("i32.const", layout.size)
+    out.code("local.get", count)
     _call(out, node, out.shared.program.support.allocate_items)
+    out.code("local.set", made)
+    out.branch("br", finished)
+    out.close()
+    out.code("local.get", made)
+    out.code("i32.const", type_id)
+    out.code("i32.store", 2, 0)
+    out.code("local.get", made)
+    out.code("i32.const", HEADER)
+    out.code("i32.add")
+    out.code("local.set", made)
+    out.close()
+    out.code("local.get", made)
+    out.leave([count, size, made])
 
 
 def _call(out: BodyEmitter, node: hir.New | hir.NewItems, callee: Instance) -> None:

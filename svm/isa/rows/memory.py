@@ -293,9 +293,30 @@ MEMORY = (
         entry:
         %last = add i64 %a, %d
         %byte = trunc i64 %b to i8
-        br label %loop
+        %one = insertelement <16 x i8> poison, i8 %byte, i32 0
+        %all = shufflevector <16 x i8> %one, <16 x i8> poison, <16 x i32> zeroinitializer
+        br label %wide
+        wide:
+        %w = phi i64 [%a, %entry], [%behind, %absent]
+        %behind = add i64 %w, 16
+        %fits = icmp ule i64 %behind, %last
+        br i1 %fits, label %look, label %loop
+        look:
+        %pw = getelementptr i8, ptr %m, i64 %w
+        %sixteen = load <16 x i8>, ptr %pw, align 1
+        %same = icmp eq <16 x i8> %sixteen, %all
+        %bits = bitcast <16 x i1> %same to i16
+        %none = icmp eq i16 %bits, 0
+        br i1 %none, label %absent, label %present
+        absent:
+        br label %wide
+        present:
+        %mask = zext i16 %bits to i64
+        %offset = call i64 @llvm.cttz.i64(i64 %mask, i1 true)
+        %at = add i64 %w, %offset
+        br label %done
         loop:
-        %i = phi i64 [%a, %entry], [%j, %next]
+        %i = phi i64 [%w, %wide], [%j, %next]
         %end = icmp uge i64 %i, %last
         br i1 %end, label %done, label %test
         test:
@@ -307,7 +328,8 @@ MEMORY = (
         %j = add i64 %i, 1
         br label %loop
         done:
-        %r = trunc i64 %i to i32
+        %f = phi i64 [%i, %loop], [%i, %test], [%at, %present]
+        %r = trunc i64 %f to i32
         """,
         "Find a byte: start, byte, length; the address of the first, or the end of the range (modulo 2**32).",
         form=Form.BULK, immediates="memory",
