@@ -49,7 +49,7 @@ def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
         return hir.Text(text, "")
     if len(parts) == 1:
         return text_of(ctx, parts[0], "__str__", span)
-    if len(parts) == 2 and all(part.type == text for part in parts):
+    if len(parts) == 2 and INT not in (prune(part.type) for part in parts):
         return sum_of(ctx, parts[0], parts[1], span)
     body: hir.Block = []
     length: hir.Expr = hir.Const(U64, 0)
@@ -62,7 +62,7 @@ def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
             local = ctx.temp(part.type)
             body.append(hir.Assign(ctx.line, local, part))
             parts[at] = part = hir.LocalGet(part.type, local)
-            is_text = part.type == text
+            is_text = prune(part.type) is not INT
             size = ctx.library("krait.text" if is_text else "krait.int", "text_size", [part], U64, span)
             kind = hir.FieldGet(U32, part, "kind") if is_text else hir.Const(U32, 1)
         length = hir.Op(U64, "i64.add", [length, size])
@@ -72,7 +72,7 @@ def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
     body.append(hir.Assign(ctx.line, made, ctx.library("krait.text", "new_joined", [length, kinds], text, span)))
     behind: hir.Expr = hir.Const(U32, 0)
     for part in parts:
-        module = "krait.text" if part.type == text else "krait.int"
+        module = "krait.int" if prune(part.type) is INT else "krait.text"
         body.append(hir.Assign(ctx.line, index, ctx.library(module, "placed", [whole, behind, part], U32, span)))
         behind = hir.LocalGet(U32, index)
     return hir.Let(text, body, whole)
