@@ -262,6 +262,10 @@ class Annotations:
                 )
             wanted = f"takes {len(decl.type_params)} ({names})" if names else "takes no type arguments"
             raise self.refuse(span, f"`{decl.name}` {wanted}, not {len(items)}")
+        if decl.protocol and not decl.type_params and self.world.protocol_type is not None:
+            found = self.world.protocol_type(self.world, decl)
+            if found is not None:
+                return found
         return ClassType(decl, tuple(self.value_type(item) for item in items))
 
     def value_type(self, node: tree.expr) -> Type:

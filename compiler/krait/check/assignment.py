@@ -31,6 +31,7 @@ from krait.check.items import (
     slice_bounds,
     write_item,
 )
+from krait.check.late import delete_field, mark_late
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
@@ -213,11 +214,16 @@ def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, val
         ctx.emit(part)
     ctx.attribute_base = target.value
     owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+    if isinstance(t := prune(owner.type), ClassType) and ctx.world.mark_of(t.decl, target.attr) is not None:
+        held, owner = ctx.hold(owner)
+        for part in held:
+            ctx.emit(part)
     if _call_setter(ctx, owner, target, kept, value_span) or _refuse_frozen(ctx, owner, target, kept):
         return
     field = _field(ctx, owner, target)
     fitted = coerce(ctx, kept, field, value_span)
     ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, fitted))
+    mark_late(ctx, owner, target.attr, value=True)
     _field_assigned(ctx, target, field, kept)
 
 
@@ -614,8 +620,11 @@ def delete(ctx: Context, node: tree.Delete) -> None:
         if isinstance(target, tree.Tuple | tree.List):
             delete(ctx, tree.Delete(target.elts, node.span))
             continue
-        if not isinstance(target, tree.Subscript):
-            raise ctx.later(target.span, "`del` of this", "only names and items can be deleted: set the field to None")
+        if isinstance(target, tree.Attribute):
+            owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+            delete_field(ctx, owner, _field(ctx, owner, target), target.attr, target.span)
+            continue
+        assert isinstance(target, tree.Subscript)
         if isinstance(target.slice, tree.Slice):
             owner = _sliced_owner(ctx, target)
             bounds = [(part, target.span) for part in slice_bounds(ctx, target.slice, stepped=True)]

@@ -12,6 +12,7 @@ from krait.check.conditions import access_path
 from krait.check.context import Context, expression
 from krait.check.function_values import value_of_class_method, value_of_method
 from krait.check.invoke import invoke, present
+from krait.check.late import read_late
 from krait.check.names import did_you_mean
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
@@ -111,7 +112,7 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
         if found is not None:
             _check_visible(ctx, t, node)
             _check_assigned(ctx, node)
-            return hir.FieldGet(found, value, node.attr)
+            return read_late(ctx, value, found, node.attr, node.span)
     named = named_fields(t) if node.attr == "_fields" else None
     if named is not None:
         return ctx.expr(field_names_of(named, node.span))

@@ -26,8 +26,10 @@ from krait.check.exceptions import (
 )
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
+from krait.check.late import note_late
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean
+from krait.check.overriding import call_of_each, is_chosen
 from krait.check.records import record_method
 from krait.check.relations import wanted_class
 from krait.check.scopes import (
@@ -75,6 +77,7 @@ from krait.check.types import (
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
+from krait.check.world import MARK
 from krait.syntax import tree
 
 
@@ -223,6 +226,14 @@ def _call_of(
         return _call_what(ctx, invoke(ctx, receiver, func.attr, [], func.span), node, expected)
     if decl.kind in ("static", "class"):
         return _call_class_method(ctx, decl, owner_args, receiver, node, expected)
+    if isinstance(t, ClassType) and is_chosen(ctx.world, t, decl):
+
+        def call(own: hir.Expr, method: FunctionDecl, cls: ClassType) -> hir.Expr:
+            up = ancestor(cls, method.owner) if method.owner is not None else None
+            assert up is not None
+            return call_function(ctx, method, up.args, receiver_for(ctx, method, own), node, (), expected)
+
+        return call_of_each(ctx, receiver, decl, call)
     return call_function(ctx, decl, owner_args, receiver_for(ctx, decl, receiver), node, (), expected, virtual=True)
 
 
@@ -368,15 +379,20 @@ def construct(
     else:
         if not decl.module.library:
             ctx.note_program_call()
-            missing = [] if decl.module.unsafe else [name for name in fields if not decl.is_defaulted(name)]
-            if missing:
-                raise ctx.refuse(
-                    node.span,
-                    f"the field `{missing[0]}` of `{decl.name}` never gets a value",
-                    "assign it in `__init__`",
-                )
+    _note_unassigned(ctx, decl, init)
     whole = hir.Let(t, body, hir.LocalGet(t, local))
     return whole if source is None else count(ctx, whole, source)
+
+
+def _note_unassigned(ctx: Context, decl: ClassDecl, init: FunctionDecl | None) -> None:
+    """Note the fields that no ``__init__`` gives a value: those of classes that derive from that which has it."""
+    for part in decl.mro():
+        if (init is not None and part is init.owner) or part.module.library or part.module.unsafe:
+            return
+        params = tuple(Infer() for _ in part.type_params)
+        inherited = declared_fields(ctx.world, up) if (up := base_of(ClassType(part, params))) is not None else {}
+        names = [name for name in declared_fields(ctx.world, ClassType(part, params)) if name not in inherited]
+        note_late(ctx.world, part, [name for name in names if not part.is_defaulted(name) and not name.endswith(MARK)])
 
 
 def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassType) -> hir.Expr:

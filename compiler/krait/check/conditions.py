@@ -13,6 +13,7 @@ from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, n
 from krait.check.context import Context, expression
 from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
+from krait.check.protocols import conforming
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
@@ -268,6 +269,8 @@ def _classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive
     cls = class_named(ctx, node)
     if cls is None:
         raise ctx.refuse(node.span, "`isinstance` needs the name of a class here")
+    if cls.decl.protocol:
+        return [ClassType(decl) for decl in conforming(ctx.world, cls.decl)] or [cls]
     return [cls.decl.primitive or cls]
 
 

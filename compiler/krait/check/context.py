@@ -340,14 +340,15 @@ class Context:
         link = self.imports.get(name)
         return self.world.lookup(self.module, name) if link is None else self.world.follow(self.module, link)
 
-    def require_own_fields(self, span: Span) -> None:
-        """At an end of ``__init__``: all fields have values."""
-        if self.own_fields is None or not self.flow.reachable:
-            return
-        missing = [name for name, marker in self.own_fields.items() if not self.flow.is_bound(marker)]
-        if missing:
-            raise self.refuse(
-                span,
-                f"`__init__` can end before the field `{missing[0]}` has a value",
-                f"assign `self.{missing[0]}` on every path",
-            )
+    def require_own_fields(self) -> None:
+        """At an end of ``__init__``: fields without values are noted."""
+        if self.own_fields is not None and self.flow.reachable:
+            self.note_late()
+
+    def note_late(self) -> None:
+        """Note that the fields of the object that are without values now can be without."""
+        owner = self.instance.decl.owner
+        assert owner is not None and self.own_fields is not None
+        for name, marker in self.own_fields.items():
+            if not self.flow.is_bound(marker):
+                self.world.found_late.add((owner.module.name, owner.name, name))

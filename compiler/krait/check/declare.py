@@ -292,6 +292,7 @@ class _Declarer:
         if total:
             make_ordering(decl, lambda span, text, hint: self.error(text, span, "", hint))
         if node.name in self.protocols:
+            decl.protocol = True
             decl.abstract.update(decl.methods)
         for base in node.bases:
             kind = KINDS.get(_dotted_name(base).removeprefix("enum."))

@@ -21,6 +21,8 @@ from krait.check.generators import begin, finish
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
+from krait.check.overriding import check_override
+from krait.check.protocols import protocol_type
 from krait.check.relations import is_larger
 from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
 from krait.check.types import (
@@ -35,16 +37,13 @@ from krait.check.types import (
     Local,
     ModuleDecl,
     Optional,
-    Primitive,
     Type,
-    ancestor,
-    base_of,
     is_known,
     prune,
     resolve,
     substitute,
 )
-from krait.check.world import MAX_INSTANCES, MAX_TYPE, Refusal, World
+from krait.check.world import MARK, MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -280,7 +279,11 @@ class _Check:
             assert self.ctx.self_local is not None and self.ctx.self_local.type is not None
             own = prune(self.ctx.self_local.type)
             assert isinstance(own, ClassType)
-            self.ctx.own_fields = {name: Local(f"self.{name}") for name in declared_fields(self.world, own)}
+            self.ctx.own_fields = {
+                name: Local(f"self.{name}")
+                for name in declared_fields(self.world, own)
+                if not name.endswith(MARK) and self.world.mark_of(own.decl, name) is None
+            }
             later = assigned_fields(own.decl, "__post_init__") if own.decl.data is not None else {}
             # Objects of exceptions have their arguments before `__init__` runs.
             inherited = {name for base in own.decl.mro() if self.world.is_exception(base) and base.module.library
@@ -306,7 +309,7 @@ class _Check:
         if not ctx.flow.reachable or ctx.yields is not None:
             return
         heading = _heading(self.decl)
-        ctx.require_own_fields(heading)
+        ctx.require_own_fields()
         if isinstance(result, Optional):
             self.function.body.append(hir.Return(0, hir.Const(result, None)))
         elif result is NEVER:
@@ -344,7 +347,7 @@ def check_module(world: World, module: ModuleDecl) -> None:
             for method in (*symbol.methods.values(), *symbol.setters.values()):
                 with suppress(Refusal):
                     _check_declared(world, method)
-                _check_override(world, symbol, method)
+                check_override(world, symbol, method)
 
 
 def _check_declared(world: World, decl: FunctionDecl) -> None:
@@ -357,8 +360,7 @@ def _check_declared(world: World, decl: FunctionDecl) -> None:
         check_function(world, Instance(decl))
         return
     if decl.owner is not None and len(decl.all_type_params) == len(decl.open_params):
-        own = ClassType(decl.owner)  # an object of the same class is what most methods are for
-        check_function(world, Instance(decl, (own,) * len(decl.open_params)))
+        check_function(world, Instance(decl, tuple(_usual_type(world, decl, name) for name in decl.open_params)))
         return
     try:
         signature(world, decl)
@@ -366,42 +368,13 @@ def _check_declared(world: World, decl: FunctionDecl) -> None:
         return
 
 
-def _check_override(world: World, cls: ClassDecl, method: FunctionDecl) -> None:
-    """A method that takes the place of one of a base must be called in the same way."""
-    base = base_of(ClassType(cls, cls.type_params))
-    if base is None or method.name == "__init__" or method.kind in ("static", "class"):
-        return
-    replaced = base.decl.find_setter(method.name) if method.kind == "setter" else base.decl.find_method(method.name)
-    if replaced is None:
-        return
-    assert replaced.owner is not None
-    up = ancestor(base, replaced.owner)
-    assert up is not None
-    env = dict(zip(replaced.owner.type_params, up.args, strict=True))
-    with suppress(Refusal):
-        own, other = signature(world, method), signature(world, replaced)
-        same = method.kind == replaced.kind and len(method.type_params) == len(replaced.type_params)
-        same = same and len(own.params) == len(other.params)
-        env |= dict(zip(replaced.type_params, method.type_params, strict=False))
-        same = same and all(
-            a.keyword_only == b.keyword_only
-            and (a.name == b.name or not a.keyword_only)
-            and _fits(substitute(b.type, env), prune(a.type))
-            for a, b in zip(own.params, other.params, strict=True)
-        )
-        if not same or not _fits(prune(own.result), substitute(other.result, env)):
-            world.refuse(
-                method.module,
-                _heading(method),
-                f"`{cls.name}.{method.name}` overrides that of `{replaced.owner.name}`, but is called differently",
-                hints=("give it the same parameters and the same result",),
-            )
-
-
-def _fits(own: Type, base: Type) -> bool:
-    """Return whether values of the type ``own`` can stand, as they are, for those of the type ``base``."""
-    if isinstance(base, Optional) and not isinstance(own, Primitive):
-        own, base = prune(own.inner) if isinstance(own, Optional) else own, prune(base.inner)
-    if isinstance(own, ClassType) and isinstance(base, ClassType):
-        return ancestor(own, base.decl) == base
-    return own == base
+def _usual_type(world: World, decl: FunctionDecl, name: str) -> Type:
+    """What an open parameter of a method is checked with: what a protocol describes, else an object of the class."""
+    assert decl.owner is not None
+    arguments = decl.node.args
+    for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        if arg.arg == name and arg.annotation is not None:
+            symbol = world.symbol_named(decl.module, arg.annotation)
+            found = protocol_type(world, symbol) if isinstance(symbol, ClassDecl) else None
+            return found or ClassType(decl.owner)
+    return ClassType(decl.owner)

@@ -6,6 +6,7 @@ In: the tree of the main module. Out: a `hir.Program` of everything that can run
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 # Each of these registers the rules for its kinds of nodes.
 from krait.check import (  # noqa: F401
@@ -33,6 +34,7 @@ from krait.check.border import Interfaces
 from krait.check.exports import find_exports, host_buffer, needed_interface
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module
+from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.types import (
     ClassDecl,
@@ -45,7 +47,7 @@ from krait.check.types import (
     resolve,
 )
 from krait.check.world import Refusal, Request, World
-from krait.diagnostics import DiagnosticSink, Span
+from krait.diagnostics import CompileError, DiagnosticSink, Span
 from krait.sources import Sources
 from krait.syntax import tree
 
@@ -55,10 +57,31 @@ def check_program(
 ) -> hir.Program:
     """Return the typed tree of the program whose main module is ``parsed``.
 
-    Raises CompileError with all that is wrong.
+    A check that finds fields which can be without a value begins anew: see `late`. Raises CompileError with all that is
+    wrong.
     """
-    world = World(sink, sources)
+    late: frozenset[tuple[str, str, str]] = frozenset()
+    while True:
+        attempt = DiagnosticSink(sink.filename)
+        attempt.sources = sink.sources
+        world = World(attempt, sources)
+        world.late = late
+        program = None
+        with suppress(CompileError):
+            program = _check(world, attempt, parsed, source, filename)
+        if world.found_late <= late:
+            break
+        late |= world.found_late
+    for diagnostic in attempt.diagnostics:
+        sink.add(diagnostic)
+    sink.raise_if_errors()
+    assert program is not None
+    return program
+
+
+def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str, filename: str) -> hir.Program:
     world.check_function = lambda instance: check_function(world, instance)
+    world.protocol_type = protocol_type
     world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)
     world.add_module(main)

@@ -114,16 +114,10 @@ def _read_local(ctx: Context, local: Local, node: tree.Name) -> hir.Expr:
 
 
 def check_complete(ctx: Context, node: tree.Name) -> None:
-    """In ``__init__``, the object itself can be used once all its fields have values."""
+    """In ``__init__``, where the object itself is used, note which of its fields have no values yet."""
     if ctx.own_fields is None or node is ctx.attribute_base:
         return
-    missing = [name for name, marker in ctx.own_fields.items() if not ctx.flow.is_bound(marker)]
-    if missing:
-        raise ctx.refuse(
-            node.span,
-            f"`{node.id}` is used before its field `{missing[0]}` has a value",
-            f"assign `{node.id}.{missing[0]}` first",
-        )
+    ctx.note_late()
 
 
 def _is_present(declared: Type, known: Type) -> bool:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from krait.check.annotations import Annotations
 from krait.check.globals import prepare_global
 from krait.check.types import (
+    BOOL,
     NEVER,
     NONE,
     OWNED,
@@ -230,19 +231,39 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
                 if t is None:
                     prepare_global(world, variable.var)
                 found[variable.name] = t or variable.var.type or Infer()
-        for name, annotation in assigned_fields(cls.decl).items():
+        for name, annotation in _all_assigned(cls.decl).items():
             if name not in found:
                 t = annotations.class_variable(annotation) if annotation is not None else None
                 found[name] = t or Infer()
+        inherited = declared_fields(world, base) if base is not None else {}
+        for name in [name for name in found if name not in inherited]:
+            mark = world.mark_of(cls.decl, name)
+            if mark is not None:
+                found[mark] = BOOL
         world.field_types[cls] = found
+    return found
+
+
+def _all_assigned(decl: ClassDecl) -> dict[str, tree.expr | None]:
+    """Return the fields that ``__init__`` assigns to, then those that other methods of a program's class do."""
+    found = assigned_fields(decl)
+    if decl.module.library or decl.module.unsafe or decl.enum or decl.data is not None:
+        return found
+    for method in (*decl.methods.values(), *decl.setters.values()):
+        if method.kind in ("method", "property", "setter") and method.node in decl.node.body:
+            for name, annotation in _assigned_by(method).items():
+                if not any(name in part.methods or name in part.variables for part in decl.mro()):
+                    found.setdefault(name, annotation)
     return found
 
 
 def assigned_fields(decl: ClassDecl, method: str = "__init__") -> dict[str, tree.expr | None]:
     """Return the fields that ``__init__`` assigns to, in order, each with its annotation if it has one."""
     init = decl.methods.get(method)
-    if init is None:
-        return {}
+    return _assigned_by(init) if init is not None else {}
+
+
+def _assigned_by(init: FunctionDecl) -> dict[str, tree.expr | None]:
     arguments = [*init.node.args.posonlyargs, *init.node.args.args]
     own = arguments[0].arg if arguments else ""
     found: dict[str, tree.expr | None] = {}

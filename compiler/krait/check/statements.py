@@ -217,7 +217,7 @@ def return_(ctx: Context, node: tree.Return) -> None:
     else:
         value = ctx.expr(node.value, result)
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
-    ctx.require_own_fields(node.span)
+    ctx.require_own_fields()
     ctx.flow = ctx.flow.stop()
 
 

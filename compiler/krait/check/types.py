@@ -512,6 +512,7 @@ class ClassDecl:
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
     data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
     nested: classes within it, by name.
+    protocol: it derives from ``Protocol``, so that other classes need not derive from it.
     members: of an enum, by name.  enum_calls: the calls that make them.  enum_init: what its own ``__init__`` does.
     """
 
@@ -532,6 +533,7 @@ class ClassDecl:
     enum_calls: set[tree.Call] = field(default_factory=set)
     enum_init: tuple[tree.stmt, ...] = ()
     nested: dict[str, ClassDecl] = field(default_factory=dict)
+    protocol: bool = False
     field_nodes: list[tree.AnnAssign] = field(default_factory=list)
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None

@@ -57,6 +57,9 @@ _MARKS = frozenset(
 )
 """Bases that say something of a class and have nothing to inherit."""
 
+MARK = " (has a value)"
+"""What the name of a field ends with that says whether another one has a value."""
+
 MAX_TYPE = 100
 """Parts of a type argument: more means that a generic function calls itself with ever larger types."""
 
@@ -88,7 +91,12 @@ class World:
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.protocol_type: Callable[[World, ClassDecl], Type | None] | None = None
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
+        self.late: frozenset[tuple[str, str, str]] = frozenset()
+        self.found_late: set[tuple[str, str, str]] = set()
+        self.protocols: dict[ClassDecl, Type] = {}
+        self.alike: dict[tuple[FunctionDecl, FunctionDecl], bool] = {}
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}
         self.in_progress: set[Instance] = set()
         self.quiet = 0
@@ -217,7 +225,7 @@ class World:
                 f"not yet part of Krait: classes that derive from `{base.name}`",
                 hints=(f"keep the `{base.name}` in a field",),
             )
-        if self.annotate is not None:
+        if self.annotate is not None and base.type_params:
             params = {param.name: param for param in decl.type_params}
             t = self.annotate(decl.module, params, node)
             assert isinstance(t, ClassType)
@@ -459,6 +467,11 @@ class World:
         up = ancestor(ClassType(decl, args), method.owner)
         assert up is not None
         return method, up.args
+
+    def mark_of(self, decl: ClassDecl, name: str) -> str | None:
+        """Return the name of the field that says whether another one has a value, None if that always has one."""
+        is_late = any((part.module.name, part.name, name) in self.late for part in decl.mro())
+        return name + MARK if is_late else None
 
     def is_exception(self, decl: ClassDecl) -> bool:
         """Return whether the class derives from BaseException."""
