@@ -14,7 +14,7 @@ from krait.check import hir
 from krait.check.builtins import list_of_items
 from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import coerce, to_float
-from krait.check.context import LIBRARY, Context
+from krait.check.context import Context
 from krait.check.mappings import dict_of_items, is_dict
 from krait.check.names import did_you_mean
 from krait.check.promoted import promoted, takes_ints
@@ -37,6 +37,7 @@ from krait.check.types import (
     substitute,
     unify,
 )
+from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
 from krait.syntax import tree

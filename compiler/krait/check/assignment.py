@@ -251,7 +251,8 @@ def _refuse_frozen(ctx: Context, owner: hir.Expr, target: tree.Attribute, value:
     t = prune(owner.type)
     decl = ctx.instance.decl
     frozen = isinstance(t, ClassType) and t.decl.data is not None and t.decl.data.frozen
-    if not frozen or (decl.name == "__init__" and decl.owner is not None and decl.owner.data is not None):
+    is_made = decl.name == "__init__" and decl.owner is not None and decl.owner.data is not None
+    if not frozen or is_made or " " in target.attr:
         return False
     ctx.emit(hir.Evaluate(ctx.line, value))
     ctx.emit(hir.Evaluate(ctx.line, owner))

@@ -6,14 +6,14 @@ In: an object and a name. Out: a field, a property, or a variable of a module. C
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.classes import class_named, object_of_type, read_class_variable, read_through_object
+from krait.check.classes import class_named, read_class_variable, read_through_object
 from krait.check.coerce import checked_as, is_none, unwrap
 from krait.check.conditions import access_path
 from krait.check.context import Context, expression
 from krait.check.function_values import value_of_class_method, value_of_method
 from krait.check.invoke import invoke, present
 from krait.check.late import read_late
-from krait.check.names import did_you_mean
+from krait.check.names import did_you_mean, object_of_type
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
 from krait.check.texts import as_number
@@ -35,6 +35,11 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     if subject is not None and node.attr in ("__name__", "__qualname__"):
         return _class_name(ctx, ctx.expr(subject))
     cls = class_named(ctx, node.value)
+    if cls is None and subject is not None:
+        value = ctx.expr(subject)
+        shared = read_through_object(ctx, value, node.attr, node)
+        if shared is not None:
+            return shared
     if cls is not None:
         return _class_attribute(ctx, cls, node, expected)
     is_base = node is ctx.attribute_base

@@ -28,7 +28,7 @@ from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.late import note_late
 from krait.check.mappings import dict_from_keys, dict_method
-from krait.check.names import did_you_mean
+from krait.check.names import did_you_mean, object_of_type
 from krait.check.overriding import call_of_each, is_chosen
 from krait.check.records import record_method
 from krait.check.relations import wanted_class
@@ -97,6 +97,8 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
             items = arguments.elts if isinstance(arguments, tree.Tuple) else (arguments,)
             annotations = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance)
             return call_symbol(ctx, find(ctx, func), node, tuple(annotations.type(item) for item in items), expected)
+        case tree.Call() | tree.Attribute(attr="__class__") as func if (subject := object_of_type(func)) is not None:
+            return _construct_like(ctx, subject, node, expected)
         case tree.Attribute() as func:
             return _call_attribute(ctx, func, node, expected)
         case _:
@@ -177,6 +179,9 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
         return call_symbol(ctx, cls.decl.nested[func.attr], node, (), expected)
     if cls is not None:
         return _call_on_class(ctx, cls, func, node, expected)
+    subject = object_of_type(func.value)
+    if subject is not None:
+        return _call_of(ctx, ctx.expr(subject), func, node, expected)
     match func.value:
         case tree.Call(func=tree.Name(id="super"), args=(), keywords=()):
             return _call_super(ctx, func, node, expected)
@@ -334,6 +339,27 @@ def _base_fields_assigned(ctx: Context, func: tree.Attribute, base: ClassType) -
         for name in declared_fields(ctx.world, base):
             if name in ctx.own_fields:
                 ctx.flow = ctx.flow.bind(ctx.own_fields[name])
+
+
+def _construct_like(ctx: Context, subject: tree.expr, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``type(x)(…)``: an object of the class that another one has."""
+    like = ctx.expr(subject)
+    t = prune(like.type)
+    if not isinstance(t, ClassType) or t.decl.module.library:
+        raise ctx.later(node.func.span, f"a call of the class of a `{t}`", "name the class")
+
+    def make(cls: ClassType) -> hir.Expr:
+        made = construct(ctx, cls.decl, node, cls.args, expected)
+        return made if cls == t else hir.Cast(t, made)
+
+    held, kept = ctx.hold(like)
+    result = make(t)
+    for cls in ctx.world.subclasses(t):
+        with ctx.collect() as block:
+            other = make(cls)
+        chosen = hir.Let(t, block, other) if block else other
+        result = hir.Conditional(t, hir.IsInstance(BOOL, kept, cls), chosen, result)
+    return hir.Let(t, held or [hir.Evaluate(ctx.line, kept)], result)
 
 
 # --- constructors --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from krait.check.annotations import Annotations
 from krait.check.coerce import coerce
 from krait.check.context import Context
 from krait.check.globals import prepare_global
+from krait.check.names import object_of_type
 from krait.check.scopes import find_in_module, module_named, touch_declaration
 from krait.check.types import (
     BOOL,
@@ -31,6 +32,8 @@ from krait.syntax import tree
 def class_named(ctx: Context, node: tree.expr) -> ClassType | None:
     """Return the class that an expression names, None if it names none."""
     match node:
+        case tree.Call() | tree.Attribute(attr="__class__"):
+            return class_of_object(ctx, node)
         case tree.Name(id=name):
             if name in ctx.classes:
                 return ctx.classes[name]
@@ -54,15 +57,14 @@ def class_named(ctx: Context, node: tree.expr) -> ClassType | None:
     return ClassType(symbol, tuple(Infer() for _ in symbol.type_params))
 
 
-def object_of_type(node: tree.expr) -> tree.expr | None:
-    """Return the object whose class ``type(x)`` or ``x.__class__`` asks for, None for anything else."""
-    match node:
-        case tree.Call(func=tree.Name(id="type"), args=(subject,), keywords=()):
-            return subject
-        case tree.Attribute(value=subject, attr="__class__"):
-            return subject
-        case _:
-            return None
+def class_of_object(ctx: Context, node: tree.expr) -> ClassType | None:
+    """Return the class that ``type(x)`` or ``x.__class__`` is, where no other class derives from it; else None."""
+    subject = object_of_type(node)
+    if subject is None or (isinstance(subject, tree.Name) and subject.id not in ctx.scope):
+        return None
+    with ctx.world.silence(), ctx.collect():
+        t = prune(ctx.expr(subject).type)
+    return t if isinstance(t, ClassType) and not ctx.world.subclasses(t) and not t.decl.module.library else None
 
 
 # --- variables -----------------------------------------------------------------------------------------------------
@@ -168,7 +170,6 @@ __all__ = [
     "assign_class_variable",
     "cast_up",
     "class_named",
-    "object_of_type",
     "read_class_variable",
     "read_through_object",
     "run_class_body",

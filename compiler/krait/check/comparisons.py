@@ -7,13 +7,14 @@ objects, address comparison for `is`.
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.classes import class_named, object_of_type
+from krait.check.classes import class_named
 from krait.check.coerce import adapt, as_known, is_none, is_of, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
+from krait.check.names import object_of_type
 from krait.check.operators import member_value, operands
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple

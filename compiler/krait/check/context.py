@@ -43,9 +43,6 @@ StatementRule = Callable[["Context", Any], None]
 _EXPRESSIONS: dict[type[tree.AST], ExpressionRule] = {}
 _STATEMENTS: dict[type[tree.AST], StatementRule] = {}
 
-LIBRARY = "$library "
-"""What names begin with that the compiler writes itself: of functions of the library, or of the built-in scope."""
-
 _E = TypeVar("_E", bound=ExpressionRule)
 _S = TypeVar("_S", bound=StatementRule)
 
@@ -334,9 +331,6 @@ class Context:
 
     def lookup(self, name: str) -> Symbol | None:
         """Return what a name that is no local variable means here."""
-        if name.startswith(LIBRARY):
-            module, _, member = name.removeprefix(LIBRARY).rpartition(".")
-            return self.world.library_symbol(module, member) if module else self.world.builtin(member)
         link = self.imports.get(name)
         return self.world.lookup(self.module, name) if link is None else self.world.follow(self.module, link)
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from krait.check.dataclasses import make_ordering
-from krait.check.decorators import undecorated, without_wraps
+from krait.check.decorators import cached_property_of, decorator_name, managed, undecorated, without_wraps
 from krait.check.enums import KINDS, make_enum
-from krait.check.names import scan
+from krait.check.names import object_of_type, scan
 from krait.check.types import (
     BOOL,
     FLOAT,
@@ -62,6 +62,7 @@ class _Declarer:
             if isinstance(node, tree.Attribute)
             and isinstance(node.ctx, tree.Store)
             and not (isinstance(node.value, tree.Name) and node.value.id in classes)
+            and object_of_type(node.value) is None
         )
 
     def run(self) -> None:
@@ -304,6 +305,12 @@ class _Declarer:
         return decl
 
     def member(self, decl: ClassDecl, node: tree.stmt) -> None:
+        names = [decorator_name(item) for item in node.decorator_list] if isinstance(node, tree.FunctionDef) else []
+        if isinstance(node, tree.FunctionDef) and names in (["contextmanager"], ["cached_property"]) and node.args.args:
+            written = managed if names == ["contextmanager"] else cached_property_of
+            for part in written(node, node.args.args[0].arg):
+                self.member(decl, part)
+            return
         match node:
             case tree.FunctionDef():
                 method = self.function(node, decl)
@@ -311,7 +318,9 @@ class _Declarer:
                 if node.name in members or node.name in decl.variables:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
                 members[node.name] = method
-            case tree.AnnAssign(target=tree.Name(id=name)) if decl.data is not None and not _is_class_var(node):
+            case tree.AnnAssign(target=tree.Name(id=name)) if (
+                decl.data is not None and not _is_class_var(node) and " " not in name
+            ):
                 if not decl.data.named:
                     decl.field_nodes.append(node)
                 decl.data.fields.append(self.data_field(name, node, decl.data.kw_only))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from krait.check.loader import parse_library
+from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -60,12 +61,76 @@ def _written_out(node: tree.FunctionDef, report: Report) -> list[tree.stmt]:
         return [node]
     if names[0] in _CACHES and len(names) == 1:
         return _cached(node, report)
+    if names == ["contextmanager"]:
+        return managed(node, None)
     plain = f"{node.name} (undecorated)"
     function = tree.FunctionDef(plain, node.args, node.body, (), node.returns, node.type_params, node.span)
     value: tree.expr = tree.Name(plain, tree.LOAD, node.span)
     for decorator in reversed(node.decorator_list):
         value = tree.Call(decorator, (value,), (), decorator.span)
     return [function, tree.Assign((tree.Name(node.name, tree.STORE, node.span),), value, node.span)]
+
+
+# --- cached properties -----------------------------------------------------------------------------------------------
+
+_CACHED = " (cached)"
+
+
+def cached_property_of(node: tree.FunctionDef, own: str) -> list[tree.stmt]:
+    """``@cached_property def f``: a field, what computes it, and a property that asks that when it is missing."""
+    span = node.span
+    field = tree.Attribute(tree.Name(own, tree.LOAD, span), node.name + _CACHED, tree.LOAD, span)
+    target = tree.Attribute(field.value, field.attr, tree.STORE, span)
+    method = tree.Attribute(field.value, f"{node.name} (computed)", tree.LOAD, span)
+    known = tree.Return(field, span)
+    missing = tree.Assign((target,), tree.Call(method, (), (), span), span)
+    handler = tree.ExceptHandler(tree.Name("AttributeError", tree.LOAD, span), None, (missing,), span)
+    body = (tree.Try((known,), (handler,), (), (), span), known)
+    annotation = node.returns or tree.Constant(None, span)
+    prop = (tree.Name("property", tree.LOAD, span),)
+    return [
+        tree.AnnAssign(tree.Name(field.attr, tree.STORE, span), annotation, None, True, span),
+        tree.FunctionDef(method.attr, node.args, node.body, (), node.returns, (), span),
+        tree.FunctionDef(node.name, node.args, body, prop, node.returns, (), span),
+    ]
+
+
+# --- context managers ------------------------------------------------------------------------------------------------
+
+MANAGED = " (managed)"
+"""What the name of a generator function ends with that a context manager runs."""
+
+
+def managed(node: tree.FunctionDef, own: str | None) -> list[tree.stmt]:
+    """``@contextmanager def f``: the generator function, and a function that makes a context manager of its generator.
+
+    own: the name of the first parameter, if it is a method.
+    """
+    span, arguments = node.span, node.args
+    match node.returns:
+        case tree.Subscript(slice=tree.Tuple(elts=(item, *_))) | tree.Subscript(slice=item):
+            pass
+        case _:
+            item = tree.Constant(None, span)
+    if isinstance(item, tree.Constant) and item.value is None:  # nothing: the None of an `int | None`
+        item = tree.BinOp(tree.Name("int", tree.LOAD, span), tree.BIT_OR, item, span)
+    iterator = tree.Subscript(tree.Name(f"{LIBRARY}krait.iterator.Iterator", tree.LOAD, span), item, tree.LOAD, span)
+    manager = tree.Name(f"{LIBRARY}contextlib._GeneratorContextManager", tree.LOAD, span)
+    listed = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args)][1 if own else 0 :]
+    passed: list[tree.expr] = [tree.Name(name, tree.LOAD, span) for name in listed]
+    if arguments.vararg is not None:
+        passed.append(tree.Starred(tree.Name(arguments.vararg.arg, tree.LOAD, span), tree.LOAD, span))
+    keywords = tuple(tree.keyword(arg.arg, tree.Name(arg.arg, tree.LOAD, span), span) for arg in arguments.kwonlyargs)
+    inner: tree.expr = tree.Name(node.name + MANAGED, tree.LOAD, span)
+    if own:
+        inner = tree.Attribute(tree.Name(own, tree.LOAD, span), node.name + MANAGED, tree.LOAD, span)
+    made = tree.Call(manager, (tree.Call(inner, tuple(passed), keywords, span),), (), span)
+    result = tree.Subscript(manager, item, tree.LOAD, span)
+    params = node.type_params
+    return [
+        tree.FunctionDef(node.name + MANAGED, arguments, node.body, (), iterator, params, span),
+        tree.FunctionDef(node.name, arguments, (tree.Return(made, span),), (), result, params, span),
+    ]
 
 
 # --- caches --------------------------------------------------------------------------------------------------------
@@ -138,4 +203,4 @@ def _size(decorator: tree.expr, report: Report) -> int | None:
             return None
 
 
-__all__ = ["decorator_name", "undecorated", "without_wraps"]
+__all__ = ["MANAGED", "decorator_name", "managed", "undecorated", "without_wraps"]

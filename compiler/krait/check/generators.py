@@ -9,9 +9,10 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import coerce
 from krait.check.context import Context
+from krait.check.decorators import MANAGED
 from krait.check.iteration import for_each
 from krait.check.machine import build
-from krait.check.signatures import declared_fields
+from krait.check.signatures import declared_fields, field_type
 from krait.check.types import (
     BOOL,
     NONE,
@@ -38,6 +39,11 @@ def iterator_type(world: World, item: Type) -> ClassType:
     return ClassType(decl, (item,))
 
 
+def _is_managed(function: hir.Function) -> bool:
+    """Return whether a context manager runs the generator, so that it is run to its end."""
+    return function.instance.decl.name.endswith(MANAGED)
+
+
 def begin(ctx: Context, heading: Span) -> None:
     """Prepare the check of the body of a generator function: what its heading promises is what it yields."""
     result = prune(ctx.function.result)
@@ -58,12 +64,17 @@ def finish(ctx: Context) -> None:
     result = iterator_type(world, ctx.yields)
     decl = function.instance.decl
     shape = tree.ClassDef("generator", (), (), (), (), (), decl.node.span)
-    cls = ClassType(ClassDecl("generator", decl.module, shape, base=result.decl, base_args=result.args))
-    assert isinstance(cls, ClassType)
+    base = result.decl
+    if _is_managed(function):
+        managed = world.library_symbol("krait.iterator", "Managed")
+        assert isinstance(managed, ClassDecl)
+        base = managed
+    cls = ClassType(ClassDecl("generator", decl.module, shape, base=base, base_args=result.args))
+    thrown = field_type(world, ClassType(base, result.args), "_thrown")
     own = Local("$generator", cls)
     made: list[Local] = [own]
-    machine = build(function.body, function.params, cls, made)
-    fields = dict(declared_fields(world, result))
+    machine = build(function.body, function.params, cls, made, thrown)
+    fields = dict(declared_fields(world, ClassType(base, result.args)))
     fields["_current"] = ctx.yields
     fields.update((name, local.type) for local, name in machine.kept.items() if local.type is not None)
     world.field_types[cls] = fields
@@ -132,7 +143,7 @@ def _yield_from(ctx: Context, node: tree.YieldFrom) -> None:
 def _check_place(ctx: Context, node: tree.expr) -> None:
     if ctx.yields is None:
         raise ctx.refuse(node.span, "`yield` outside a function")
-    if ctx.finals:
+    if ctx.finals and not _is_managed(ctx.function):
         raise ctx.refuse(
             node.span,
             "not part of Krait: `yield` within `try … finally` or `with`",

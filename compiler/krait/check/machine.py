@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from krait.check import hir
 from krait.check.iteration import range_length
-from krait.check.types import BOOL, INT, NEVER, NONE, U32, ClassType, Local, Type, prune
+from krait.check.types import BOOL, INT, NEVER, NONE, U32, ClassType, Local, Optional, Type, prune
 
 ENDED = 0xFFFFFFFF
 """The state of a generator that has no more items."""
@@ -30,17 +30,22 @@ class Machine:
     kept: dict[Local, str]
 
 
-def build(body: hir.Block, params: Sequence[Local], generator: ClassType, made: list[Local]) -> Machine:
+def build(
+    body: hir.Block, params: Sequence[Local], generator: ClassType, made: list[Local], thrown: Type | None = None
+) -> Machine:
     """Return the machine of a body; `generator` is the class of its object, which is the function's only parameter.
 
-    made: takes the locals that the machine adds.
+    made: takes the locals that the machine adds.  thrown: the type of the field with what a ``yield`` raises.
     """
-    return _Builder(params, generator, made).run(body)
+    return _Builder(params, generator, made, thrown).run(body)
 
 
 class _Builder:
-    def __init__(self, params: Sequence[Local], generator: ClassType, made: list[Local]) -> None:
+    def __init__(
+        self, params: Sequence[Local], generator: ClassType, made: list[Local], thrown: Type | None
+    ) -> None:
         self.params = params
+        self.thrown = thrown
         self.made = made
         self.object = hir.LocalGet(generator, made[0])
         self.mode = self.temp(U32)
@@ -192,7 +197,16 @@ class _Builder:
             hir.Return(0, hir.Const(BOOL, True)),
         ]
         self.stores.append(leave)
-        return hir.If(node.line, here, [hir.Assign(0, self.mode, hir.Const(U32, 0))], leave)
+        return hir.If(node.line, here, [hir.Assign(0, self.mode, hir.Const(U32, 0)), *self.raising()], leave)
+
+    def raising(self) -> hir.Block:
+        """Raise what has been thrown into the generator, if anything has."""
+        if self.thrown is None:
+            return []
+        assert isinstance(self.thrown, Optional)
+        found = hir.FieldGet(self.thrown, self.object, "_thrown")
+        exception = hir.Cast(self.thrown.inner, found)
+        return [hir.If(0, hir.Op(BOOL, "i32.eqz", [found]), [], [hir.Raise(0, exception)])]
 
     def counted(self, node: hir.ForRange) -> hir.Block:
         """A counted loop whose count must be kept: the number of rounds that are left."""

@@ -11,8 +11,9 @@ from krait.check.coerce import adapt
 from krait.check.conditions import truth
 from krait.check.context import Context, expression, statement
 from krait.check.invoke import find_method, invoke, receiver_for
+from krait.check.scopes import function_called
 from krait.check.signatures import library_type, signature
-from krait.check.types import BOOL, NONE, Infer, Instance, Local, Type, prune, substitute
+from krait.check.types import BOOL, NONE, Infer, Instance, Intrinsic, Local, Type, prune, substitute
 from krait.diagnostics import Span
 from krait.syntax import tree
 from krait.syntax.base import node
@@ -33,6 +34,10 @@ def with_(ctx: Context, given: tree.With) -> None:
     """``with manager as target, …:``."""
     first, *others = given.items
     body = given.body if not others else (tree.With(tuple(others), given.body, given.span),)
+    suppressed = _suppressed(ctx, first, body)
+    if suppressed is not None:
+        ctx.statement(suppressed)
+        return
     manager = ctx.expr(first.context_expr)
     t = prune(manager.type)
     where = first.context_expr.span
@@ -64,6 +69,19 @@ def with_(ctx: Context, given: tree.With) -> None:
                 ctx.scope[name] = old
             else:
                 ctx.scope.pop(name, None)
+
+
+def _suppressed(ctx: Context, item: tree.withitem, body: tuple[tree.stmt, ...]) -> tree.Try | None:
+    """Return ``with suppress(…):`` as the ``try`` that it is, None for other managers."""
+    match item.context_expr:
+        case tree.Call(args=args, keywords=()) as call if isinstance(found := function_called(ctx, call), Intrinsic):
+            if found.name != "contextlib.suppress" or not args:
+                return None
+        case _:
+            return None
+    kinds = args[0] if len(args) == 1 else tree.Tuple(args, tree.LOAD, call.span)
+    handler = tree.ExceptHandler(kinds, None, (tree.Pass(call.span),), call.span)
+    return tree.Try(body, (handler,), (), (), call.span)
 
 
 def _as_try(given: tree.With, item: tree.withitem, body: tuple[tree.stmt, ...]) -> tree.Try:

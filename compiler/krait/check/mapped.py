@@ -14,7 +14,7 @@ from krait.check import hir
 from krait.check.assignment import whole
 from krait.check.cells import write_local
 from krait.check.conditions import truth
-from krait.check.context import LIBRARY, Context
+from krait.check.context import Context
 from krait.check.getters import getter, lambda_of
 from krait.check.iteration import WRAPPERS, Plan, plan
 from krait.check.names import scan
@@ -34,6 +34,7 @@ from krait.check.types import (
     Type,
     prune,
 )
+from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 

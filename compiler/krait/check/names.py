@@ -130,3 +130,14 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     near = (c for c in candidates if 0.4 * size <= len(c) <= 2.4 * size and (c[0] != "_" or name[:1] == "_"))
     close = difflib.get_close_matches(name, islice(near, _COMPARED), 1, 0.6)
     return (f"did you mean `{close[0]}`?",) if close else ()
+
+
+def object_of_type(node: tree.expr) -> tree.expr | None:
+    """Return the object whose class ``type(x)`` or ``x.__class__`` asks for, None for anything else."""
+    match node:
+        case tree.Call(func=tree.Name(id="type"), args=(subject,), keywords=()):
+            return subject
+        case tree.Attribute(value=subject, attr="__class__"):
+            return subject
+        case _:
+            return None

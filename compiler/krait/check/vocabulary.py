@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from krait.check.types import F32, I32, OWNED, U8, U16, U32, U64, Type
 
+LIBRARY = "$library "
+"""What names begin with that the compiler writes itself: of functions of the library, or of the built-in scope."""
+
 BUILTIN_FUNCTIONS = frozenset(
     {
         "abs",
@@ -178,7 +181,7 @@ _TYPING: dict[str, Type | str] = {
 PROVIDED = {
     **{
         ("functools", name): f"functools.{name}"
-        for name in ("cache", "lru_cache", "wraps", "total_ordering", "reduce", "partial")
+        for name in ("cache", "lru_cache", "wraps", "total_ordering", "reduce", "partial", "cached_property")
     },
     **{
         ("itertools", name): f"itertools.{name}"
@@ -193,6 +196,7 @@ PROVIDED = {
     },
     **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest")},
     **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "gcd", "lcm")},
+    **{("contextlib", name): f"contextlib.{name}" for name in ("contextmanager", "suppress")},
     ("sys", "exit"): "sys.exit",
     **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }

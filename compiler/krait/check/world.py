@@ -43,7 +43,7 @@ from krait.check.types import (
     resolve,
     unify,
 )
-from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, PROVIDED
+from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, LIBRARY, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
 from krait.sources import Sources, text_of
 from krait.syntax import tree
@@ -307,6 +307,9 @@ class World:
 
     def lookup(self, module: ModuleDecl, name: str) -> Symbol | None:
         """Return what ``name`` means at the top level of ``module``, the built-in scope included."""
+        if name.startswith(LIBRARY):
+            owner, _, member = name.removeprefix(LIBRARY).rpartition(".")
+            return self.library_symbol(owner, member) if owner else self.builtin(member)
         symbol = module.symbols.get(name)
         if symbol is None:
             return self.builtin(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from krait.check import hir
 from krait.check.builtins import builtin, list_of_items
 from krait.check.constants import literal_int
-from krait.check.context import LIBRARY, Context
+from krait.check.context import Context
 from krait.check.function_values import wanted_function
 from krait.check.getters import getter, lambda_of
 from krait.check.scopes import function_called
@@ -27,6 +27,7 @@ from krait.check.types import (
     Type,
     prune,
 )
+from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
