@@ -32,7 +32,6 @@ from krait.check.types import (
     Type,
     Union,
     ancestor,
-    is_known,
     is_object,
     members_of_union,
     optional,
@@ -355,10 +354,9 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
 
 
 def _are_alike(a: Type, b: Type) -> bool:
-    """Return whether two types are of the same class, the items of one being unknown."""
+    """Return whether two types are of the same class, whatever their items are."""
     a, b = prune(a), prune(b)
-    same = isinstance(a, ClassType) and isinstance(b, ClassType) and a.decl is b.decl
-    return same and not (is_known(a) and is_known(b))
+    return isinstance(a, ClassType) and isinstance(b, ClassType) and a.decl is b.decl
 
 
 def _would_fit(source: Type, wanted: Type) -> bool:

@@ -16,6 +16,7 @@ from krait.check import (  # noqa: F401
     closures,
     comparisons,
     conditions,
+    copying,
     exceptions,
     expressions,
     formats,

@@ -20,6 +20,7 @@ from krait.check.types import (
     ClassType,
     FunctionDecl,
     GlobalVar,
+    Import,
     Infer,
     Instance,
     Intrinsic,
@@ -69,9 +70,11 @@ class _Signatures:
         self.world = world
         self.decl = decl
         self.module = decl.module
-        self.annotations = Annotations(
-            world, decl.module, {**decl.scope, **{param.name: param for param in decl.all_type_params}}
-        )
+        params: dict[str, Type] = {**decl.scope, **{param.name: param for param in decl.all_type_params}}
+        meaning = decl.module.symbols.get("Self")
+        if decl.owner is not None and isinstance(meaning, Import) and meaning.module == "typing":
+            params["Self"] = decl.type_params[-1] if decl.kind == "class" else self_type(decl.owner)
+        self.annotations = Annotations(world, decl.module, params)
 
     def work_out(self) -> Signature:
         arguments = self.decl.node.args

@@ -197,6 +197,7 @@ PROVIDED = {
     **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest")},
     **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "gcd", "lcm")},
     **{("contextlib", name): f"contextlib.{name}" for name in ("contextmanager", "suppress")},
+    **{("copy", name): f"copy.{name}" for name in ("copy", "deepcopy")},
     ("sys", "exit"): "sys.exit",
     **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }
@@ -205,6 +206,7 @@ PROVIDED = {
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait": {"export": "krait.export"},
     "krait.unsafe": _UNSAFE,
+    "krait.copying": {"deep": "copying.deep", "deep_fields": "copying.deep_fields"},
     "typing": _TYPING,
     "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},
     "operator": {
