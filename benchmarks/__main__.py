@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.c_kernels import KERNEL_SIZES, measure_kernels
+from benchmarks.guests import measure_guests
 from benchmarks.measure import fresh_cache, say
-from benchmarks.operations import Operation, measure_operations
+from benchmarks.operations import Operation, Wasmtime, measure_operations
 from benchmarks.pictures import picture
 from benchmarks.report import Report, machine
 from benchmarks.snapshots import measure_snapshots
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _operations(rounds: int, count: int, *, quick: bool) -> list[Operation]:
-    own = measure_operations(rounds, count)
-    return [*own, *measure_tiers(rounds, quick=quick), *measure_snapshots(rounds, count)]
+    own, guests = measure_operations(rounds, count), measure_guests(rounds, count, Wasmtime.found())
+    return [*own, *guests, *measure_tiers(rounds, quick=quick), *measure_snapshots(rounds, count)]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import svm
-from benchmarks.measure import Contender, Row, per_call, process_seconds, race, races
+from benchmarks.measure import Contender, Row, own_engines, per_call, process_seconds, race, races
 from svm.module import from_text
 
-__all__ = ["Operation", "measure_operations"]
+__all__ = ["SMALL", "Operation", "Wasmtime", "countdown", "measure_operations"]
 
-_MODULE = """
+SMALL = """
 import "host" "next" func $next (param i32) (result i32)
 memory $memory 1
 func $add (param i32 i32) (result i32)
@@ -89,6 +89,7 @@ def pass_on(text: str) -> str:
 def count(words: dict[str, list[int]]) -> int:
     return len(words)
 """
+_BOTH = "from krait import export\n\n@export\ndef both(a: bool, b: bool) -> bool:\n    return a and b\n"
 _ECHO = "def echo(text: str) -> str: ...\n"
 _FLOATS = 100_000
 _WORDS = 1_000
@@ -100,7 +101,10 @@ _FOREVER = 0  # `spin` counts down from 2**32
 
 @dataclass(frozen=True)
 class Operation:
-    """One measured.  unit: "ms", "µs", or "×" for a speed-up.  aim: what DESIGN and its issues ask of svm."""
+    """One measured.
+
+    unit: "ms", "µs", or "KiB" for bytes in the place of seconds.  aim: what DESIGN and its issues ask of svm.
+    """
 
     race: Row
     unit: str
@@ -110,33 +114,27 @@ class Operation:
 
 def measure_operations(rounds: int, count: int) -> Iterator[Operation]:
     """Measure each operation, in loops of `count`."""
-    module = svm.Module(from_text(_MODULE))
-    peer = _Wasmtime() if util.find_spec("wasmtime") else None
+    module = svm.Module(from_text(SMALL))
+    peer = Wasmtime.found()
     if hasattr(os, "posix_spawn"):
         yield from _cold_start(rounds, peer is not None)
-    guest = module.spawn(host={"next": _next})
+    guest = module.spawn(host={"next": countdown})
     calls = {"svm": per_call(count, guest.call, "add", 1, 2)}
     asks = {"svm": _per_ask(count, guest.call, "ask")}
-    spawns = {"svm": per_call(count // 20, _spawn, module)}
     if peer is not None:
         calls["wasmtime"], asks["wasmtime"] = peer.call(count), peer.ask(count)
-        spawns["wasmtime"] = peer.spawn(count // 20)
     yield Operation(race("guest call add(i32, i32)", calls, rounds), "µs", "≤ 3 µs")
     yield Operation(race("host call, there and back", asks, rounds), "µs", "≤ 2 µs", "from a loop in the guest")
-    note = "one page of memory, one import; wasmtime: Store, Func and Instance"
-    yield Operation(race("spawn and close a guest", spawns, rounds), "µs", "", note)
     yield from _rich(rounds, count)
+    yield _bools(rounds, count)
     yield from _slices(module, rounds, count)
     yield _waiting(module, rounds, count // 2)
     yield from _parallel(module, rounds, count * 2_000)
 
 
-def _next(value: int) -> int:
+def countdown(value: int) -> int:
+    """The host function of the modules here."""
     return value - 1
-
-
-def _spawn(module: svm.Module) -> None:
-    module.spawn(host={"next": _next}).close()
 
 
 def _per_ask(count: int, function: Callable[..., Any], *args: Any) -> Contender:
@@ -164,6 +162,12 @@ def _rich(rounds: int, count: int) -> Iterator[Operation]:
     guest.close()
 
 
+def _bools(rounds: int, count: int) -> Operation:
+    with svm.compile(_BOTH).spawn() as guest:
+        calls = {"svm": per_call(count, guest.call, "both", True, False)}
+        return Operation(race("guest call both(bool, bool) -> bool", calls, rounds), "µs", "≤ 3 µs")
+
+
 def _cold_start(rounds: int, peer: bool) -> Iterator[Operation]:
     """Whole processes, with warm caches of Python's and of svm's."""
     with tempfile.TemporaryDirectory() as folder:
@@ -187,20 +191,12 @@ def _cold_start(rounds: int, peer: bool) -> Iterator[Operation]:
 
 
 def _slices(module: svm.Module, rounds: int, count: int) -> Iterator[Operation]:
-    guest = module.spawn(host={"next": _next})
-    task = guest.start("spin", _FOREVER)
-    yield Operation(
-        race("slice of a task, `task.run(fuel=1)`", {"svm": per_call(count, lambda: task.run(fuel=1))}, rounds),
-        "µs", "≤ 2 µs",
-    )  # fmt: skip
-    engine, stack = guest.engine, guest.store.stack
-
-    def resume() -> None:
-        stack.fuel = 0
-        engine.resume(stack)
-
-    yield Operation(race("the engine's part of it, `resume`", {"svm": per_call(count, resume)}, rounds), "µs", "")
-    guest.close()
+    title = "slice of a task, `task.run(fuel=1)`"
+    for engine in own_engines():
+        with module.spawn(engine=engine, host={"next": countdown}) as guest:
+            task = guest.start("spin", _FOREVER)
+            contenders = {"svm": per_call(count, lambda task=task: task.run(fuel=1))}
+            yield Operation(race(f"{title}, {engine}", contenders, rounds), "µs", "≤ 2 µs")
 
 
 def _waiting(module: svm.Module, rounds: int, count: int) -> Operation:
@@ -230,7 +226,7 @@ def _waiting(module: svm.Module, rounds: int, count: int) -> Operation:
 
 def _parallel(module: svm.Module, rounds: int, turns: int) -> Iterator[Operation]:
     """Two guests one after the other, against both at once; in the same rounds, work known to run in parallel."""
-    guests = [module.spawn(engine="interpreter", host={"next": _next}) for _ in range(2)]  # long enough to be seen
+    guests = [module.spawn(engine="interpreter", host={"next": countdown}) for _ in range(2)]  # long enough to be seen
     data = bytes(turns * 3 // 2)
     ours, ceiling = races(
         {
@@ -262,8 +258,13 @@ def _threads(work: Callable[[int], object]) -> dict[str, Contender]:
     return {"at once": at_once, "one after the other": in_turn}
 
 
-class _Wasmtime:
+class Wasmtime:
     """The same operations in wasmtime."""
+
+    @classmethod
+    def found(cls) -> Wasmtime | None:
+        """This, where it is installed."""
+        return cls() if util.find_spec("wasmtime") else None
 
     def __init__(self) -> None:
         self.lib: Any = import_module("wasmtime")
@@ -274,7 +275,7 @@ class _Wasmtime:
         self.exports = self.instance(self.store).exports(self.store)
 
     def instance(self, store: Any) -> Any:
-        return self.lib.Instance(store, self.module, [self.lib.Func(store, self.type, _next)])
+        return self.lib.Instance(store, self.module, [self.lib.Func(store, self.type, countdown)])
 
     def call(self, count: int) -> Contender:
         return per_call(count, self.exports["add"], self.store, 1, 2)
@@ -284,3 +285,10 @@ class _Wasmtime:
 
     def spawn(self, count: int) -> Contender:
         return per_call(count, lambda: self.instance(self.lib.Store(self.engine)))
+
+    def spawn_and_call(self, count: int) -> Contender:
+        def run() -> None:
+            store = self.lib.Store(self.engine)
+            self.instance(store).exports(store)["add"](store, 1, 2)
+
+        return per_call(count, run)

@@ -13,7 +13,7 @@ from benchmarks.throughput import ProgramRow
 
 __all__ = ["Target", "first_calls", "interpreters", "kernels", "mean", "operations", "programs", "ratios", "targets"]
 
-_SCALES = {"ms": 1e3, "µs": 1e6}
+_SCALES = {"ms": 1e3, "µs": 1e6, "KiB": 1 / 1024}
 _COMPILED = ("native C", "wasmtime", "wasmtime with fuel", "wasmtime with epochs", "node", "LuaJIT", "auto")
 
 

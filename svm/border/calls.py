@@ -141,8 +141,10 @@ class PlainCall:
         self.names = Names(signature)
         self._kinds = [param.type.name for param in signature.params]
         self._checked = "bool" in self._kinds or not self.names.by_position
-        self.direct = not self._checked and signature.result.name != "bool"
-        """Whether passing slots by their types does the same."""
+        self.direct = self.names.by_position
+        """Whether passing numbers and bools one by one does the same."""
+        self.bools = [kind == "bool" for kind in (*self._kinds, signature.result.name) if kind != "None"]
+        """Which of the parameters, and then of the results, are bools."""
         self.layout = Struct("<" + "".join(_FORMATS[kind] for kind in self._kinds))
         self.result = Struct("<" + _FORMATS.get(signature.result.name, ""))
 

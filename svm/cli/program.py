@@ -193,7 +193,7 @@ def _alarm(seconds: float | None) -> Iterator[None]:
 
 
 def _say_stats(guest: Guest, seconds: float, as_json: bool) -> None:
-    memory = sum(len(item.data) for item in guest.instance.memories)
+    memory = sum(item.size for item in guest.instance.memories)
     tiers, fuel = guest.tiers, guest.fuel_used
     compiled = min(tiers.compiled_fuel, fuel)
     if as_json:

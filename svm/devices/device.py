@@ -28,7 +28,7 @@ class Device(Protocol):
         """Host functions by module and name."""
 
 
-@record(eq=False)
+@record(frozen=False, eq=False)
 class Grants:
     """What one guest was granted; see `svm.Store.spawn`."""
 

@@ -204,7 +204,7 @@ def host(name: str, call: Callable[..., Errno], *, caller: bool = False) -> Host
     params = tuple(_TYPES[letter] for letter in SIGNATURES[name])
 
     def function(caller: Instance, *args: int) -> int:
-        memory: Memory = caller.memory if caller.memories and caller.memories[0].size else bytearray()
+        memory: Memory = caller.mapping if caller.memories and caller.memories[0].size else bytearray()
         numbers = [value & 0xFFFF_FFFF if kind is I32 else value for kind, value in zip(params, args, strict=True)]
         try:
             return call(caller, memory, *numbers) if asks else call(memory, *numbers)

@@ -50,12 +50,18 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 """
 
 
+_made: dict[str, Engine] = {}
+
+
 def engine_named(name: str) -> Engine:
-    """An engine by its name.  Raises UsageError for any other."""
-    make = ENGINES.get(name)
-    if make is None:
-        raise UsageError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
-    return make()
+    """The engine of a name: the same each time, for it holds nothing of a guest.  Raises UsageError for any other."""
+    found = _made.get(name)
+    if found is None:
+        make = ENGINES.get(name)
+        if make is None:
+            raise UsageError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
+        found = _made[name] = make()
+    return found
 
 
 def _say(message: str) -> None:

@@ -44,14 +44,14 @@ def _over_memory(op: str, second: Callable[[Instance, _Args], int] | None) -> _B
     assert meaning is not None
 
     def run(instance: Instance, args: _Args, a: int, b: int, n: int) -> int | None:
-        result: int | None = meaning(instance.memories[0].data, a, b, n)
+        result: int | None = meaning(instance.memories[0].mapping, a, b, n)
         return result
 
     return _Bulk(_memory_size, second, run, TrapKind.OUT_OF_BOUNDS_MEMORY)
 
 
 def _memory_init(instance: Instance, args: _Args, a: int, b: int, n: int) -> None:
-    instance.memories[0].data[a : a + n] = instance.data[args[0]][b : b + n]
+    instance.memories[0].mapping[a : a + n] = instance.data[args[0]][b : b + n]
 
 
 def _table_init(instance: Instance, args: _Args, a: int, b: int, n: int) -> None:
@@ -170,7 +170,7 @@ _STATES: dict[str, Callable[[Instance, list[int], int], int]] = {
     "table.size": _push(lambda instance, index: len(instance.tables[index].elements)),
     "memory.grow": _memory_grow,
     "memory.size": _push(lambda instance, index: instance.memories[index].pages),
-    "ref.func": _push(lambda instance, index: instance.functions[index].number),
+    "ref.func": _push(lambda instance, index: instance.number_of(index)),
     "elem.drop": _elem_drop,
     "data.drop": _data_drop,
 }

@@ -98,10 +98,21 @@ class ValidModule:
         return names
 
     @cached_property
-    def own_functions(self) -> tuple[tuple[FuncType, str], ...]:
-        """Type and name of each of the module's own functions."""
-        own = range(self.imported_functions, len(self.context.functions))
-        return tuple((self.context.functions[index], self.function_name(index)) for index in own)
+    def least_room(self) -> tuple[int, int]:
+        """Bytes of memory and elements of tables that a new instance has."""
+        model = self.module
+        memory = sum(item.minimum for item in model.memories) * limits.PAGE
+        return memory, sum(item.minimum for item in model.tables)
+
+    @cached_property
+    def imports_numbers(self) -> bool:
+        """Whether what numbers its globals and tags have in a store depends on what it is given."""
+        return bool(self.module.imported(ExternKind.GLOBAL) or self.module.imported(ExternKind.TAG))
+
+    @cached_property
+    def exported(self) -> dict[str, tuple[ExternKind, int]]:
+        """Kind and index of what is exported, by name."""
+        return {item.name: (item.kind, item.index) for item in self.module.exports}
 
     @cached_property
     def tag_names(self) -> dict[int, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from svm.errors import LimitError, LinkError, UsageError
@@ -17,6 +18,7 @@ from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule
 from svm.record import field, record
 from svm.runtime.mapping import Image, address_of, grown_mapping, new_mapping
+from svm.runtime.pool import Pool
 from svm.runtime.waits import Unanswered
 
 __all__ = [
@@ -32,10 +34,20 @@ __all__ = [
 ]
 
 
+def _memory_room(size: int) -> tuple[mmap.mmap, int]:
+    """Zeroed memory of a size: the mapping and its address."""
+    mapping = new_mapping(size)
+    return mapping, address_of(mapping)
+
+
+_memory_rooms = Pool(_memory_room)
+
+
 class MemoryInstance:
-    """A linear memory.  `data` is its bytes: a mapping that grows in place, though perhaps at another address.
+    """A linear memory.  `mapping` is its bytes, which grow in place, though perhaps at another address.
 
     image: what lies beneath its first bytes, where it came from a snapshot or one was taken.
+    lent: whether the host was given the mapping, which it may keep: then no other guest gets it later.
     """
 
     def __init__(self, arenas: Arenas, type_: MemoryType, size: int | None = None) -> None:
@@ -47,11 +59,32 @@ class MemoryInstance:
         self.size = type_.minimum * PAGE if size is None else size
         self.image: Image | None = None
         try:
-            self.data = new_mapping(self.size)
+            self.mapping, self.address = _memory_rooms.take(self.size)
         except OSError:
             raise LinkError(f"the machine has no {self.size} bytes for the module's memory") from None
-        self.address = address_of(self.data)
+        self.lent = False
         arenas.memory_used += self.size
+
+    @property
+    def data(self) -> mmap.mmap:
+        """Its bytes, for the host."""
+        if self.closed:
+            raise UsageError("the guest is closed, and so is its store")
+        self.lent = True
+        return self.mapping
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was given up, and its bytes may be another guest's."""
+        return not hasattr(self, "mapping")
+
+    def close(self) -> None:
+        """Give it up, with its store."""
+        if not self.lent and not self.closed:
+            mapping = self.mapping
+            del self.mapping
+            if self.image is None and self.size == self.type.minimum * PAGE:  # others ask for that size, too
+                _memory_rooms.give(mapping, (mapping, self.address))
 
     @property
     def pages(self) -> int:
@@ -67,11 +100,11 @@ class MemoryInstance:
         if pages:
             try:
                 imaged = 0 if self.image is None else self.image.size
-                self.data = grown_mapping(self.data, self.size + pages * PAGE, imaged)
+                self.mapping = grown_mapping(self.mapping, self.size + pages * PAGE, imaged)
             except (OSError, BufferError, ValueError):
                 return -1
             self.size += pages * PAGE
-            self.address = address_of(self.data)
+            self.address = address_of(self.mapping)
             arenas.memory_used += pages * PAGE
             arenas.changes[0] += 1
         return before
@@ -79,7 +112,7 @@ class MemoryInstance:
     def require_unheld(self) -> None:
         """Raise UsageError while somebody holds a view of its bytes."""
         try:
-            self.data.resize(-1)  # no size at all; but whether it may get another is looked at first
+            self.mapping.resize(-1)  # no size at all; but whether it may get another is looked at first
         except BufferError:
             raise UsageError(
                 "a view of the guest's memory is held, so that it cannot get another size: release it first"
@@ -91,9 +124,9 @@ class MemoryInstance:
         """Be zeroed memory of another size, somewhere else.  Raises UsageError while somebody holds a view of it."""
         self.require_unheld()
         fresh = new_mapping(size)
-        self.data.close()
+        self.mapping.close()
         self.arenas.memory_used += size - self.size
-        self.data, self.size, self.image = fresh, size, None
+        self.mapping, self.size, self.image = fresh, size, None
         self.address = address_of(fresh)
         self.arenas.changes[0] += 1
 
@@ -210,31 +243,129 @@ class FunctionInstance:
 Extern = FunctionInstance | TableInstance | MemoryInstance | GlobalInstance | TagInstance
 
 
+class StoreFunctions(dict[int, "FunctionInstance | None"]):
+    """The functions of a store by number, 0 being null: those of modules are made when they are first asked for.
+
+    count: one more than the highest number.
+    """
+
+    __slots__ = ("_owners", "_starts", "count")
+
+    def __init__(self) -> None:
+        self[0] = None
+        self.count = 1
+        self._starts: list[int] = []  # numbers of the first of an instance's own
+        self._owners: list[Instance] = []
+
+    def own(self, instance: Instance, count: int) -> int:
+        """Let the next so many numbers be an instance's own functions; the first of them."""
+        first = self.count
+        self._starts.append(first)
+        self._owners.append(instance)
+        self.count += count
+        return first
+
+    def owner(self, number: int) -> tuple[FuncType, Instance | None]:
+        """A function's type, and whose it is: None for the host's."""
+        found = self.get(number)
+        if found is not None:
+            return found.type, found.instance
+        instance = self._owners[bisect_right(self._starts, number) - 1]
+        return instance.module.context.functions[instance.index_of(number)], instance
+
+    def __missing__(self, number: int) -> FunctionInstance:
+        if not 0 < number < self.count:
+            raise IndexError(f"no function has the number {number}")
+        type_, instance = self.owner(number)
+        assert instance is not None
+        index = instance.index_of(number)
+        made = FunctionInstance(number, type_, instance.module.function_name(index), instance, index)
+        return self.setdefault(number, made) or made  # another thread may have asked, too
+
+    def close(self) -> None:
+        """Give all up."""
+        self.clear()
+        self._starts.clear()
+        self._owners.clear()
+        self.count = 0
+
+
+class InstanceFunctions(dict[int, FunctionInstance]):
+    """The functions of an instance by index, looked up when they are first asked for."""
+
+    __slots__ = ("_instance",)
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def __missing__(self, index: int) -> FunctionInstance:
+        instance = self._instance
+        found = instance.arenas.functions[instance.number_of(index)]
+        assert found is not None
+        self[index] = found
+        return found
+
+
+class Exports(Mapping[str, Extern]):
+    """What an instance exports, by name."""
+
+    __slots__ = ("_instance",)
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def __getitem__(self, name: str) -> Extern:
+        instance = self._instance
+        kind, index = instance.module.exported[name]
+        found: Extern = instance.space(kind)[index]
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._instance.module.exported)
+
+    def __len__(self) -> int:
+        return len(self._instance.module.exported)
+
+
 class Instance:
-    """A module in a store, with its imports filled."""
+    """A module in a store, with its imports filled.
+
+    imported: numbers of the functions that it imports.  first: number of the first of its own.
+    """
 
     def __init__(self, arenas: Arenas, module: ValidModule) -> None:
         self.arenas = arenas
         self.module = module
         self.number = len(arenas.instances)
-        self.functions: list[FunctionInstance] = []
+        self.imported: list[int] = []
+        self.first = 0
+        self.functions: dict[int, FunctionInstance] = InstanceFunctions(self)
         self.tables: list[TableInstance] = []
         self.memories: list[MemoryInstance] = []
         self.globals: list[GlobalInstance] = []
         self.tags: list[TagInstance] = []
         self.data: list[bytes] = []
         self.elements: list[array[int]] = []
-        self._exports: dict[str, Extern] | None = None
+        self._exports: Mapping[str, Extern] | None = None
         arenas.instances.append(self)
 
     @property
     def exports(self) -> Mapping[str, Extern]:
         """What the module exports, by name."""
         if self._exports is None:
-            self._exports = {item.name: self.space(item.kind)[item.index] for item in self.module.module.exports}
+            self._exports = Exports(self)
         return self._exports
 
-    def space(self, kind: ExternKind) -> list[Any]:
+    def number_of(self, index: int) -> int:
+        """A function's number in the store, by its index."""
+        own = index - len(self.imported)
+        return self.imported[index] if own < 0 else self.first + own
+
+    def index_of(self, number: int) -> int:
+        """The index of one of its own functions, by its number in the store."""
+        return number - self.first + len(self.imported)
+
+    def space(self, kind: ExternKind) -> Any:
         """Things of one kind, by index; those that are imported come first."""
         if kind is ExternKind.FUNC:
             return self.functions
@@ -247,15 +378,26 @@ class Instance:
     @property
     def memory(self) -> mmap.mmap:
         """Bytes of the first memory, for host functions.  Raises LinkError where the module has none."""
+        return self.first_memory.data
+
+    @property
+    def mapping(self) -> mmap.mmap:
+        """The same for the runtime, which keeps nothing of it."""
+        return self.first_memory.mapping
+
+    @property
+    def first_memory(self) -> MemoryInstance:
+        """The first memory.  Raises LinkError where the module has none."""
         if not self.memories:
             raise LinkError(f"module {self.module.module.names.module!r} has no memory")
-        return self.memories[0].data
+        return self.memories[0]
 
     def close(self) -> None:
-        """Give up what it is made of."""
-        for space in (self.functions, self.tables, self.memories, self.globals, self.tags):
-            space.clear()
-        self._exports = {}
+        """Give up what it is made of, and what refers to it."""
+        for memory in self.memories:
+            memory.close()
+        self.functions, self._exports = {}, {}
+        self.tables, self.memories, self.globals, self.tags = [], [], [], []
 
     def __repr__(self) -> str:
         return f"<instance {self.number} of {self.module!r}>"
@@ -275,7 +417,7 @@ class Arenas:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.instances: list[Instance] = []
-        self.functions: list[FunctionInstance | None] = [None]
+        self.functions = StoreFunctions()
         self.last_host = 0
         self.globals = array("Q")
         self.native: Any = None
@@ -327,18 +469,11 @@ class Arenas:
 
     # What slots refer to
 
-    def add_functions(
-        self, instance: Instance, first: int, functions: Sequence[tuple[FuncType, str]]
-    ) -> list[FunctionInstance]:
-        """An instance's own functions, by type and name; `first` is the index of the first of them."""
-        number = len(self.functions) - first
-        made = [
-            FunctionInstance(number + index, type_, name, instance, index)
-            for index, (type_, name) in enumerate(functions, first)
-        ]
-        self.functions += made
+    def add_functions(self, instance: Instance) -> None:
+        """An instance's own functions."""
+        module = instance.module
+        instance.first = self.functions.own(instance, len(module.context.functions) - module.imported_functions)
         self.changes[0] += 1
-        return made
 
     def add_function(
         self,
@@ -347,15 +482,16 @@ class Arenas:
         host: HostFunction,
     ) -> FunctionInstance:
         """A new function of the host's."""
-        function = FunctionInstance(len(self.functions), type_, name, host=host)
-        self.functions.append(function)
-        self.last_host = function.number
+        functions = self.functions
+        number = self.last_host = functions.count
+        function = functions[number] = FunctionInstance(number, type_, name, host=host)
+        functions.count += 1
         self.changes[0] += 1
         return function
 
     def owns(self, function: FunctionInstance) -> bool:
         """Whether a function is one of these."""
-        return self.functions[function.number : function.number + 1] == [function]
+        return self.functions.get(function.number) is function
 
     def hold(self, value: Any) -> int:
         """Reference to a host object, for an externref slot: the same for the same object.
@@ -389,6 +525,6 @@ class Arenas:
             instance.close()
         self.call_aside = None
         self.instances.clear()
-        self.functions.clear()
+        self.functions.close()
         self._externs.clear()
         self._handles.clear()

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from svm.errors import Traceback, TracebackFrame
 from svm.isa import TrapKind
 from svm.record import record
-from svm.runtime.arenas import Arenas, FunctionInstance, TagInstance
+from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance
 
 __all__ = [
     "DECLINED",
@@ -31,6 +31,7 @@ __all__ = [
     "Record",
     "Status",
     "Tiers",
+    "declined",
     "traceback",
 ]
 
@@ -38,6 +39,12 @@ _SHOWN_FIRST, _SHOWN_LAST = 20, 80
 
 DECLINED = object()
 """What a prepared call gives back where it has no result (`GuestStack.prepared`)."""
+
+
+def declined(*_: Any) -> Any:
+    """A prepared call of a function for which there is none."""
+    return DECLINED
+
 
 
 class Status(Enum):
@@ -78,16 +85,13 @@ class GuestStack(ABC):
     looked at the time.
     """
 
+    fuel = reserve = in_host = calling = pending = 0
+    interrupted = False
+
     def __init__(self, arenas: Arenas, limit_bytes: int) -> None:
         self.arenas = arenas
         self.limit_bytes = limit_bytes
-        self.fuel = 0
-        self.reserve = 0
         self.slice = self.first_slice
-        self.in_host = 0
-        self.calling = 0
-        self.interrupted = False
-        self.pending = 0
 
     @property
     @abstractmethod
@@ -166,27 +170,46 @@ class GuestStack(ABC):
         """Whether the prepared call gave control back before its function ended: nobody has gone on with it yet."""
         return False
 
-    def prepared(self, function: FunctionInstance) -> Callable[..., Any] | None:
-        """What calls a function from Python, from its arguments to its result, where that can be done within a slice
-        of fuel by itself; None where the engine has nothing of the kind.
+    handle: Any = None
+    """What prepared calls and slices are given first: it says whose they are."""
+
+    slices: Callable[[Any, int], Any] | None = None
+    """Runs the paused call further, by at most so much fuel: gives what is left of all when that is used up.
+
+    As prepared calls it gives `DECLINED` where the stack is not ready and where there is more to be done; in the last
+    case the stack has `left`.
+    """
+
+    def prepared(self, instance: Instance, name: str) -> Callable[..., Any] | None:
+        """What calls an export from Python, from its arguments to its result, where that can be done within a slice
+        of fuel by itself; None where the engine has nothing of the kind, or not yet.
 
         It gives `DECLINED` where the guest is not ready, where the arguments do not fit, and where the call takes
         more; in the last case, and where a host function raises, the stack has `left`.
         """
         return None
 
-    def set_ready(self, thread: int) -> None:  # noqa: B027 - an engine without prepared calls has nothing to do
-        """Say which thread may make a prepared call now: none (0) while any other call is under way."""
+    def set_ready(self, thread: int, resumable: int = 0) -> None:  # noqa: B027 - an engine may have neither
+        """Say which thread may make a prepared call now, and which may run the paused call further by `slices`: none
+        (0) while any other call is under way.
+        """
 
-    def watch(self) -> FunctionInstance:
-        """The function of the prepared call that is under way; it will give control back at its end, too."""
+    def watch(self) -> FunctionInstance | None:
+        """The function of the prepared call that is under way, None for a slice; it will give control back at its end,
+        too.
+        """
         raise AssertionError("no prepared call is under way")
 
     def take_over(self) -> bool:
-        """Make the prepared call that was left one like any other: whether `go_on` can run it further, which it cannot
-        where a host function raised.
+        """Make the prepared call or slice that was left one like any other: whether `go_on` can run it further, which
+        it cannot where a host function raised.
         """
         raise AssertionError("no prepared call was left")
+
+    @property
+    def floor(self) -> int:
+        """Fuel that is to be left when the slice that was left ends; 0 for a prepared call."""
+        return 0
 
     def go_on(self) -> Status:
         """Run on from where the prepared call was left."""

@@ -51,8 +51,9 @@ class Guest:
         self.store = store
         self._alone = alone
         self._closed = False
-        self._prepared: dict[str, Callable[..., Any] | None] = {}  # what calls exports that were called before
+        self._prepared: dict[str, Callable[..., Any]] = {}  # what calls exports that were called before
         self._prepared_for: GuestStack | None = None
+        self._handle: Any = None
 
     # Calls
 
@@ -64,11 +65,11 @@ class Guest:
         Raises UsageError for a wrong name or argument, and GuestError where the call does not return.  LimitError and
         StoppedError among them leave the call as `task`, to be gone on with.
         """
-        prepared = self._prepared.get(name)
+        prepared = self._prepared.get(name) or self._prepare(name)
         if prepared is None or named:
             return self._call(name, args, named)
         try:
-            value = prepared(*args)
+            value = prepared(self._handle, *args)
             if value is not DECLINED:
                 return value
         except BaseException as error:
@@ -79,21 +80,23 @@ class Guest:
             task = self.store.go_on(None)
         return self._call(name, args, named) if task is None else self._finish(task)
 
-    def _call(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-        """Call a function by a task.  One that is called again is prepared, where the engine can do that."""
-        value = self._run(self.start(name, *args, **named))
-        stack, known = self.store.stack, self._prepared
+    def _prepare(self, name: str) -> Callable[..., Any] | None:
+        """What calls an export without a task; None where the engine has none, or not yet."""
+        self._check_open()
+        stack = self.store.stack
         if stack is not self._prepared_for:
-            self._prepared_for = stack
-            known.clear()
-        if name not in known:
-            known[name] = None
-        elif known[name] is None:
-            function = self.exports[name]
-            assert isinstance(function, FunctionInstance)
-            if signature_of(function).direct:
-                known[name] = stack.prepared(function)
-        return value
+            self._prepared_for, self._handle = stack, stack.handle
+            self._prepared.clear()
+        found = stack.prepared(self.instance, name)
+        if found is not None:
+            self._prepared[name] = found
+        return found
+
+    def _call(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        """Call a function by a task."""
+        if self.store.stack is not self._prepared_for:
+            self._prepared.clear()
+        return self._run(self.start(name, *args, **named))
 
     async def call_async(self, name: str, /, *args: Any, **named: Any) -> Any:
         """Call an exported function as `call` does, on the thread of asyncio's loop.

@@ -14,7 +14,6 @@ from typing import Any
 from svm.errors import LinkError, TrapError
 from svm.isa import FuncType, TrapKind
 from svm.isa.constants import GLOBAL_GET, REF_FUNC, REF_NULL
-from svm.limits import PAGE
 from svm.module import (
     ExternKind,
     GlobalType,
@@ -53,11 +52,12 @@ def instantiate(arenas: Arenas, module: ValidModule, imports: Imports) -> Instan
     """A new instance, its segments in place; its start function has not run yet."""
     model = module.module
     given = [_fitting(arenas, module, item, imports) for item in model.imports]
-    arenas.require(sum(item.minimum for item in model.memories) * PAGE, sum(item.minimum for item in model.tables))
+    arenas.require(*module.least_room)
     memories = [MemoryInstance(arenas, item) for item in model.memories]
     instance = _linked(arenas, module, given, memories)
-    put_segments(instance, range(len(model.elements)), range(len(model.data)))
-    _initialise(instance)
+    if model.elements or model.data:
+        put_segments(instance, range(len(model.elements)), range(len(model.data)))
+        _initialise(instance)
     return instance
 
 
@@ -172,13 +172,16 @@ def _add_import(instance: Instance, item: Import, value: Any) -> None:
             value.signature = HostSignature(instance, call)
     if isinstance(value, GlobalInstance) and value.arenas is None:
         value.join(arenas, value.value)
-    instance.space(item.kind).append(value)
+    if item.kind is ExternKind.FUNC:
+        instance.imported.append(value.number)
+    else:
+        instance.space(item.kind).append(value)
 
 
 def _add_own(instance: Instance) -> None:
     arenas, module = instance.arenas, instance.module
     model = module.module
-    instance.functions += arenas.add_functions(instance, module.imported_functions, module.own_functions)
+    arenas.add_functions(instance)
     instance.tables += [TableInstance(arenas, item) for item in model.tables]
     for tag in model.tags:
         number = len(instance.tags)
@@ -196,7 +199,7 @@ def evaluate(instance: Instance, expression: bytes) -> int:
     if code == GLOBAL_GET:
         return instance.globals[value].value
     if code == REF_FUNC:
-        return instance.functions[value].number
+        return instance.number_of(value)
     return 0 if code == REF_NULL else value
 
 
@@ -218,7 +221,7 @@ def _initialise(instance: Instance) -> None:
             memory = instance.memories[data.memory]
             if start + len(data.data) > memory.size:
                 raise _misplaced(TrapKind.OUT_OF_BOUNDS_MEMORY, f"data segment {at}")
-            memory.data[start : start + len(data.data)] = data.data
+            memory.mapping[start : start + len(data.data)] = data.data
             instance.data[at] = b""
 
 

@@ -30,7 +30,7 @@ def _check(instance: Instance, address: int, length: int) -> int:
     """Where a range of bytes ends.  Raises UsageError where it does not lie in the memory."""
     if not isinstance(address, int) or not isinstance(length, int) or address < 0 or length < 0:
         raise UsageError(f"an address and a length are whole numbers from 0, not {address!r:.40} and {length!r:.40}")
-    size = len(instance.memory)
+    size = len(instance.mapping)
     if address + length > size:
         raise UsageError(f"{length} bytes at {address:#x} do not lie in the guest's memory, which has {size} bytes")
     return address + length
@@ -38,14 +38,14 @@ def _check(instance: Instance, address: int, length: int) -> int:
 
 def read(instance: Instance, address: int, length: int) -> bytes:
     """Bytes at an address.  Raises UsageError where they do not lie in the memory."""
-    return instance.memory[address : _check(instance, address, length)]
+    return instance.mapping[address : _check(instance, address, length)]
 
 
 def read_text(instance: Instance, address: int, length: int | None, encoding: str) -> str:
     """A text at an address, up to a zero byte where no length is given.  Raises UsageError where it is none."""
     if length is None:
         _check(instance, address, 0)
-        length = instance.memory.find(b"\0", address) - address
+        length = instance.mapping.find(b"\0", address) - address
         if length < 0:
             raise UsageError(f"the text at {address:#x} has no zero byte to end it")
     try:
@@ -58,7 +58,7 @@ def read_text(instance: Instance, address: int, length: int | None, encoding: st
 
 def write(instance: Instance, address: int, data: bytes | bytearray | memoryview) -> None:
     """Put bytes at an address.  Raises UsageError where they do not fit into the memory."""
-    instance.memory[address : _check(instance, address, len(data))] = data
+    instance.mapping[address : _check(instance, address, len(data))] = data
 
 
 def allocate(instance: Instance, size: int, call: Callable[..., Any]) -> int:

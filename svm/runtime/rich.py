@@ -116,7 +116,7 @@ def border_of(module: ValidModule) -> Border:
 
 def read(instance: Instance, address: int) -> bytes:
     """What a guest hands out at an address.  Raises InterfaceError where it does not lie in its memory."""
-    memory = instance.memory
+    memory = instance.mapping
     size = len(memory)
     if address + 4 > size:
         raise InterfaceError(f"the guest handed out a value at {address:#x}, beyond its memory of {size} bytes")
@@ -131,7 +131,7 @@ def write(instance: Instance, blocks: Sequence[Buffer]) -> None:
     """Put bytes into the guest's buffer for what comes in.  Raises LimitError where the guest has no room for them."""
     size = sum(map(len, blocks))
     at = _room(instance, size)
-    memory = instance.memory
+    memory = instance.mapping
     if at + size > len(memory):
         raise InterfaceError(f"the guest gives room at {at:#x}, beyond its memory of {len(memory)} bytes")
     for block in blocks:
@@ -220,6 +220,7 @@ class RichSignature:
         self.params = _Arguments(instance, call)
         self.results = _Result(instance, call)
         self.direct = isinstance(call, PlainCall) and call.direct
+        self.bools = call.bools if isinstance(call, PlainCall) else ()
         self._call = call
 
     def order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:

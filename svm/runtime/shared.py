@@ -126,7 +126,7 @@ class Shared(ABC):
 
         Raises UsageError while a call runs, be it in another thread, and while one is awaited.
         """
-        if any(task.awaited for task in self.tasks):
+        if self.tasks and any(task.awaited for task in self.tasks):
             raise UsageError("the guest's call is awaited: cancel what awaits it before the guest is closed")
         if self.running or not self._lock.acquire(False):
             raise UsageError("the guest is running, and cannot be closed from inside or from another thread")
@@ -180,9 +180,16 @@ class Shared(ABC):
         """Let other threads have the store."""
         self._held -= 1
         if not self._held and not self.closed:
-            ready = not self.tasks and self.limits.seconds is None and not self.pausing
-            self.stack.set_ready(get_ident() if ready else 0)
+            tasks, me = self.tasks, 0 if self.limits.seconds is not None or self.pausing else get_ident()
+            self.stack.set_ready(0 if tasks else me, me if len(tasks) == 1 and tasks[0].sliceable else 0)
         self._lock.release()
+
+    @abstractmethod
+    def go_on(self, error: BaseException | None) -> Any:
+        """Go on with the prepared call or slice that this thread began and native code left; None where it left none.
+
+        error: what was raised instead of a result.
+        """
 
     @abstractmethod
     def _in_own_call(self) -> bool:
@@ -235,7 +242,7 @@ class Shared(ABC):
         if found is None:
             return None
         start, length = found
-        return tag.instance.memory[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
+        return tag.instance.mapping[start : start + min(length, _DESCRIBE_BYTES)].decode("utf-8", "replace")
 
     def call_aside(
         self, instance: Instance, name: str, type_: FuncType, args: tuple[int, ...], fuel: int = _ASIDE_FUEL

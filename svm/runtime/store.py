@@ -88,14 +88,19 @@ class Store(Shared):
         if stack.busy != get_ident():
             return False
         if not self.tasks:
-            self.tasks.append(Task.under_way(self, stack.watch()))
+            self._make_task()
         if stack.left:  # an interrupt came before its caller could go on with it
-            stack.take_over()
-            self.tasks[0]._drop()
+            self.tasks[0].not_gone_on_with(resumable=stack.take_over())
         return True
 
+    def _make_task(self) -> None:
+        function = self.stack.watch()
+        assert function is not None
+        self.tasks.append(Task.under_way(self, function))
+
     def go_on(self, error: BaseException | None) -> Task | None:
-        """Go on with the prepared call that this thread began and native code left: the call as a task, that has run.
+        """Go on with the prepared call or slice that this thread began and native code left: the call as a task, that
+        has run.
 
         error: what was raised instead of a result, by a host function or by a signal's handler.  None where no call was
         left, and nothing was done.
@@ -107,7 +112,7 @@ class Store(Shared):
         self._held += 1
         try:
             if not self.tasks:
-                self.tasks.append(Task.under_way(self, stack.watch()))
+                self._make_task()
             task: Task = self.tasks[0]
             if stack.take_over() and (error is None or isinstance(error, KeyboardInterrupt)):
                 self.watch.noted |= error is not None

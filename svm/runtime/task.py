@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from svm.errors import ExitError, Traceback, UsageError
 from svm.limits import fuel_amount, seconds_amount
 from svm.runtime.arenas import FunctionInstance, Instance
-from svm.runtime.engine import Status, traceback
+from svm.runtime.engine import DECLINED, Status, traceback
 from svm.runtime.failure import cannot_wait, failed, stopped
 from svm.runtime.host import answer, answer_raised, call_host
 from svm.runtime.outcome import Exited, Finished, Outcome, Paused, Standing, Suspended, Trapped
@@ -38,6 +38,8 @@ class Task:
     """How it stands after its last run; None before the first."""
     awaited = False
     """Whether `run_async` drives it."""
+    sliceable = False
+    """Whether it is paused for fuel, and nothing else is to be looked at before it goes on."""
     _started = _entered = _running = _nested = False
     _seconds: float | None = None
     _deadline: float | None = None
@@ -73,6 +75,11 @@ class Task:
         """What runs the next slice; None when the call has ended."""
 
     @property
+    def running(self) -> bool:
+        """Whether it runs just now."""
+        return self._running or (self.sliceable and self._store.stack.busy != 0)
+
+    @property
     def done(self) -> bool:
         """Whether the call has ended: with a result, with an error, or given up."""
         return self._next is None
@@ -88,6 +95,10 @@ class Task:
         Where the call was suspended and nothing brings the answer any more, the host function is called again; where
         something does, this is a UsageError: see `resume`, `throw` and `run_async`.
         """
+        if self.sliceable and fuel is not None and seconds is None:
+            outcome = self._run_slice(fuel)
+            if outcome is not None:
+                return outcome
         return self._go_on(fuel, seconds, self._check_answered)
 
     def resume(self, value: Any = None, *, fuel: int | None = None, seconds: float | None = None) -> Outcome:
@@ -126,7 +137,7 @@ class Task:
             floor, seconds = self._portion(fuel, seconds)
             if not self._started:
                 self._start()
-            self.awaited = True
+            self.awaited, self.sliceable = True, False
         finally:
             store.release()
         try:
@@ -139,7 +150,7 @@ class Task:
         store = self._store
         store.acquire()
         try:
-            if self._running or self.awaited:
+            if self.running or self.awaited:
                 raise UsageError("the call is running: only a paused call can be given up")
             if self._started and not self.done:
                 if store.innermost is not self:
@@ -241,6 +252,7 @@ class Task:
         """Be at an end, for the store's frames are others now, or none."""
         discard(self._waits)
         self._waits = self._next = None
+        self.sliceable = False
 
     def why_busy(self) -> str:
         """Why no other call can begin, while this one has stopped."""
@@ -284,7 +296,7 @@ class Task:
 
     def _check(self) -> None:
         """Raise UsageError where it cannot go on now."""
-        if self._running or self.awaited:
+        if self.running or self.awaited:
             raise UsageError("the call is running already")
         if self._next is None:
             raise UsageError("the call has ended")
@@ -321,8 +333,26 @@ class Task:
         finally:
             store.release()
 
+    def _run_slice(self, fuel: int) -> Outcome | None:
+        """Run further, by native code alone as far as that goes; None where it cannot, and nothing was done."""
+        store = self._store
+        stack = store.stack
+        if stack.slices is None:
+            return None
+        try:
+            left = stack.slices(stack.handle, fuel)
+            if left is not DECLINED:
+                self.outcome = outcome = Paused("fuel", store.meter.granted - left, self)
+                return outcome
+        except BaseException as error:
+            if store.go_on(error) is None:  # it came when the slice was over
+                self.outcome = Paused("interrupt", store.meter.used, self)
+                raise
+            return self.outcome
+        return None if store.go_on(None) is None else self.outcome
+
     def _run(self, floor: int, seconds: float | None, left: float | None, turn: float | None) -> Outcome:
-        self.outcome = None
+        self.outcome, self.sliceable = None, False
         try:
             self._set_deadline(seconds, left)
             self._running = True
@@ -347,13 +377,21 @@ class Task:
 
     def go_on(self, step: Callable[..., Status], *args: Any) -> None:
         """Run it further after native code did the first part; `step` is the next."""
-        self._next = partial(step, *args)
+        self._next, self.sliceable = partial(step, *args), False
         self._running = True
         try:
             with self._store.watch:
-                self.outcome = self._drive(0, None)
+                self.outcome = self._drive(self._store.stack.floor, None, under_way=True)
         finally:
             self._running = False
+
+    def not_gone_on_with(self, *, resumable: bool) -> None:
+        """Stand where native code left it, if it was paused before that and can go on; else it is at an end."""
+        if self.sliceable and resumable:
+            self._next, self.sliceable = self._store.stack.go_on, False
+            self.outcome = Paused("interrupt", self._store.meter.used, self)
+        else:
+            self._drop()
 
     def _start(self) -> None:
         store, stack = self._store, self._store.stack
@@ -401,18 +439,23 @@ class Task:
     def _after_host(self) -> Status:
         return self._resume() if self._entered else Status.DONE
 
-    def _drive(self, floor: int, turn: float | None) -> Outcome:
-        """Run slices until the call ends or stops, or less fuel than `floor` is left, or the turn is over."""
+    def _drive(self, floor: int, turn: float | None, *, under_way: bool = False) -> Outcome:
+        """Run slices until the call ends or stops, or less fuel than `floor` is left, or the turn is over.
+
+        under_way: the first of them was begun, and stands where it cannot stop.
+        """
         store = self._store
         meter, watch, stack = store.meter, store.watch, store.stack
-        size, left = stack.slice, meter.gather()
+        size, left = stack.slice, meter.left if under_way else meter.gather()
         if store.pausing and not self._nested:
             size = 0
         target = turn or _SLICE_SECONDS
         begun = first = time.monotonic()
-        while left >= floor:
+        while under_way or left >= floor:
             assert self._next is not None
-            meter.hand_out(min(size, left - floor))
+            if not under_way:
+                meter.hand_out(min(size, left - floor))
+            under_way = False
             try:
                 status = self._next()
             except Unanswered as stop:
@@ -442,6 +485,7 @@ class Task:
                 shared = begun == first and size < stack.first_slice  # with calls before
                 size = stack.first_slice if shared else _next_size(size, now - begun, target)
                 begun = now
+        self.sliceable = not self._nested and stack.slices is not None
         return self._pause("fuel")
 
     def _finish(self) -> Finished:
@@ -501,7 +545,7 @@ class Task:
     def _drop(self) -> None:
         """Drop the call's frames, for it has ended."""
         store, stack = self._store, self._store.stack
-        self._next = None
+        self._next, self.sliceable = None, False
         store.tasks.pop()
         if not self._nested:
             stack.cut(self._base)

@@ -8,12 +8,13 @@ for null.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
 from typing import Any
 
 from svm.errors import UsageError
-from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, ValueType
+from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
 from svm.runtime.arenas import Arenas, FunctionInstance
 
 __all__ = ["Signature", "Values", "from_slot", "signature_of", "slots_of", "to_slot"]
@@ -65,15 +66,17 @@ class Values:
 
 
 class Signature:
-    """The values that pass in calls of one function.  direct: whether native code may do so by itself."""
+    """The values that pass in calls of one function.  direct: whether native code may do so by itself.  bools: which
+    parameters, and then results, are bools to Python.
+    """
 
-    __slots__ = ("params", "results")
+    __slots__ = ("bools", "params", "results")
     direct = True
 
-    def __init__(self, function: FunctionInstance) -> None:
-        host = "" if function.host is None else "host function "
-        self.params = Values(function.type.params, f"arguments of {function.name!r}")
-        self.results = Values(function.type.results, f"result of {host}{function.name!r}")
+    def __init__(self, type_: FuncType, name: str, host: bool) -> None:
+        self.params = Values(type_.params, f"arguments of {name!r}")
+        self.results = Values(type_.results, f"result of {'host function ' if host else ''}{name!r}")
+        self.bools = [False] * (len(type_.params) + len(type_.results))
 
     def caught(self, arenas: Arenas, error: Exception) -> bytes | None:
         """Slots that say what a host function raised; None, for it takes an interface to make it the guest's."""
@@ -90,9 +93,12 @@ def signature_of(function: FunctionInstance) -> Signature:
             from svm.runtime.rich import export_signature  # here, for few functions are in such an interface
 
             found = export_signature(function)
-        function.signature = found or Signature(function)
+        function.signature = found or _plain(function.type, function.name, function.host is not None)
     signature: Signature = function.signature
     return signature
+
+
+_plain = lru_cache(4096)(Signature)  # of functions that differ in nothing else, in all stores
 
 
 def slots_of(count: int) -> Struct:

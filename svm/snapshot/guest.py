@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Guest", "Snapshot", "Store"]
 
+_NO_LIMITS = Limits()
+
 
 class Checked(Protocol):
     """What holds a checked module, as `svm.Module`."""
@@ -45,7 +47,7 @@ class Store(RuntimeStore):
         have the same bits on every engine and processor; else compiled code leaves them what the processor gave, which
         may differ in sign and payload.  Raises UsageError for any other name of an engine.
         """
-        super().__init__(engine_named(engine) if isinstance(engine, str) else engine, limits or Limits())
+        super().__init__(engine_named(engine) if isinstance(engine, str) else engine, limits or _NO_LIMITS)
         self.arenas.canonical_nans = canonical_nans
         self.grants: list[Grants] = []
         self.latest: Snapshot | None = None

@@ -104,7 +104,7 @@ def take_pages(memory: MemoryInstance, before: Pages | None) -> Pages:
     """What a memory holds now.  before: what it held before, whose copies are shared where nothing changed."""
     image, ranges = memory.image, []
     if image is not None:
-        ranges = written(memory.data, memory.size)
+        ranges = written(memory.mapping, memory.size)
         anew = sum(end - start for start, end in ranges) > max(image.size // _SHARE, SMALL)
     else:
         anew = memory.size > SMALL and has_images()
@@ -124,14 +124,14 @@ def put_pages(memory: MemoryInstance, pages: Pages) -> None:
     if memory.size != pages.size:
         memory.renew(pages.size)
     elif memory.image is not None and memory.image is not pages.image:
-        blank(memory.data, memory.size)
+        blank(memory.mapping, memory.size)
         memory.image = None
     else:
         _forget(memory)
     if pages.image is not memory.image:
         assert pages.image is not None
         _put_beneath(memory, pages.image)
-    data = memory.data
+    data = memory.mapping
     for number, page in pages.own.items():
         start = number * PAGE_BYTES
         data[start : start + PAGE_BYTES] = page
@@ -142,7 +142,7 @@ def _copied(memory: MemoryInstance, ranges: Iterable[tuple[int, int]], before: P
     known = before.loaded().own if before is not None else {}
     imaged = 0 if memory.image is None else memory.image.size
     found: dict[int, bytes] = {}
-    data = memory.data
+    data = memory.mapping
     for begin, end in ranges:
         for start in range(begin, end, _PIECE):
             piece = data[start : min(start + _PIECE, end)]
@@ -162,7 +162,7 @@ def _copied(memory: MemoryInstance, ranges: Iterable[tuple[int, int]], before: P
 
 def _put_on_image(memory: MemoryInstance) -> bool:
     """Make an image of what a memory holds, and put it beneath; whether the machine allowed it."""
-    data = memory.data
+    data = memory.mapping
     pieces = [
         start
         for begin, end in (_filled(memory) if memory.image is None else [(0, memory.size)])
@@ -184,12 +184,12 @@ def _put_on_image(memory: MemoryInstance) -> bool:
 def _put_beneath(memory: MemoryInstance, image: Image) -> bool:
     """Put an image beneath zeroed memory; where the machine does not allow it, the memory gets a copy: False."""
     try:
-        lay(memory.data, image)
+        lay(memory.mapping, image)
     except OSError:  # the process has as many mappings as it may
         for start in range(0, image.size, _PIECE):
             piece = image.read(start, _PIECE)
             if piece != _NO_CONTENT:
-                memory.data[start : start + len(piece)] = piece
+                memory.mapping[start : start + len(piece)] = piece
         return False
     memory.image = image
     return True
@@ -198,13 +198,13 @@ def _put_beneath(memory: MemoryInstance, image: Image) -> bool:
 def _filled(memory: MemoryInstance) -> list[tuple[int, int]]:
     """Ranges of a memory without an image in which it may be other than zero."""
     if memory.size > SMALL and has_images():
-        return written(memory.data, memory.size)
+        return written(memory.mapping, memory.size)
     return [(0, memory.size)]
 
 
 def _forget(memory: MemoryInstance) -> None:
     """Undo all that was written to a memory since its image was put beneath it; without one, it is zero again."""
-    data = memory.data
+    data = memory.mapping
     if has_images():
         data.madvise(mmap.MADV_DONTNEED)
     else:

@@ -144,7 +144,7 @@ class Survey:
             number = modules.setdefault(instance.module, len(modules))
             links.append(Link(number, tuple(self._imports(instance))))
             self._own(instance)
-        if self._functions != len(store.arenas.functions):
+        if self._functions != store.arenas.functions.count:
             raise UsageError("a snapshot cannot hold functions that the host added by hand")
         tables, cells = self.tables, self.kinds[ExternKind.GLOBAL].things
         self.shape = Shape(

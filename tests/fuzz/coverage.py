@@ -40,7 +40,8 @@ def executed(case: Case) -> Counter[str]:
     run = Run(case, [Module(model) for model in case.modules], REFERENCE)
     run.link()
     watched = []
-    for function in run.store.arenas.functions:
+    functions = run.store.arenas.functions
+    for function in map(functions.__getitem__, range(functions.count)):
         if function is None or function.instance is None:
             continue
         code = code_of(function)

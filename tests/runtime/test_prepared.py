@@ -1,4 +1,4 @@
-"""Exports called again and again: from the third time on native code makes the call itself, which is no different."""
+"""Exports called again and again: from the second time on native code makes the call itself, which is no different."""
 
 from __future__ import annotations
 
@@ -362,20 +362,45 @@ def test_short_calls_get_hot_too(engine: str) -> None:
 
 def test_prepared_calls_are_what_is_tested_here(spawn: Spawn) -> None:
     guest = make(spawn)
-    made = guest.store.stack.prepared(guest.exports["spin"])
+    stack = guest.store.stack
+    made, handle = stack.prepared(guest.instance, "spin"), stack.handle
     assert (made is None) == (guest.engine.name == "reference")
     if made is not None:
-        assert made(5) == 5 and made("x") is DECLINED and made() is DECLINED
+        assert made(handle, 5) == 5 and made(handle, "x") is DECLINED and made(handle) is DECLINED
+        assert made() is DECLINED and made(5, 5) is DECLINED and made(b"no handle", 5) is DECLINED
         guest.close()
-        assert made(5) is DECLINED
+        assert made(handle, 5) is DECLINED
+
+
+def test_guests_of_a_module_share_what_calls_it(engine: str) -> None:
+    module = Module(from_text(TEXT))
+    one, two = (make(lambda _, **options: module.spawn(engine=engine, **options)) for _ in range(2))
+    if one.engine.name != "reference":
+        assert one._prepared["spin"] is two._prepared["spin"]
+    one.call("fill", 8)
+    assert [guest.call("load", 0) for guest in (one, two)] == [1, 0]
+    assert [guest.call("load", 8) for guest in (one, two)] == [8, 0]
+
+
+def test_the_first_call_of_a_second_guest_is_prepared(engine: str) -> None:
+    module, host = Module(from_text(TEXT)), {"ask": lambda value: value}
+    with module.spawn(engine=engine, host=host) as first:
+        assert first.call("spin", 3) == 3
+    with module.spawn(engine=engine, host=host, limits=Limits(fuel=100)) as second:
+        assert second.call("spin", 3) == 3 and second.call("none") is None
+        assert second.engine.name == "reference" or "spin" in second._prepared
+        with pytest.raises(LimitError, match="fuel"):
+            second.call("spin", 1000)
+    with pytest.raises(UsageError, match="closed"):
+        second.call("spin", 3)
 
 
 def test_nothing_is_left_behind(spawn: Spawn) -> None:
     guest = make(spawn)
-    stack = weakref.ref(guest.store.stack)
-    method = guest._prepared["spin"]
+    stack, handle = weakref.ref(guest.store.stack), guest.store.stack.handle
+    method = guest._prepared.get("spin")
     guest.close()
     del guest
     gc.collect()
     assert stack() is None
-    assert method is None or method(3) is DECLINED  # what it points into is kept as long as it is
+    assert method is None or method(handle, 3) is DECLINED

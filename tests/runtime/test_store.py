@@ -280,7 +280,7 @@ def test_closing(engine: str) -> None:
         export "spin" func $spin
         """, imports={"two": two})  # fmt: skip
     two.close()
-    spin = store.arenas.functions[-1]
+    spin = store.arenas.functions[store.arenas.functions.count - 1]
     assert isinstance(spin, FunctionInstance)
     assert third.call("spin", 1) == 7  # what it imports stays with the store
     store.close()

@@ -53,7 +53,7 @@ _HERE = os.path.dirname(__file__)
 _ENTER = ctypes.CFUNCTYPE(ctypes.c_int64)  # without types of arguments, for they are looked at in each call
 
 
-_ENTRIES = ("enter", "host", "py_call", "py_run")
+_ENTRIES = ("enter", "host", "py_call", "py_run", "py_slice")
 
 
 class UnavailableError(Error):
@@ -158,7 +158,8 @@ def _context(python: PythonApi | None) -> bytes:
     words = array("q", bytes(CONTEXT_BYTES))
     if python is not None:
         words[Field.HOST >> 3] = python.host
-        for field, value in ((Field.INT, int), (Field.FLOAT, float), (Field.NONE, None)):
+        named = {Field.INT: int, Field.FLOAT: float, Field.NONE: None, Field.TRUE: True, Field.FALSE: False}
+        for field, value in named.items():
             words[field >> 3] = id(value)
     return words.tobytes()
 

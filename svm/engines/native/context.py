@@ -18,6 +18,7 @@ __all__ = [
     "FUNCTION_ENTRY",
     "LIMIT",
     "RECORD_PARAMS",
+    "SLICES_FUEL",
     "CallField",
     "Exit",
     "Field",
@@ -42,7 +43,7 @@ class Field:
     the GIL is released.  IN_HOST: calls of the host under way.  INTERRUPTED: whether SIGINT came and is not raised yet.
     CHANGES: address of the arenas' count of changes; SEEN: the count that the tables here know of.  HOST: address of
     the function that calls Python; HOSTS: of the table of what there is to know of each host function, by its number.
-    INT, FLOAT, NONE: addresses of Python's objects of these names.
+    INT, FLOAT, NONE, TRUE, FALSE: addresses of Python's objects of these names.
     COMPILED_FUEL: what compiled code has used.  TABLE, TABLE_SIZE: of TABLES the first, by which most calls go.
     WHY: the status that compiled code leaves with, on its way out.  TAG, VALUES: of an exception that compiled code
     throws, the number of its tag and the address of its values.
@@ -52,6 +53,10 @@ class Field:
     the middle of one, or 0; CALLED: the number of its function.  LEFT: what it left for, an `Exit` or a trap's code,
     plus 1; 0 while nobody has to go on with it.  WATCHED: whether it is to leave at its end, too.  SLICE: fuel that is
     left of the slice that such calls share.
+
+    And for slices of a call that is paused (`py_slice` there), which is BUSY and may be LEFT as such a call is, CALLED
+    being 0.  RESUMABLE: the thread that may run one now, or 0.  FLOOR: fuel that is to be left at its end; 0 for calls.
+    SLICED: fuel that slices used since the driver last looked at where the call stands.
     """
 
     PC = 0
@@ -93,6 +98,15 @@ class Field:
     TAG = 288
     VALUES = 296
     HOSTS = 304
+    TRUE = 312
+    FALSE = 320
+    RESUMABLE = 328
+    FLOOR = 336
+    SLICED = 344
+
+
+SLICES_FUEL = 100_000
+"""Fuel that slices may use before the driver looks at where the call stands, to see what is hot."""
 
 
 class Exit(IntEnum):
@@ -156,6 +170,7 @@ class Kind(IntEnum):
     F32 = 3
     F64 = 4
     OTHER = 5
+    BOOL = 6  # an i32 that is 0 or 1
 
 
 RECORD_PARAMS = 16
@@ -187,12 +202,12 @@ CALL_PARAMS = 16
 class CallField:
     """Byte offsets in what native code knows of a function that Python calls, the bytes that are the method's `self`.
 
-    CONTEXT: of the guest.  MARK: Python's object that says "go on with the driver".  CODE, PARAMS, SIZE, COST, TEST: of
-    its code, as in `FunctionField`.  INSTANCE, NUMBER: its own.  RESULT, KINDS: of the
+    HOLDER: type of the objects that hold a context.  MARK: Python's object that says "go on with the driver".  CODE,
+    PARAMS, SIZE, COST, TEST: of its code, as in `FunctionField`.  INSTANCE, NUMBER: its own.  RESULT, KINDS: of the
     result and of each parameter.
     """
 
-    CONTEXT = 0  # pointer
+    HOLDER = 0  # pointer
     MARK = 8  # pointer
     CODE = 16  # i64, as all up to NUMBER
     PARAMS = 24

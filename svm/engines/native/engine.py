@@ -6,7 +6,7 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob, get_blob
@@ -32,8 +32,9 @@ _TRAPS = {kind.code: kind for kind in TrapKind}
 
 # As plain integers, for the way into and out of native code.
 _EMPTY, _DONE, _CALLS = int(Exit.FUEL), int(Exit.DONE), (int(Exit.CALL), int(Exit.CALL_INDIRECT))
-_AUX, _BUSY, _CALLED, _LEFT, _WATCHED = (
-    field >> 3 for field in (Field.AUX, Field.BUSY, Field.CALLED, Field.LEFT, Field.WATCHED)
+_AUX, _BUSY, _CALLED, _LEFT, _READY, _SLICED, _WATCHED = (
+    field >> 3
+    for field in (Field.AUX, Field.BUSY, Field.CALLED, Field.LEFT, Field.READY, Field.SLICED, Field.WATCHED)
 )
 
 
@@ -50,7 +51,7 @@ class NativeEngine:
     def program(self, arenas: Arenas) -> Program:
         """The code of a store."""
         if arenas.native is None:
-            arenas.native = Program(arenas, self.blob, self.keys, self.policy(), self.compiler)
+            arenas.native = Program(arenas, self)
         program: Program = arenas.native
         return program
 
@@ -105,7 +106,7 @@ class _CallSite:
     """
 
     instance: Instance
-    functions: Sequence[FunctionInstance | None]
+    functions: Mapping[int, FunctionInstance | None]
     offset: int
     first: int
     end: int
@@ -167,22 +168,27 @@ class Driver(NativeStack):
 
     # Calls that native code began
 
-    def prepared(self, function: FunctionInstance) -> Callable[..., Any] | None:
+    def prepared(self, instance: Instance, name: str) -> Callable[..., Any] | None:
         """See `GuestStack`."""
-        return self.program.caller(function)
+        program = self.program
+        if self.context[_READY]:  # else it would decline, and what native code knows is not to change
+            if program.seen != self.arenas.changes[0]:
+                program.refresh()
+            if program.instance is None:
+                program.enter_instance(instance)
+        return program.caller(instance, name)
 
-    def watch(self) -> FunctionInstance:
+    def watch(self) -> FunctionInstance | None:
         """See `GuestStack`."""
         self.context[_WATCHED] = 1
-        function = self.arenas.functions[self.context[_CALLED]]
-        assert function is not None
-        return function
+        return self.arenas.functions[self.context[_CALLED]]
 
     def take_over(self) -> bool:
         """See `GuestStack`."""
         self.status = self.context[_LEFT] - 1
         self.context[_BUSY] = self.context[_LEFT] = self.context[_WATCHED] = 0
-        self.results = self.program.space.by_number[self.context[_CALLED]].results
+        if called := self.context[_CALLED]:
+            self.results = self.program.space.by_number[called].results
         return self.status != Exit.RAISED
 
     def go_on(self) -> Status:
@@ -214,6 +220,7 @@ class Driver(NativeStack):
     def pause(self) -> Status:
         """Leave the frames at a safepoint."""
         self.at = self.top = None
+        self.context[_SLICED] = 0
         return Status.PAUSED
 
     def trap(self, offset: int, kind: TrapKind) -> GuestTrap:
@@ -227,7 +234,7 @@ class Driver(NativeStack):
         """What there is to know of the call at which native code stopped."""
         linked = self.program.code_at(self.pc)
         site = linked.code.sites[self.pc - linked.start]
-        functions: Sequence[FunctionInstance | None]
+        functions: Mapping[int, FunctionInstance | None]
         instance = self.instance_of(linked)
         functions = instance.functions if status == Exit.CALL else self.arenas.functions
         function = functions[index]

@@ -15,9 +15,10 @@ _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ct
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 PYTHON = frozenset((
-    "PyBytes_AsString", "PyBytes_Size", "PyErr_Clear", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
-    "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLongAndOverflow", "PyLong_AsVoidPtr",
-    "PyLong_FromLongLong", "PyObject_Vectorcall", "PyThread_get_thread_ident", "Py_DecRef", "Py_IncRef",
+    "PyByteArray_AsString", "PyBytes_AsString", "PyBytes_Size", "PyErr_Clear", "PyErr_Occurred",
+    "PyEval_RestoreThread", "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble",
+    "PyLong_AsLongLongAndOverflow", "PyLong_AsVoidPtr", "PyLong_FromLongLong", "PyObject_Vectorcall",
+    "PyThread_get_thread_ident", "Py_DecRef", "Py_IncRef",
 ))  # fmt: skip
 """Functions of Python's C API that machine code may call."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import Field
@@ -17,31 +17,50 @@ from svm.engines.native.python_api import call_record, host_record
 from svm.engines.native.space import CodeSpace, LinkedCode, NoRoomError
 from svm.engines.native.stream import KeySet
 from svm.lower import SLOT_BYTES
-from svm.module import ExternKind
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
+from svm.runtime.engine import declined
 from svm.runtime.host import encode_result
 from svm.runtime.mapping import address_of
 from svm.runtime.values import signature_of
 
 __all__ = ["Program"]
 
+(
+    _CHANGES, _CODE, _FUNCTIONS, _GLOBALS, _HOSTS, _INSTANCE, _MEMORY, _MEMORY_SIZE, _SEEN, _TABLE, _TABLES, _TABLE_SIZE
+) = (
+    field >> 3
+    for field in (
+        Field.CHANGES, Field.CODE, Field.FUNCTIONS, Field.GLOBALS, Field.HOSTS, Field.INSTANCE, Field.MEMORY,
+        Field.MEMORY_SIZE, Field.SEEN, Field.TABLE, Field.TABLES, Field.TABLE_SIZE,
+    )
+)  # fmt: skip
+
+
+class Maker(Protocol):
+    """What makes the code of stores: an engine.  keys: of its blob's handlers."""
+
+    blob: Blob
+    keys: KeySet
+
+    def policy(self) -> Hashable:
+        """Names what it compiles when."""
+
+    def compiler(self, space: CodeSpace) -> Any:
+        """What compiles functions of a space."""
+
 
 class Program:
     """See the module's docstring."""
 
-    def __init__(
-        self, arenas: Arenas, blob: Blob, keys: KeySet, policy: Hashable, compiler: Callable[[CodeSpace], Any]
-    ) -> None:
-        """Begin.  policy: names what compiles when; compiler: makes it, for a space."""
+    def __init__(self, arenas: Arenas, maker: Maker) -> None:
+        """Begin.  maker: the engine."""
         self.arenas = arenas
-        self.blob = blob
-        self.keys = keys
-        self.policy = policy
-        self.compiler = compiler
+        self.maker = maker
+        self.blob = blob = maker.blob
         self.context_map = bytearray(blob.context)
         self.context = memoryview(self.context_map).cast("q")
+        self.context[_CHANGES] = arenas.changes.buffer_info()[0]
         self.context_ref = blob.reference(self.context_map)
-        self.set_context(Field.CHANGES, arenas.changes.buffer_info()[0])
         self.hosts = array("Q")  # addresses of host functions' records, by number; 0 where there is none
         self.records: dict[int, tuple[bytearray | None, object]] = {}  # these, and what they refer to
         self.seen = -1
@@ -60,9 +79,9 @@ class Program:
             if shared is not None:
                 self._space, self._tier = shared
             else:
-                self._space = CodeSpace(self.blob, self.keys, 1 << 16, self.arenas.changes)
+                self._space = CodeSpace(self.blob, self.maker.keys, 1 << 16, self.arenas.changes)
                 self._space.learn(self.arenas)
-                self._tier = self.compiler(self._space)
+                self._tier = self.maker.compiler(self._space)
         return self._space
 
     @property
@@ -78,18 +97,16 @@ class Program:
             return None
         (instance,) = instances
         module = instance.module
-        if len(self.arenas.functions) != len(module.context.functions) + 1:
+        if self.arenas.functions.count != len(module.context.functions) + 1:
             return None
         given: tuple[int, ...] = ()
-        if module.module.imported(ExternKind.GLOBAL):
-            given += tuple(item.number for item in instance.globals)
-        if module.module.imported(ExternKind.TAG):
-            given += tuple(map(instance.tags.index, instance.tags))
-        key = (self.blob.build, self.policy, self.arenas.canonical_nans, given)
+        if module.imports_numbers:
+            given = (*(item.number for item in instance.globals), *map(instance.tags.index, instance.tags))
+        key = (self.blob.build, self.maker.policy(), self.arenas.canonical_nans, given)
         found: tuple[CodeSpace, Any] | None = module.kept.get(key)
         if found is None:
-            space = CodeSpace.of_one(self.blob, self.keys, instance)
-            found = module.kept.setdefault(key, (space, self.compiler(space)))
+            space = CodeSpace.of_one(self.blob, self.maker.keys, instance)
+            found = module.kept.setdefault(key, (space, self.maker.compiler(space)))
         return found
 
     def own_space(self) -> CodeSpace:
@@ -128,15 +145,29 @@ class Program:
 
     # Calls across the border
 
-    def caller(self, function: FunctionInstance) -> Callable[..., Any] | None:
-        """What calls a function from Python without the driver, where native code can."""
-        linked, python = self.space.by_number.get(function.number), self.blob.python
-        if linked is None or python is None:
+    def caller(self, instance: Instance, name: str) -> Callable[..., Any] | None:
+        """What calls an export from Python without the driver, in any guest that runs the space, given its context;
+        None while the function has no code.
+        """
+        callers = self.space.callers
+        found = callers.get((instance.number, name))
+        if found is None:
+            function = instance.exports.get(name)
+            if isinstance(function, FunctionInstance):
+                found = self._caller(function)
+            if found is not None:
+                callers[instance.number, name] = found
+        return found
+
+    def _caller(self, function: FunctionInstance) -> Callable[..., Any] | None:
+        linked, python, signature = self.space.by_number.get(function.number), self.blob.python, signature_of(function)
+        if linked is None and function.host is None:
             return None
-        code = (linked.start, linked.params, linked.size * SLOT_BYTES, linked.entry, linked.entry_test)
-        context = address_of(self.context_map)
-        record = call_record(function.type, context, linked.instance, function.number, code)
-        return None if record is None else python.caller(record, self.context_map)
+        record = None
+        if linked is not None and python is not None and signature.direct:
+            code = (linked.start, linked.params, linked.size * SLOT_BYTES, linked.entry, linked.entry_test)
+            record = call_record(function.type, signature.bools, linked.instance, function.number, code)
+        return declined if record is None or python is None else python.caller(record)
 
     def calls_host(self, function: FunctionInstance, instance: Instance) -> bool:
         """Have native code call a host function from now on, where it can.  instance: who calls it first."""
@@ -162,38 +193,31 @@ class Program:
         """Tell native code where everything is now; needed when the arenas count changes that were not `seen`."""
         arenas = self.arenas
         space = self.space
-        if space.known < len(arenas.functions) or len(space.parts) < len(arenas.instances):
+        if space.known < arenas.functions.count or len(space.parts) < len(arenas.instances):
             space = self.own_space()
             space.learn(arenas)
-        self.set_context(Field.CODE, space.address)
-        self.set_context(Field.FUNCTIONS, space.functions_address)
-        self.set_context(Field.GLOBALS, arenas.globals.buffer_info()[0])
-        if len(self.hosts) < (most := arenas.last_host + 1):
-            self.hosts.extend([0] * (most - len(self.hosts)))
-            self.set_context(Field.HOSTS, self.hosts.buffer_info()[0])
+        context, hosts = self.context, self.hosts
+        context[_CODE], context[_FUNCTIONS] = space.address, space.functions_address
+        context[_GLOBALS] = arenas.globals.buffer_info()[0]
+        if len(hosts) < (most := arenas.last_host + 1):
+            hosts.frombytes(bytes(8 * (most - len(hosts))))
+            context[_HOSTS] = hosts.buffer_info()[0]
         if self.instance is not None:
             self.enter_instance(self.instance)
-        self.seen = arenas.changes[0]
-        self.set_context(Field.SEEN, self.seen)
+        self.seen = context[_SEEN] = arenas.changes[0]
 
     def enter_instance(self, instance: Instance) -> None:
         """Make an instance the running one, and tell native code where its memory and tables are."""
-        self.instance = instance
-        self.set_context(Field.INSTANCE, instance.number)
+        self.instance, context = instance, self.context
+        context[_INSTANCE] = instance.number
         if instance.memories:
-            self.set_context(Field.MEMORY, instance.memories[0].address)
-            self.set_context(Field.MEMORY_SIZE, instance.memories[0].size)
+            memory = instance.memories[0]
+            context[_MEMORY], context[_MEMORY_SIZE] = memory.address, memory.size
         else:
-            self.set_context(Field.MEMORY_SIZE, 0)
+            context[_MEMORY_SIZE] = 0
         if instance.tables:
             table = self.tables.setdefault(instance.number, array("Q"))
             del table[:]
             for item in instance.tables:
                 table.extend(item.elements.buffer_info())
-            self.set_context(Field.TABLES, table.buffer_info()[0])
-            self.set_context(Field.TABLE, table[0])
-            self.set_context(Field.TABLE_SIZE, table[1])
-
-    def set_context(self, field: int, value: int) -> None:
-        """Write a field of the context."""
-        self.context[field >> 3] = value
+            context[_TABLES], context[_TABLE], context[_TABLE_SIZE] = table.buffer_info()[0], table[0], table[1]

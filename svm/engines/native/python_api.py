@@ -45,20 +45,23 @@ class PythonApi:
     """The methods of one piece of code.
 
     run: from the address of a context, runs the interpreter and returns an `Exit` or a trap's code, or raises what a
-    host function raised.  host: address of the native function that calls Python.
+    host function raised.  slice: see `GuestStack.slices`.  host: address of the native function that calls Python.
     """
 
     def __init__(self, code: Executable) -> None:
         self._code = code
         self._call = _definition("call", code.address("py_call"), _METH_FASTCALL)
+        ours = _CALL.pack(id(bytearray), id(DECLINED), *(0,) * 7, Kind.NONE, b"")
+        slices = _definition("slice", code.address("py_slice"), _METH_FASTCALL)
+        self.slice: Callable[[bytearray, int], Any] = _method(slices, ours, code)
         self.run: Callable[[int], int] = _method(_definition("run", code.address("py_run"), _METH_O), None, code)
         self.host = code.address("host")
 
-    def caller(self, record: bytes, *keep: object) -> Callable[..., Any]:
-        """A method that calls a guest's function, of which `record` (`call_record`) says what there is to know, or
-        gives back DECLINED.  keep: what the record points into.
+    def caller(self, record: bytes) -> Callable[..., Any]:
+        """A method that calls a guest's function, of which `record` (`call_record`) says what there is to know, from
+        the guest's context and the arguments, or gives back DECLINED.
         """
-        method: Callable[..., Any] = _method(self._call, record, (self._code, *keep))
+        method: Callable[..., Any] = _method(self._call, record, self._code)
         return method
 
 
@@ -82,17 +85,22 @@ def _method(definition: int, itself: object, keep: object) -> Any:
     return make(ctypes.c_void_p(definition), receiver, ctypes.py_object(keep))
 
 
-def call_record(type_: FuncType, context: int, instance: int, number: int, code: Sequence[int]) -> bytes | None:
+def call_record(
+    type_: FuncType, bools: Sequence[bool], instance: int, number: int, code: Sequence[int]
+) -> bytes | None:
     """What native code needs to know of a guest's function that Python calls; None where the driver must call it.
 
-    context: address.  instance, number: its own in the store.  code: where it begins, slots of its parameters, bytes of
-    its frame, the charge of its entry, and whether that is tested.
+    bools: which of its parameters, and then of its results, are bools to Python.  instance, number: its own in the
+    store.  code: where it begins, slots of its parameters, bytes of its frame, the charge of its entry, and whether
+    that is tested.
     """
-    kinds = bytes([_KINDS[param] for param in type_.params])
-    results = [_KINDS[result] for result in type_.results] or [Kind.NONE]
-    if len(kinds) > CALL_PARAMS or Kind.OTHER in kinds or len(results) > 1 or Kind.OTHER in results:
+    types = (*type_.params, *type_.results)
+    kinds = [Kind.BOOL if given else _KINDS[item] for item, given in zip(types, bools, strict=True)]
+    count = len(type_.params)
+    if count > CALL_PARAMS or len(type_.results) > 1 or Kind.OTHER in kinds:
         return None
-    return _CALL.pack(context, id(DECLINED), *code, instance, number, results[0], kinds)
+    result = kinds[count] if type_.results else Kind.NONE
+    return _CALL.pack(id(bytearray), id(DECLINED), *code, instance, number, result, bytes(kinds[:count]))
 
 
 def host_record(

@@ -4,9 +4,11 @@ Through ctypes and a driver in Python a call across the border costs microsecond
 functions do the common case, and give what is not common to the driver:
 
 - `py_run(self, address)`, a method of Python's (METH_O): releases the GIL and runs from a context;
-- `py_call(self, args, count)`, another (METH_FASTCALL): calls a guest's function from Python, from the arguments to the
-  result, where the guest is ready and the function returns within a slice. Else it gives back a mark: nothing was done,
-  or the guest is in the middle of the call and the context says what it left for;
+- `py_call(self, args, count)`, another (METH_FASTCALL): calls a guest's function from Python, given the guest's context
+  and the arguments, where the guest is ready and the function returns within a slice: gives its result. Else it gives
+  back a mark: nothing was done, or the guest is in the middle of the call and the context says what it left for;
+- `py_slice(self, args, count)`, another: runs a call that is paused further, given the guest's context and how much
+  fuel it may use, and gives the fuel that is left when that is used up; else as `py_call`;
 - `host(ctx, fuel, fp, record)`: calls a Python function from native code, its arguments in the slots from `fp` on, with
   the header of a call behind them. Gives back the fuel that is left, the result in the slot at `fp`; or a status, the
   context telling where the guest stands.
@@ -25,6 +27,7 @@ from svm.engines.native.context import (
     COMPILED,
     FIRST_HEADER,
     RECORD_PARAMS,
+    SLICES_FUEL,
     CallField,
     Exit,
     Field,
@@ -76,6 +79,7 @@ declare ptr @PyLong_FromLongLong(i64)
 declare double @PyFloat_AsDouble(ptr)
 declare ptr @PyFloat_FromDouble(double)
 declare ptr @PyBytes_AsString(ptr)
+declare ptr @PyByteArray_AsString(ptr)
 declare i64 @PyBytes_Size(ptr)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 """
@@ -110,33 +114,133 @@ held:
 """
 
 
-def _call() -> str:
-    """See the module's docstring.  Nothing of the guest is changed before `begin`."""
+def _of_call(name: str, field: int, type_: str = "i64") -> str:
+    return (
+        f"%{name}.p = getelementptr i8, ptr %record, i64 {int(field)}\n"
+        f"%{name} = load {type_}, ptr %{name}.p, align 1\n"
+    )
 
-    def of(name: str, field: int, type_: str = "i64") -> str:
-        return (
-            f"%{name}.p = getelementptr i8, ptr %record, i64 {int(field)}\n"
-            f"%{name} = load {type_}, ptr %{name}.p, align 1\n"
-        )
 
-    return f"""
-define ptr @py_call(ptr %self, ptr %args, i64 %given) nounwind {{
-entry:
-  %record = call ptr @PyBytes_AsString(ptr %self)
-  {of("ctx", CallField.CONTEXT, "ptr")}
-  {of("mark", CallField.MARK, "ptr")}
+_HANDLE = f"""
+  %handle = load ptr, ptr %args, align 8
+  %handle.type.p = getelementptr i8, ptr %handle, i64 {_TYPE}
+  %handle.type = load ptr, ptr %handle.type.p, align 8
+  {_of_call("holder", CallField.HOLDER, "ptr")}
+  %is.context = icmp eq ptr %handle.type, %holder
+  br i1 %is.context, label %known, label %decline
+known:
+  %ctx = call ptr @PyByteArray_AsString(ptr %handle)
   %me = call i64 @PyThread_get_thread_ident()
-  {_get("ready", Field.READY)}
-  %is.ready = icmp eq i64 %ready, %me
-  {of("count", CallField.PARAMS)}
-  %is.count = icmp eq i64 %given, %count
-  {of("instance", CallField.INSTANCE)}
-  {_get("running", Field.INSTANCE)}
-  %is.running = icmp eq i64 %instance, %running
   {_get("changes.p", Field.CHANGES, "ptr")}
   %changes = load i64, ptr %changes.p, align 8
   {_get("seen", Field.SEEN)}
   %is.seen = icmp eq i64 %changes, %seen
+"""
+"""The context that the first argument holds, and whether the driver knows of all that changed."""
+
+_LEFT = f"""
+  %why = add i64 %status, 1
+  {_set(Field.LEFT, "%why")}
+  %raised = icmp eq i64 %status, {int(Exit.RAISED)}
+  br i1 %raised, label %raise, label %decline
+raise:
+  ret ptr null
+decline:
+  call void @Py_IncRef(ptr %mark)
+  ret ptr %mark
+"""
+"""Leaving to the driver, and declining."""
+
+
+def _slice() -> str:
+    """See the module's docstring.  Nothing of the guest is changed before `begin`."""
+    return f"""
+define ptr @py_slice(ptr %self, ptr %args, i64 %given) nounwind {{
+entry:
+  %amount.p = alloca i64, align 8
+  %record = call ptr @PyBytes_AsString(ptr %self)
+  {_of_call("mark", CallField.MARK, "ptr")}
+  %is.count = icmp eq i64 %given, 2
+  br i1 %is.count, label %counted, label %decline
+counted:
+  {_HANDLE}
+  {_get("resumable", Field.RESUMABLE)}
+  %is.resumable = icmp eq i64 %resumable, %me
+  %ready = and i1 %is.resumable, %is.seen
+  br i1 %ready, label %amount, label %decline
+amount:
+  %object.p = getelementptr ptr, ptr %args, i64 1
+  %object = load ptr, ptr %object.p, align 8
+  %good = call i1 @unbox(ptr %ctx, i8 {Kind.I64}, ptr %object, ptr %amount.p)
+  br i1 %good, label %measure, label %decline
+measure:
+  %slice = load i64, ptr %amount.p, align 8
+  {_get("reserve", Field.RESERVE)}
+  {_get("sliced", Field.SLICED)}
+  %short = icmp ule i64 %slice, {SLICES_FUEL}
+  %after = add i64 %sliced, %slice
+  %unseen = icmp ule i64 %after, {SLICES_FUEL}
+  %solvent = icmp sge i64 %reserve, %slice
+  %a = and i1 %short, %unseen
+  %all = and i1 %a, %solvent
+  br i1 %all, label %begin, label %decline
+begin:
+  %floor = sub i64 %reserve, %slice
+  {_set(Field.RESERVE, "%floor")}
+  {_set(Field.FLOOR, "%floor")}
+  {_set(Field.FUEL, "%slice")}
+  {_set(Field.CALLED, "0")}
+  {_set(Field.RESUMABLE, "0")}
+  {_set(Field.BUSY, "%me")}
+  %status = call i64 @drive(ptr %ctx)
+  %is.paused = icmp eq i64 %status, {int(Exit.FUEL)}
+  {_get("watched", Field.WATCHED)}
+  %alone = icmp eq i64 %watched, 0
+  {_get("fuel.left", Field.FUEL)}
+  {_get("reserve.left", Field.RESERVE)}
+  %together = add i64 %fuel.left, %reserve.left
+  %used.up = icmp slt i64 %together, %floor
+  %b = and i1 %is.paused, %alone
+  %over = and i1 %b, %used.up
+  br i1 %over, label %paused, label %left
+left:
+  {_LEFT}
+paused:
+  {_set(Field.RESERVE, "%together")}
+  {_set(Field.FUEL, "0")}
+  %used = sub i64 %reserve, %together
+  %sliced.more = add i64 %sliced, %used
+  {_set(Field.SLICED, "%sliced.more")}
+  {_set(Field.STANDS, "0")}
+  {_set(Field.TOP, "-1")}
+  {_set(Field.BUSY, "0")}
+  {_set(Field.RESUMABLE, "%me")}
+  %result = call ptr @PyLong_FromLongLong(i64 %together)
+  ret ptr %result
+}}
+"""
+
+
+def _call() -> str:
+    """See the module's docstring.  Nothing of the guest is changed before `begin`."""
+    of = _of_call
+    return f"""
+define ptr @py_call(ptr %self, ptr %args, i64 %given) nounwind {{
+entry:
+  %record = call ptr @PyBytes_AsString(ptr %self)
+  {of("mark", CallField.MARK, "ptr")}
+  {of("count", CallField.PARAMS)}
+  %expected = add i64 %count, 1
+  %is.count = icmp eq i64 %given, %expected
+  br i1 %is.count, label %counted, label %decline
+counted:
+  {_HANDLE}
+  %values = getelementptr ptr, ptr %args, i64 1
+  {_get("ready", Field.READY)}
+  %is.ready = icmp eq i64 %ready, %me
+  {of("instance", CallField.INSTANCE)}
+  {_get("running", Field.INSTANCE)}
+  %is.running = icmp eq i64 %instance, %running
   {_get("stack", Field.STACK, "ptr")}
   {_get("end", Field.STACK_END, "ptr")}
   {of("size", CallField.SIZE)}
@@ -154,21 +258,20 @@ entry:
   %untested = icmp eq i64 %test, 0
   %cheap = and i1 %untested, %solvent
   %paid = or i1 %enough, %cheap
-  %a = and i1 %is.ready, %is.count
   %b = and i1 %is.running, %is.seen
   %c = and i1 %fits, %paid
-  %d = and i1 %a, %b
+  %d = and i1 %is.ready, %b
   %all = and i1 %c, %d
   br i1 %all, label %next, label %decline
 next:
-  %at = phi i64 [0, %entry], [%at.next, %taken]
+  %at = phi i64 [0, %known], [%at.next, %taken]
   %more = icmp ult i64 %at, %count
   br i1 %more, label %take, label %begin
 take:
   %kind.at = add i64 %at, {int(CallField.KINDS)}
   %kind.p = getelementptr i8, ptr %record, i64 %kind.at
   %kind = load i8, ptr %kind.p, align 1
-  %object.p = getelementptr ptr, ptr %args, i64 %at
+  %object.p = getelementptr ptr, ptr %values, i64 %at
   %object = load ptr, ptr %object.p, align 8
   %slot = getelementptr i64, ptr %stack, i64 %at
   %good = call i1 @unbox(ptr %ctx, i8 %kind, ptr %object, ptr %slot)
@@ -176,9 +279,6 @@ take:
 taken:
   %at.next = add i64 %at, 1
   br label %next
-decline:
-  call void @Py_IncRef(ptr %mark)
-  ret ptr %mark
 begin:
   %header.p = getelementptr i64, ptr %stack, i64 %count
   store i64 {FIRST_HEADER}, ptr %header.p, align 8
@@ -190,6 +290,7 @@ begin:
   {_set(Field.FP, "0")}
   {of("number", CallField.NUMBER)}
   {_set(Field.CALLED, "%number")}
+  {_set(Field.FLOOR, "0")}
   {_set(Field.READY, "0")}
   {_set(Field.BUSY, "%me")}
   %status = call i64 @drive(ptr %ctx)
@@ -199,12 +300,7 @@ begin:
   %over = and i1 %is.done, %alone
   br i1 %over, label %done, label %left
 left:
-  %why = add i64 %status, 1
-  {_set(Field.LEFT, "%why")}
-  %raised = icmp eq i64 %status, {int(Exit.RAISED)}
-  br i1 %raised, label %raise, label %decline
-raise:
-  ret ptr null
+  {_LEFT}
 done:
   {_get("fuel.left", Field.FUEL)}
   {_get("reserve.left", Field.RESERVE)}
@@ -225,7 +321,7 @@ none:
   call void @Py_IncRef(ptr %none.object)
   ret ptr %none.object
 value:
-  %made = call ptr @box(i8 %result, ptr %stack)
+  %made = call ptr @box(ptr %ctx, i8 %result, ptr %stack)
   ret ptr %made
 }}
 """
@@ -234,13 +330,22 @@ value:
 def _values() -> str:
     """`box`: an object for a slot.  `unbox`: a slot for an object; false where the long way has to look at it.
 
-    A kind is a number of `Kind`.  Objects of exactly the types int and float are taken, and no exception is left.
+    A kind is a number of `Kind`.  Objects of exactly the types int, float and bool are taken, and no exception is left.
     """
     return f"""
-define internal ptr @box(i8 %kind, ptr %slot) nounwind {{
-  switch i8 %kind, label %wide [i8 {Kind.I32}, label %narrow
+define internal ptr @box(ptr %ctx, i8 %kind, ptr %slot) nounwind {{
+  switch i8 %kind, label %wide [i8 {Kind.BOOL}, label %truth
+                                i8 {Kind.I32}, label %narrow
                                 i8 {Kind.F64}, label %double
                                 i8 {Kind.F32}, label %float]
+truth:
+  %b = load i8, ptr %slot, align 8
+  {_get("true", Field.TRUE, "ptr")}
+  {_get("false", Field.FALSE, "ptr")}
+  %b.set = icmp ne i8 %b, 0
+  %b.object = select i1 %b.set, ptr %true, ptr %false
+  call void @Py_IncRef(ptr %b.object)
+  ret ptr %b.object
 narrow:
   %n = load i32, ptr %slot, align 8
   %n.wide = sext i32 %n to i64
@@ -264,6 +369,20 @@ define internal i1 @unbox(ptr %ctx, i8 %kind, ptr %object, ptr %slot) nounwind {
   %over = alloca i32, align 8
   %type.p = getelementptr i8, ptr %object, i64 {_TYPE}
   %type = load ptr, ptr %type.p, align 8
+  %boolean = icmp eq i8 %kind, {Kind.BOOL}
+  br i1 %boolean, label %truth, label %number.kind
+truth:
+  {_get("true", Field.TRUE, "ptr")}
+  {_get("false", Field.FALSE, "ptr")}
+  %yes = icmp eq ptr %object, %true
+  %not = icmp eq ptr %object, %false
+  %either = or i1 %yes, %not
+  br i1 %either, label %told, label %no
+told:
+  %bit = zext i1 %yes to i64
+  store i64 %bit, ptr %slot, align 8
+  ret i1 true
+number.kind:
   {_get("int", Field.INT, "ptr")}
   %whole = icmp eq ptr %type, %int
   %floats = icmp uge i8 %kind, {Kind.F32}
@@ -403,7 +522,7 @@ make:
   %kind.p = getelementptr i8, ptr %record, i64 %kind.at
   %kind = load i8, ptr %kind.p, align 1
   %slot = getelementptr i64, ptr %fp, i64 %at
-  %object = call ptr @box(i8 %kind, ptr %slot)
+  %object = call ptr @box(ptr %ctx, i8 %kind, ptr %slot)
   %object.p = getelementptr ptr, ptr %values, i64 %at
   store ptr %object, ptr %object.p, align 8
   %failed = icmp eq ptr %object, null
@@ -498,4 +617,4 @@ done:
 
 def python_ir() -> str:
     """IR of the functions, for a module that has `enter` and `memmove`."""
-    return _API + _run() + _call() + _values() + _host()
+    return _API + _run() + _call() + _slice() + _values() + _host()

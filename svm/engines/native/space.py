@@ -17,8 +17,9 @@ import threading
 import weakref
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import FOREIGN, FUNCTION_ENTRY, FunctionField, header
@@ -138,7 +139,7 @@ class CodeSpace:
 
     functions: the table that native code finds functions in, by number.  types: numbers of function types.  compiled:
     address of compiled code, by function number.  patched: handlers of the interpreter at positions where compiled code
-    runs.  lock: held while something is added.
+    runs.  callers: what calls exports from Python, by instance and name.  lock: held while something is added.
     """
 
     def __init__(self, blob: Blob, keys: KeySet, room: int, changes: array[int] | None = None) -> None:
@@ -158,6 +159,7 @@ class CodeSpace:
         self.canonical_nans = False
         self.compiled: dict[int, int] = {}
         self.patched: dict[int, int] = {}
+        self.callers: dict[tuple[int, str], Callable[..., Any]] = {}
         self._kept: dict[str, KeptCode] = {}
         self._reserve(room)
         self.append(struct.pack(_PLAIN.format, self.handler("halt::")))
@@ -282,15 +284,15 @@ class CodeSpace:
                 self._tags.update(zip(instance.tags, part.tags, strict=True))
             for instance in arenas.instances[len(self.parts) :]:
                 self.parts.append(self._part(instance))
-            if self.known < len(arenas.functions):
-                functions = bytearray(len(arenas.functions) * FUNCTION_ENTRY)
+            count = arenas.functions.count
+            if self.known < count:
+                functions = bytearray(count * FUNCTION_ENTRY)
                 functions[: len(self.functions)] = self.functions
-                for function in arenas.functions[max(self.known, 1) :]:
-                    assert function is not None
-                    number = FOREIGN if function.instance is None else function.instance.number
-                    place = function.number * FUNCTION_ENTRY
-                    _FIXED.pack_into(functions, place, self._type_number(function.type), number)
-                self.known = len(arenas.functions)
+                for number in range(max(self.known, 1), count):
+                    type_, owner = arenas.functions.owner(number)
+                    whose = FOREIGN if owner is None else owner.number
+                    _FIXED.pack_into(functions, number * FUNCTION_ENTRY, self._type_number(type_), whose)
+                self.known = count
                 self._set_functions(functions)
 
     def _part(self, instance: Instance) -> Part:
@@ -298,7 +300,7 @@ class CodeSpace:
         return Part(
             weakref.ref(module),
             instance.number,
-            tuple(item.number for item in instance.functions),
+            tuple(map(instance.number_of, range(len(module.context.functions)))),
             tuple(item.number for item in instance.globals),
             tuple(self._type_number(type_) for type_ in module.context.types),
             tuple(self._tags.setdefault(tag, len(self._tags)) for tag in instance.tags),

@@ -22,42 +22,34 @@ from svm.lower import SLOT_BYTES, Header, clear_dead
 from svm.runtime.arenas import Instance
 from svm.runtime.engine import FramePlace, GuestStack, Record
 from svm.runtime.mapping import address_of, new_mapping
+from svm.runtime.pool import Pool
 
 __all__ = ["Frame", "NativeStack", "Position"]
 
 _SLACK = 1 << 14  # bytes above the limit: arguments of a call that will not fit, and scratch slots of the topmost frame
 
-_MOST_SPARE = 64
 
-_Room = tuple[mmap.mmap, int, "memoryview[int]"]
-_spare: dict[int, list[_Room]] = {}  # zeroed memory of closed stacks, by size, for making it takes as long as a guest
-
-
-def _room(size: int) -> _Room:
+def _room(size: int) -> tuple[mmap.mmap, int, memoryview[int]]:
     """Zeroed memory of a size: the mapping, its address, its words."""
-    try:
-        return _spare[size].pop()
-    except (KeyError, IndexError):
-        mapping = new_mapping(size)
-        return mapping, address_of(mapping), memoryview(mapping).cast("Q")
+    mapping = new_mapping(size)
+    return mapping, address_of(mapping), memoryview(mapping).cast("Q")
 
 
-def _give_back(room: _Room) -> None:
-    mapping = room[0]
-    spare = _spare.setdefault(len(mapping), [])
-    if len(spare) < _MOST_SPARE and hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)  # the next guest finds zeros, and the memory is free meanwhile
-        spare.append(room)
-
+_rooms = Pool(_room)
+_NO_WORDS = memoryview(b"").cast("Q")
 
 Position = tuple[int, int, int, int]
 """Where a frame runs: `pc`, `fp`, `results` of its stack, and how it stands there."""
 
-_PC, _FP, _FUEL, _RESERVE, _AUX, _STANDS, _TOP, _IN_HOST, _INTERRUPTED, _READY, _BUSY, _LEFT, _SLICE = (
+(
+    _PC, _FP, _FUEL, _RESERVE, _AUX, _STACK, _STACK_END, _STANDS, _TOP, _IN_HOST, _INTERRUPTED, _READY, _BUSY, _LEFT,
+    _SLICE, _RESUMABLE, _FLOOR,
+) = (
     field >> 3
     for field in (
-        Field.PC, Field.FP, Field.FUEL, Field.RESERVE, Field.AUX, Field.STANDS, Field.TOP, Field.IN_HOST,
-        Field.INTERRUPTED, Field.READY, Field.BUSY, Field.LEFT, Field.SLICE,
+        Field.PC, Field.FP, Field.FUEL, Field.RESERVE, Field.AUX, Field.STACK, Field.STACK_END, Field.STANDS, Field.TOP,
+        Field.IN_HOST, Field.INTERRUPTED, Field.READY, Field.BUSY, Field.LEFT, Field.SLICE,
+        Field.RESUMABLE, Field.FLOOR,
     )
 )  # fmt: skip
 _SAFEPOINT, _WAITS, _WAITS_COMPILED, _AT = 0, 1, 2, 3
@@ -88,22 +80,22 @@ class NativeStack(GuestStack):
     first_slice = 200_000
 
     def __init__(self, program: Program, limit_bytes: int) -> None:
-        self.context = program.context
-        super().__init__(program.arenas, limit_bytes)
-        self.program = program
-        self.mapping, self.address, self.words = _room(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
-        program.set_context(Field.STACK, self.address)
-        program.set_context(Field.STACK_END, self.address + limit_bytes)
+        self.program, self.arenas, self.limit_bytes = program, program.arenas, limit_bytes
+        self.context = context = program.context
+        self.handle = program.context_map
+        self.mapping, self.address, self.words = _rooms.take(-(-limit_bytes // SLOT_BYTES) * SLOT_BYTES + _SLACK)
+        context[_STACK], context[_STACK_END] = self.address, self.address + limit_bytes
+        context[_SLICE] = self.first_slice
+        context[_PC], context[_FP], context[_STANDS], context[_TOP] = HALT, 0, _SAFEPOINT, 0
+        self.results = 0
+        self.slices = None if program.blob.python is None else program.blob.python.slice
         self.far: list[tuple[int, int, int]] = []
-        self.pc, self.fp, self.results = HALT, 0, 0
-        self.at = None
-        self.top = 0
         self.callers: dict[int, tuple[LinkedCode, int]] = {}  # what `caller` gives, made when first met
 
     def close(self) -> None:
         """See `GuestStack`."""
-        room, self.words = (self.mapping, self.address, self.words), memoryview(b"").cast("Q")
-        _give_back(room)
+        room, self.words = (self.mapping, self.address, self.words), _NO_WORDS
+        _rooms.give(self.mapping, room)
 
     # What lies in the context
 
@@ -160,9 +152,14 @@ class NativeStack(GuestStack):
         """See `GuestStack`."""
         return self.context[_LEFT] != 0
 
-    def set_ready(self, thread: int) -> None:
+    def set_ready(self, thread: int, resumable: int = 0) -> None:
         """See `GuestStack`."""
-        self.context[_READY] = thread
+        self.context[_READY], self.context[_RESUMABLE] = thread, resumable
+
+    @property
+    def floor(self) -> int:
+        """See `GuestStack`."""
+        return self.context[_FLOOR]
 
     @property
     def in_host(self) -> int:

@@ -169,9 +169,9 @@ class ReferenceEngine:
 
     def close(self, arenas: Arenas) -> None:
         """See `svm.runtime.engine.Engine`."""
-        for function in arenas.functions[1:]:
-            assert function is not None
-            function.code = None
+        for function in arenas.functions.values():
+            if function is not None:
+                function.code = None
 
     def resume(self, stack: GuestStack) -> Status:
         """See `svm.runtime.engine.Engine`."""
@@ -290,7 +290,7 @@ class _Run:
         stack, instance = self.stack, self.instance
         slots, fp, fuel = stack.slots, stack.fp, stack.fuel
         steps, pc = self.code.steps, self.pc
-        data: Memory = instance.memories[0].data if instance.memories else bytearray()
+        data: Memory = instance.memories[0].mapping if instance.memories else bytearray()
         size = instance.memories[0].size if instance.memories else 0
         push, pop = slots.append, slots.pop
         branch: Branch | None = None
@@ -368,7 +368,7 @@ class _Run:
                 else:
                     charge, done = (run_bulk if kind == BULK else run_state)(a, instance, b, slots)
                     if instance.memories:
-                        data = instance.memories[0].data
+                        data = instance.memories[0].mapping
                         size = instance.memories[0].size
                     fuel -= charge
                     pc -= not done

@@ -30,17 +30,18 @@ def move(run: Run, engine: str) -> None:
     guest.instance.module.kept.clear()  # or the next engine of the kind would run the code where it is
     guest.engine = ENGINES[engine]()
     if engine != REFERENCE:
-        guest.engine.program(guest.store.arenas).code_of(guest.instance.functions[-1])
+        last = len(guest.instance.module.context.functions) - 1
+        guest.engine.program(guest.store.arenas).code_of(guest.instance.functions[last])
         assert not before & addresses(guest)
     del kept, stack, program  # only now may their addresses be given to others
 
 
 def relocate(memory: Any) -> Any:
     """Put a memory elsewhere; its old mapping."""
-    old = memory.data
-    memory.data = new_mapping(memory.size)
-    memory.data[: memory.size] = old[: memory.size]
-    memory.address = address_of(memory.data)
+    old = memory.mapping
+    memory.mapping = new_mapping(memory.size)
+    memory.mapping[: memory.size] = old[: memory.size]
+    memory.address = address_of(memory.mapping)
     return old
 
 

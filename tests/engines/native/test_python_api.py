@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import svm.engines.native.blob as blobs
-from svm import Module, UsageError
+from svm import ENGINES, Finished, Module, UsageError
 from svm.engines.native import NativeEngine, python_api
 from svm.module import from_text
 from tests.runtime.test_callbacks import TEXT, at, first
@@ -22,10 +22,17 @@ def test_without_it_all_is_the_same(engine: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(blobs, "_loaded", {})
     assert NativeEngine().blob.python is None
     notes: list[int] = []
-    guest = Module(from_text(TEXT)).spawn(engine=engine, host={"f": at(2, lambda: 50), "note": notes.append})
+    other = ENGINES[engine]()
+    guest = Module(from_text(TEXT)).spawn(engine=other, host={"f": at(2, lambda: 50), "note": notes.append})
+    assert guest.engine.blob.python is None
+    task = guest.start("many", 5)
+    while not isinstance(task.run(fuel=1), Finished):
+        pass
+    assert task.outcome.value == 15 - 2 + 50
+    notes.clear()
     assert guest.call("many", 5) == 15 - 2 + 50
     assert notes == [5, 4, 3, 2, 1]
-    guest = Module(from_text(TEXT)).spawn(engine=engine, host={"f": at(2, lambda: "x"), "note": notes.append})
+    guest = Module(from_text(TEXT)).spawn(engine=other, host={"f": at(2, lambda: "x"), "note": notes.append})
     with pytest.raises(UsageError, match="i32 expected, str given"):
         guest.call("many", 5)
 

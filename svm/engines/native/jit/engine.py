@@ -16,6 +16,10 @@ from svm.runtime.engine import Status, Tiers
 
 __all__ = ["CompilingEngine", "TieringEngine"]
 
+_COMPILED_FUEL, _NATIVE_LIMIT, _READY, _RESUMABLE, _SLICED = (
+    field >> 3
+    for field in (Field.COMPILED_FUEL, Field.NATIVE_LIMIT, Field.READY, Field.RESUMABLE, Field.SLICED)
+)
 
 class CompilingEngine(NativeEngine):
     """Runs guests in code that LLVM makes, each function compiled when it is first called."""
@@ -65,18 +69,18 @@ class _CompilingDriver(Driver):
 
     def run(self, left: int = -1) -> Status:
         """See `Driver`."""
-        self.program.set_context(Field.NATIVE_LIMIT, native_limit())
+        self.context[_NATIVE_LIMIT] = native_limit()
         self.given = self.fuel if left < 0 else self.first_slice
         status = super().run(left)
         if status is Status.DONE:
             self.spent += self.given - self.fuel
         return status
 
-    def set_ready(self, thread: int) -> None:
+    def set_ready(self, thread: int, resumable: int = 0) -> None:
         """See `GuestStack`."""
-        if thread:
-            self.program.set_context(Field.NATIVE_LIMIT, native_limit())
-        super().set_ready(thread)
+        if thread or resumable:
+            self.context[_NATIVE_LIMIT] = native_limit()
+        self.context[_READY], self.context[_RESUMABLE] = thread, resumable
 
     def leave(self, status: int, aux: int) -> Status | None:
         """See `Driver`."""
@@ -91,8 +95,9 @@ class _CompilingDriver(Driver):
     def pause(self) -> Status:
         """Leave the frames at a safepoint; what goes on there may be worth compiling."""
         linked = self.program.code_at(self.pc)
-        compiled = self.program.context[Field.COMPILED_FUEL >> 3]
-        interpreted = self.spent + self.given - self.fuel - (compiled - self.compiled)
+        compiled = self.context[_COMPILED_FUEL]
+        used = self.spent + self.given - self.fuel + self.context[_SLICED]
+        interpreted = used - (compiled - self.compiled)
         self.program.tier.sample(linked, self.pc - linked.start, max(interpreted, 0))
         self.spent, self.compiled = 0, compiled
         return super().pause()

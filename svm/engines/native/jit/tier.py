@@ -42,7 +42,7 @@ MOST_BODY = 64 << 10
 """Bytes of a body that is ever compiled: whether a larger one could be need not be found out."""
 
 
-@record
+@record(eq=False)
 class Policy:
     """When something is compiled.  first_call: functions at their first call.  hot: fuel that the interpreter must have
     used in a loop, or a function, before that is compiled, by what stood at the ends of its slices.  background: by
