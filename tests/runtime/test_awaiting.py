@@ -28,35 +28,13 @@ from svm import (
     UsageError,
 )
 from tests.conftest import Spawn
+from tests.runtime.functions import ONE, SPIN, summed
 
-TEXT = """
+TEXT = f"""
     import "host" "fetch" func $fetch (param i32) (result i32)
     memory 1
-    func $sum (param $n i32) (result i32)
-      local $sum i32
-      loop $next
-        local.get $sum
-        local.get $n
-        call $fetch
-        i32.add
-        local.set $sum
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if $next
-      end
-      local.get $sum
-    end
-    func $spin (result i32)
-      loop $next
-        i32.const 0
-        i32.load8_u
-        i32.eqz
-        br_if $next
-      end
-      i32.const 5
-    end
+{summed("sum", "local.get $n", "call $fetch")}
+{SPIN}
     func $both (result i32)
       call $spin
       call $fetch
@@ -64,9 +42,7 @@ TEXT = """
     func $trap
       unreachable
     end
-    func $one (result i32)
-      i32.const 1
-    end
+{ONE}
     export "sum" func $sum
     export "spin" func $spin
     export "both" func $both

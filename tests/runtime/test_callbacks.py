@@ -20,8 +20,9 @@ import pytest
 from svm import Finished, Guest, HostFunction, LimitError, Limits, Module, Paused, TrapError, UsageError
 from svm.module import from_text
 from tests.conftest import Spawn
+from tests.runtime.functions import GROW, NOTED, deep, summed
 
-TEXT = """
+TEXT = f"""
     import "host" "f" func $f (param i32 i64 f32 f64) (result i32)
     import "host" "note" func $note (param i32)
     memory 1
@@ -33,28 +34,8 @@ TEXT = """
       f64.const 0.1
       call $f
     end
-    func $many (param $n i32) (result i32)
-      local $sum i32
-      loop $next
-        local.get $sum
-        local.get $n
-        call $once
-        i32.add
-        local.set $sum
-        local.get $n
-        call $note
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if $next
-      end
-      local.get $sum
-    end
-    func $grow (result i32)
-      i32.const 1
-      memory.grow
-    end
+{summed("many", "local.get $n", "call $once", then=NOTED)}
+{GROW}
     func $store (param $n i32)
       loop $next
         local.get $n
@@ -69,22 +50,7 @@ TEXT = """
         br_if $next
       end
     end
-    func $deep (param $n i32) (result i32)
-      local.get $n
-      i32.eqz
-      if
-        i32.const 7
-        call $note
-        i32.const 0
-        return
-      end
-      local.get $n
-      i32.const 1
-      i32.sub
-      call $deep
-      i32.const 1
-      i32.add
-    end
+{deep("i32.const 7", "call $note")}
     export "many" func $many
     export "grow" func $grow
     export "store" func $store

@@ -22,8 +22,9 @@ from svm import (
     compile,
 )
 from tests.conftest import Spawn
+from tests.runtime.functions import deep
 
-TEXT = """
+TEXT = f"""
     import "host" "ask" func $ask
     memory 1
     table 1 funcref
@@ -36,20 +37,7 @@ TEXT = """
       local.get 0
       table.grow 0
     end
-    func $deep (param i32) (result i32)
-      local.get 0
-      i32.eqz
-      if
-        i32.const 0
-        return
-      end
-      local.get 0
-      i32.const 1
-      i32.sub
-      call $deep
-      i32.const 1
-      i32.add
-    end
+{deep()}
     func $spin (param i32)
       loop $next
         local.get 0

@@ -11,53 +11,15 @@ import pytest
 
 from svm import Finished, Guest, LimitError, Limits, Paused, StoppedError
 from tests.conftest import Spawn
+from tests.runtime.functions import COUNT, ONE, SPIN, summed
 
-TEXT = """
+TEXT = f"""
     import "host" "ask" func $ask (param i32) (result i32)
     memory 1
-    func $spin (result i32)
-      loop $next
-        i32.const 0
-        i32.load8_u
-        i32.eqz
-        br_if $next
-      end
-      i32.const 5
-    end
-    func $asks (param $n i32) (result i32)
-      local $sum i32
-      loop $next
-        local.get $sum
-        local.get $n
-        call $ask
-        i32.add
-        local.set $sum
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if $next
-      end
-      local.get $sum
-    end
-    func $count (param $n i32) (result i32)
-      local $sum i32
-      loop $next
-        local.get $sum
-        i32.const 1
-        i32.add
-        local.set $sum
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if $next
-      end
-      local.get $sum
-    end
-    func $one (result i32)
-      i32.const 1
-    end
+{SPIN}
+{summed("asks", "local.get $n", "call $ask")}
+{COUNT}
+{ONE}
     export "spin" func $spin
     export "asks" func $asks
     export "count" func $count

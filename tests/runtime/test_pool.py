@@ -12,8 +12,9 @@ from svm.module import from_text
 from svm.runtime import MemoryInstance
 from svm.runtime.mapping import address_of, new_mapping
 from svm.runtime.pool import Pool
+from tests.runtime.functions import GROW
 
-TEXT = """
+TEXT = f"""
     memory 2 8
     func $fill (param $byte i32)
       i32.const 0
@@ -23,10 +24,7 @@ TEXT = """
       i32.shl
       memory.fill
     end
-    func $grow (result i32)
-      i32.const 1
-      memory.grow
-    end
+{GROW}
     func $deep (param i32) (result i32)
       local.get 0
       i32.eqz

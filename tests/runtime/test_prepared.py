@@ -17,8 +17,9 @@ from svm import ENGINES, ExitError, Guest, LimitError, Limits, Module, TrapError
 from svm.module import from_text
 from svm.runtime.engine import DECLINED
 from tests.conftest import Spawn
+from tests.runtime.functions import GROW, deep
 
-TEXT = """
+TEXT = f"""
     import "host" "ask" func $ask (param i32) (result i32)
     memory 1
     tag $oops (param i32)
@@ -92,24 +93,8 @@ TEXT = """
       local.get 0
       throw $oops
     end
-    func $grow (result i32)
-      i32.const 1
-      memory.grow
-    end
-    func $deep (param i32) (result i32)
-      local.get 0
-      i32.eqz
-      if
-        i32.const 0
-        return
-      end
-      local.get 0
-      i32.const 1
-      i32.sub
-      call $deep
-      i32.const 1
-      i32.add
-    end
+{GROW}
+{deep()}
     export "scalars" func $scalars
     export "i32" func $i32
     export "i64" func $i64

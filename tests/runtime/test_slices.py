@@ -15,8 +15,9 @@ import pytest
 from svm import ENGINES, Finished, Guest, Limits, Module, Paused, Suspend, Suspended, Task, Trapped, UsageError
 from svm.module import from_text
 from tests.conftest import Spawn
+from tests.runtime.functions import summed
 
-TEXT = """
+TEXT = f"""
     import "host" "ask" func $ask (param i32) (result i32)
     memory 1 20
     func $sum (param $n i32) (result i64)
@@ -37,22 +38,7 @@ TEXT = """
       end
       local.get $sum
     end
-    func $asks (param $n i32) (result i32)
-      local $sum i32
-      loop
-        local.get $n
-        call $ask
-        local.get $sum
-        i32.add
-        local.set $sum
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if 0
-      end
-      local.get $sum
-    end
+{summed("asks", "local.get $n", "call $ask")}
     func $grow (param $n i32) (result i32)
       loop
         i32.const 1

@@ -29,8 +29,9 @@ from svm import (
 from svm.module import from_text
 from svm.runtime import Instance
 from tests.conftest import Spawn
+from tests.runtime.functions import NOTED, deep, summed
 
-TEXT = """
+TEXT = f"""
     import "host" "ask" func $ask (param i32 i64 f32 f64) (result i32)
     import "host" "note" func $note (param i32)
     import "host" "pair" func $pair (param f64) (result i64 f32)
@@ -52,24 +53,7 @@ TEXT = """
       i32.wrap_i64
       i32.add
     end
-    func $many (param $n i32) (result i32)
-      local $sum i32
-      loop $next
-        local.get $sum
-        local.get $n
-        call $once
-        i32.add
-        local.set $sum
-        local.get $n
-        call $note
-        local.get $n
-        i32.const 1
-        i32.sub
-        local.tee $n
-        br_if $next
-      end
-      local.get $sum
-    end
+{summed("many", "local.get $n", "call $once", then=NOTED)}
     func $indirect (param $n i32) (result i32)
       i32.const 7
       local.get $n
@@ -86,22 +70,7 @@ TEXT = """
       call $pair
       local.get $n
     end
-    func $deep (param $n i32) (result i32)
-      local.get $n
-      i32.eqz
-      if
-        i32.const 7
-        call $note
-        i32.const 0
-        return
-      end
-      local.get $n
-      i32.const 1
-      i32.sub
-      call $deep
-      i32.const 1
-      i32.add
-    end
+{deep("i32.const 7", "call $note")}
     func $noted (param i32)
       local.get 0
       call $note
