@@ -485,7 +485,8 @@ class Task:
                 shared = begun == first and size < stack.first_slice  # with calls before
                 size = stack.first_slice if shared else _next_size(size, now - begun, target)
                 begun = now
-        self.sliceable = not self._nested and stack.slices is not None
+        # Where fuel was overdrawn before, it may not have begun, or a host function may be yet to be called.
+        self.sliceable = self._next == self._resume and not self._nested and stack.slices is not None
         return self._pause("fuel")
 
     def _finish(self) -> Finished:

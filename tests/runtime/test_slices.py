@@ -196,6 +196,21 @@ def test_the_guests_own_limit_of_fuel(spawn: Spawn) -> None:
     assert isinstance(task.run(fuel=40), Paused) and isinstance(task.run(), Finished)
 
 
+def test_a_call_that_could_not_begin_begins_once_there_is_fuel(spawn: Spawn) -> None:
+    """A fuzzer's finding: a slice of native code went on with what had not begun, and ended at once."""
+    guest = spawn(TEXT, host={"ask": lambda value: value}, limits=Limits(fuel=10))
+    overdrawn = guest.start("sum", 1000)
+    assert isinstance(overdrawn.run(), Paused)
+    overdrawn.cancel()
+    task = guest.start("double", 21)
+    assert isinstance(task.run(fuel=7), Paused)
+    used = guest.fuel_used
+    guest.add_fuel(1000)
+    outcome = task.run(fuel=7)
+    assert isinstance(outcome, Finished) and outcome.value == 42
+    assert guest.fuel_used > used
+
+
 def test_a_call_that_is_not_the_guests_any_more(spawn: Spawn) -> None:
     guest, task = begun(spawn, "sum", 1000)
     snapshot = guest.snapshot()
