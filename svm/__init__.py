@@ -7,8 +7,7 @@ wrong is an `Error`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from svm.hints import TYPE_CHECKING
 from svm.lazy import lazily
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import sys
 import time
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING
 
 from svm.digest import DIGEST_BYTES, digest
+from svm.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
 from svm.devices import Device, Grants, Imports
 from svm.files import parse_model, read_model
+from svm.hints import TYPE_CHECKING, Any
 from svm.limits import Limits
 from svm.module import Capability, Export, Import, ValidModule, encode, validate
 from svm.module import Module as Model

@@ -8,8 +8,8 @@ its value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from svm.hints import Any
 from svm.record import field, record
 
 __all__ = [

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from sys import modules
-from typing import Any
+
+from svm.hints import Any
 
 __all__ = ["lazily"]
 

@@ -9,7 +9,8 @@ spent more time on making them than on running the program.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform, overload
+
+from svm.hints import Any, TypeVar, dataclass_transform, overload
 
 __all__ = ["FrozenError", "field", "record", "replaced"]
 

@@ -23,7 +23,7 @@ SOURCES = {"svm": ROOT / "svm", "krait": ROOT / "compiler" / "krait"}
 
 # Lowest first. A module may import what stands in its own row or before it.
 SVM_LAYERS = (
-    ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache"),
+    ("svm.hints", "svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache"),
     ("svm.isa",),
     ("svm.module",),
     ("svm.wasm",),
@@ -48,7 +48,7 @@ KRAIT_LAYERS = (
     ("krait.compiler",),
     ("krait",),
 )
-KRAIT_SEES = ("svm.lazy", "svm.record", "svm.digest", "svm.errors", "svm.limits", "svm.cache", "svm.isa", "svm.module")
+KRAIT_SEES = (*SVM_LAYERS[0], "svm.isa", "svm.module")
 # The only importers of each dependency, so that a run pays for no more than it uses.
 IMPORTERS = {
     "llvmlite": "svm.engines.native", "lark": "krait.syntax", "click": "svm.cli", "rich": "svm.cli",

@@ -7,8 +7,8 @@ tree), `check` (tree to typed tree), `emit` (typed tree to module); `compiler` r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
 
+from svm.hints import TYPE_CHECKING, Any, TypeVar
 from svm.lazy import lazily
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from svm.cli.status import Status
+from svm.hints import NoReturn
 
 __all__ = ["Status", "invoke", "main"]
 

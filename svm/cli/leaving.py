@@ -6,10 +6,10 @@ import gc
 import os
 import sys
 from contextlib import suppress
-from typing import NoReturn
 
 from svm.cli.status import Status
 from svm.cli.terminal import complain
+from svm.hints import NoReturn
 
 __all__ = ["leave"]
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from svm.cli.failures import Failure, about, interrupted
 from svm.cli.status import Status
 from svm.cli.terminal import clean, complain, say
 from svm.errors import GuestError, LimitError, Traceback, UncaughtError, UsageError
+from svm.hints import TYPE_CHECKING, Any
 from svm.limits import DEFAULT_STACK, Limits
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+
+from svm.hints import TextIO
 
 __all__ = ["clean", "coloured", "complain", "say"]
 

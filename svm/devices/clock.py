@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Mapping
-from typing import Self
 
 from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import MAX_VECTORS, SPACE, Errno, check, host, put
 from svm.errors import UsageError
+from svm.hints import Self
 from svm.isa import Memory
 from svm.runtime import HostFunction
 

@@ -15,11 +15,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, BinaryIO, Self, TextIO, TypeVar
 
 from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import SPACE, Errno, functions, ungranted
 from svm.errors import UsageError
+from svm.hints import Any, BinaryIO, Self, TextIO, TypeVar
 from svm.runtime import HostFunction
 
 __all__ = ["Console", "NoConsole"]

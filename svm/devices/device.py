@@ -7,11 +7,11 @@ none of them: who restores one in another process grants anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, Self
 
 from svm.devices.console import NoConsole
 from svm.devices.state import StatefulDevice
 from svm.errors import LinkError, UsageError
+from svm.hints import Any, Protocol, Self
 from svm.record import record
 from svm.runtime import Extern, Guest, HostFunction, Store
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from typing import Self
 
 from svm.devices.state import StatefulDevice, unfit
 from svm.devices.wasi import MAX_TRANSFER, SPACE, Errno, check, host
 from svm.digest import digest
 from svm.errors import UsageError
+from svm.hints import Self
 from svm.isa import Memory
 from svm.runtime import HostFunction
 

@@ -7,9 +7,9 @@ guest no more than its new device was made to give.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
 
 from svm.errors import SnapshotError
+from svm.hints import ClassVar, Self
 
 __all__ = ["StatefulDevice"]
 

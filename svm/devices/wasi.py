@@ -13,9 +13,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from typing import Any, NoReturn, Protocol
 
 from svm.errors import ExitError
+from svm.hints import Any, NoReturn, Protocol
 from svm.isa import I32, I64, FuncType, Memory
 from svm.runtime import HostFunction, Instance
 

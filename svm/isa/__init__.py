@@ -5,8 +5,7 @@ instruction's operands, code or meaning but from here.  The table is imported wh
 lowered already runs without it.
 """
 
-from typing import TYPE_CHECKING
-
+from svm.hints import TYPE_CHECKING
 from svm.isa.trap import Forbidden, TrapKind
 from svm.isa.types import (
     EXTERNREF,

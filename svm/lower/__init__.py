@@ -5,8 +5,7 @@ tested where (`Charges`).  An engine decides none of this, so that all of them p
 lowers is imported when it is first asked for: code that is lowered already runs without it.
 """
 
-from typing import TYPE_CHECKING
-
+from svm.hints import TYPE_CHECKING
 from svm.lazy import lazily
 from svm.lower.frame import HEADER_SLOTS, SLOT_BYTES, Charges, FrameLayout, Header, LoopCharge, layout_of
 

@@ -5,8 +5,7 @@ What reads and writes bodies and text is imported when it is first asked for: ru
 no use for either.
 """
 
-from typing import TYPE_CHECKING
-
+from svm.hints import TYPE_CHECKING
 from svm.lazy import lazily
 from svm.module.binary import decode, encode
 from svm.module.checked import FUNCTION, Block, Context, ValidFunction

@@ -6,8 +6,8 @@ A `ValidFunction` comes from `ValidModule.function` only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from svm.hints import TYPE_CHECKING
 from svm.isa import FuncType, ValueType
 from svm.module.model import GlobalType, MemoryType, TableType
 from svm.record import record

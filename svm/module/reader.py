@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from typing import TypeVar
 
 from svm import limits
 from svm.errors import MalformedError, ModuleError, Place
+from svm.hints import TypeVar
 from svm.isa import RESERVED_TYPES, FuncType, ValueType
 from svm.module.leb import read_u32
 from svm.module.model import (
@@ -32,6 +32,12 @@ __all__ = ["Reader", "sections", "value_type"]
 
 _VALUE_TYPES = {int(kind): kind for kind in ValueType}
 _EXTERN_KINDS = {kind.value: kind for kind in ExternKind}
+
+_LONGEST = 5
+"""Bytes of an integer of 32 bits."""
+
+_LONGER = bytes(code >= 0x80 for code in range(256))
+"""Marks bytes that others of the same integer follow, for `bytes.translate`."""
 
 T = TypeVar("T")
 
@@ -87,17 +93,16 @@ class Reader:
         return value
 
     def u32s(self, count: int) -> list[int]:
-        """Unsigned integers, as many as said."""
-        data, at, end, found = self.data, self.at, self.end, []
-        for _ in range(count):
-            if at < end and data[at] < 0x80:  # as in `u32`, whose call would be most of the time
-                found.append(data[at])
-                at += 1
-            else:
-                self.at = at
+        """Unsigned integers, as many as said; runs of those of one byte, as most are, are taken at once."""
+        found: list[int] = []
+        longer = self.data[self.at : min(self.at + _LONGEST * count, self.end)].translate(_LONGER)
+        start = self.at
+        while len(found) < count:
+            most = min(self.at + count - len(found), self.end)
+            stop = longer.find(1, self.at - start, most - start)
+            found += self.take((most if stop < 0 else start + stop) - self.at)
+            if len(found) < count:
                 found.append(self.u32())
-                at = self.at
-        self.at = at
         return found
 
     def take(self, size: int) -> bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from operator import lt
 
 from svm import limits
 from svm.digest import digest
 from svm.errors import InvalidError, Place
+from svm.hints import TYPE_CHECKING, Any
 from svm.isa import I32, FuncType, ValueType
 from svm.isa.constants import REF_FUNC
 from svm.module.binary import encode
@@ -22,6 +23,7 @@ from svm.module.model import (
     INTERFACE_SECTION,
     ExternKind,
     Function,
+    FunctionLines,
     GlobalType,
     Lines,
     MemoryType,
@@ -358,8 +360,19 @@ def _check_lines(module: Module, functions: int) -> None:
         if not last < item.function < functions:
             raise _fail("line", at, f"function {item.function} is unknown or out of order")
         last = item.function
-        offset = -1
-        for where, file, line in item.entries:
-            if where <= offset or file >= len(module.lines.files) or line < 1:
-                raise _fail("line", at, f"bad entry: offset {where}, file {file}, line {line}")
-            offset = where
+        if not item.entries:
+            continue
+        offsets, files, lines = zip(*item.entries, strict=True)  # there are thousands, so they are looked at in bulk
+        rising = all(map(lt, (-1, *offsets), offsets))
+        if not rising or max(files) >= len(module.lines.files) or min(lines) < 1:
+            raise _fail("line", at, _bad_entry(item, len(module.lines.files)))
+
+
+def _bad_entry(item: FunctionLines, files: int) -> str:
+    """What is wrong in a function's lines."""
+    offset = -1
+    for where, file, line in item.entries:
+        if where <= offset or file >= files or line < 1:
+            return f"bad entry: offset {where}, file {file}, line {line}"
+        offset = where
+    raise AssertionError("nothing is")

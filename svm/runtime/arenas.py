@@ -10,9 +10,9 @@ import mmap
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from svm.errors import LimitError, LinkError, UsageError
+from svm.hints import Any
 from svm.isa import FuncType
 from svm.limits import MAX_PAGES, MAX_TABLE_ELEMENTS, PAGE, Limits
 from svm.module import ExternKind, GlobalType, MemoryType, TableType, ValidModule

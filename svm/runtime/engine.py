@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from itertools import islice
 from struct import Struct
-from typing import Any, Protocol
 
 from svm.errors import Traceback, TracebackFrame
+from svm.hints import Any, Protocol
 from svm.isa import TrapKind
 from svm.record import record
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance, TagInstance

@@ -5,9 +5,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
 
 from svm.errors import ExitError, LimitError, StoppedError, UsageError
+from svm.hints import TYPE_CHECKING, Any, Self
 from svm.isa import FuncType
 from svm.limits import Limits
 from svm.module import ValidModule

@@ -12,8 +12,8 @@ to another engine, and can be called anew where nobody will answer any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from svm.hints import Any
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import GuestStack
 from svm.runtime.values import Signature, signature_of

@@ -11,8 +11,8 @@ import _signal  # type: ignore[import-not-found]  # `signal` without its enums, 
 import os
 import threading
 from types import FrameType
-from typing import Any
 
+from svm.hints import Any
 from svm.runtime.engine import GuestStack
 
 __all__ = ["InterruptWatch"]

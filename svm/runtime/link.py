@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 from svm.errors import LinkError, TrapError
+from svm.hints import Any
 from svm.isa import FuncType, TrapKind
 from svm.isa.constants import GLOBAL_GET, REF_FUNC, REF_NULL
 from svm.module import (

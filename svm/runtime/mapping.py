@@ -17,7 +17,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
-from typing import Any
+
+from svm.hints import Any
 
 __all__ = ["Image", "address_of", "blank", "grown_mapping", "has_images", "lay", "new_mapping", "written"]
 

@@ -6,9 +6,8 @@ long as it stands there: nothing is looked up until somebody asks.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from svm.errors import GuestError, Traceback
+from svm.hints import Any, Protocol
 from svm.record import field, record
 
 __all__ = ["Exited", "Finished", "Outcome", "Paused", "Standing", "Suspended", "Trapped"]

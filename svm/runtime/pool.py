@@ -9,7 +9,8 @@ from __future__ import annotations
 import mmap
 import sys
 from collections.abc import Callable
-from typing import Generic, TypeVar
+
+from svm.hints import Generic, TypeVar
 
 __all__ = ["Pool"]
 

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
-from typing import Any, Self
 
 from svm.errors import ExitError, UsageError
+from svm.hints import Any, Self
 from svm.isa import I32, FuncType
 from svm.limits import Limits, fuel_amount
 from svm.lower import SLOT_BYTES

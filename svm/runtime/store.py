@@ -8,9 +8,9 @@ one thread drives a store at a time, and a call that is paused goes on before an
 from __future__ import annotations
 
 from threading import get_ident
-from typing import Any
 
 from svm.errors import UsageError
+from svm.hints import Any
 from svm.runtime.arenas import FunctionInstance
 from svm.runtime.engine import Record
 from svm.runtime.outcome import Paused, Standing, Suspended

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
 
 from svm.errors import ExitError, Traceback, UsageError
+from svm.hints import Any, NoReturn
 from svm.limits import fuel_amount, seconds_amount
 from svm.runtime.arenas import FunctionInstance, Instance
 from svm.runtime.engine import DECLINED, Status, traceback

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
-from typing import Any
 
 from svm.errors import UsageError
+from svm.hints import Any
 from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
 from svm.runtime.arenas import Arenas, FunctionInstance
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
 
+from svm.hints import Any
 from svm.record import record
 
 __all__ = ["Suspend", "Unanswered", "discard"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol
 
 from svm.devices import Device, Grants, Imports
 from svm.engines.named import engine_named
 from svm.errors import UsageError
+from svm.hints import TYPE_CHECKING, Any, Protocol
 from svm.limits import Limits
 from svm.module import ValidModule
 from svm.runtime import Engine, HostFunction, Instance

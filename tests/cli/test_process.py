@@ -45,7 +45,7 @@ UNWANTED = (
     "svm.engines.state svm.isa.op svm.isa.table svm.lower.charges svm.lower.slots svm.lower.tries "
     "svm.module.body svm.module.code svm.module.text svm.wasm "
     "argparse ast asyncio bz2 copy dataclasses dis email hashlib importlib.metadata inspect json logging lzma pathlib "
-    "pickle random shutil signal socket ssl subprocess tempfile textwrap traceback unittest zlib"
+    "pickle random shutil signal socket ssl subprocess tempfile textwrap traceback typing unittest zlib"
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from svm import limits
 from svm.errors import MalformedError
@@ -24,6 +26,7 @@ from svm.module import (
 )
 from svm.module.binary import MAGIC, SECTIONS
 from svm.module.leb import unsigned
+from svm.module.reader import Reader
 from tests.strategies import modules
 
 HEADER = MAGIC + VERSION.to_bytes(4, "little")
@@ -52,6 +55,22 @@ def test_empty_sections_mean_what_absent_ones_do() -> None:
     assert decode(HEADER + empty) == Module()
     empty = section("name", b"\0\0\0") + section("line", b"\0\0")
     assert decode(HEADER + empty) == Module(names=Names(), lines=Lines())
+
+
+@given(
+    st.lists(st.one_of(st.integers(0, 200), st.integers(0, (1 << 32) - 1))), st.binary(max_size=8), st.integers(0, 40)
+)
+def test_integers_read_at_once_are_those_read_in_turn(values: list[int], more: bytes, count: int) -> None:
+    data = b"".join(map(unsigned, values)) + more
+
+    def outcome(read: Callable[[Reader], list[int]]) -> object:
+        reader = Reader(data, 0, len(data), "line")
+        try:
+            return read(reader), reader.at
+        except MalformedError as error:
+            return str(error)
+
+    assert outcome(lambda reader: reader.u32s(count)) == outcome(lambda reader: [reader.u32() for _ in range(count)])
 
 
 def test_unknown_custom_sections_are_kept_wherever_they_stand() -> None:

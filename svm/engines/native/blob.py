@@ -19,7 +19,6 @@ import sys
 from array import array
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from svm.cache import atomic_write, cache_folder, digest_of, read
 from svm.digest import digest
@@ -27,6 +26,7 @@ from svm.engines.native.context import CONTEXT_BYTES, Field
 from svm.engines.native.executable import Executable
 from svm.engines.native.python_api import PythonApi, usable
 from svm.errors import Error
+from svm.hints import Any
 
 __all__ = [
     "CARRIED",
@@ -143,7 +143,7 @@ class Blob:
         enter = _ENTER(self.code.address("enter")) if self.python is None else self.python.run
         self.enter: Callable[[Any], int] = enter
         self.keys: list[str] = facts["keys"]
-        self.addresses: list[int] = [base + at for at in offsets]
+        self.addresses: list[int] = list(map(base.__add__, offsets))  # some thousands, at every start
         self.target: str = facts["target"]
         self.context = _context(self.python)
 

@@ -7,7 +7,6 @@ instance, or to a function that was not lowered yet), an exception, and the rare
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob, get_blob
 from svm.engines.native.context import FIRST_HEADER, Exit, Field, header
@@ -15,6 +14,7 @@ from svm.engines.native.program import Program
 from svm.engines.native.space import FAR_RETURN, CodeSpace, LinkedCode
 from svm.engines.native.stack import NativeStack
 from svm.engines.native.stream import KeySet
+from svm.hints import TYPE_CHECKING, Any
 from svm.isa import Forbidden, TrapKind
 from svm.lower import SLOT_BYTES
 from svm.module import FUNCTION

@@ -10,13 +10,13 @@ from __future__ import annotations
 import marshal
 import os
 from functools import cache
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import svm.lower
 from svm.cache import digest_of, keep, kept
 from svm.engines.native.blob import MARSHAL
 from svm.engines.native.stream import FunctionCode, Site
+from svm.hints import Any
 from svm.lower import Charges, FrameLayout, LoopCharge
 from svm.module import ValidModule
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any, Protocol
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import Field
 from svm.engines.native.python_api import call_record, host_record
 from svm.engines.native.space import CodeSpace, LinkedCode, NoRoomError
 from svm.engines.native.stream import KeySet
+from svm.hints import Any, Protocol
 from svm.lower import SLOT_BYTES
 from svm.runtime.arenas import Arenas, FunctionInstance, Instance
 from svm.runtime.engine import declined

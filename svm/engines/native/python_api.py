@@ -11,10 +11,10 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 from svm.engines.native.context import CALL_PARAMS, RECORD_PARAMS, Kind
 from svm.engines.native.executable import PYTHON, Executable
+from svm.hints import Any
 from svm.isa import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType, ValueType
 from svm.runtime.engine import DECLINED
 

@@ -19,12 +19,12 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from svm.engines.native.blob import Blob
 from svm.engines.native.context import FOREIGN, FUNCTION_ENTRY, FunctionField, header
 from svm.engines.native.kept import KeptCode, kept_code
 from svm.engines.native.stream import CALL_FIELDS, FunctionCode, KeySet, laid_out
+from svm.hints import TYPE_CHECKING, Any
 from svm.isa import FuncType
 from svm.lower import SLOT_BYTES
 from svm.module import ValidFunction, ValidModule

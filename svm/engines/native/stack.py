@@ -13,11 +13,11 @@ import mmap
 from array import array
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any
 
 from svm.engines.native.context import Field, header
 from svm.engines.native.program import Program
 from svm.engines.native.space import FAR_RETURN, HALT, LinkedCode
+from svm.hints import Any
 from svm.lower import SLOT_BYTES, Header, clear_dead
 from svm.runtime.arenas import Instance
 from svm.runtime.engine import FramePlace, GuestStack, Record

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
+from svm.hints import Any
 from svm.lower import Charges, FrameLayout
 from svm.record import field, record
 
@@ -68,7 +68,7 @@ class KeySet:
     """The handlers there are: number by key, and which sequences of operations are worth trying as one."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self.numbers = {key: number for number, key in enumerate(keys)}
+        self.numbers = dict(zip(keys, range(len(keys)), strict=True))  # some thousands, at every start
 
     @cached_property
     def sequences(self) -> frozenset[tuple[str, ...]]:

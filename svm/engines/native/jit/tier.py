@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING
 
 from svm.digest import digest
 from svm.engines.native.executable import Executable
@@ -29,6 +28,7 @@ from svm.engines.native.jit.compiled import (
 )
 from svm.engines.native.space import CodeSpace, LinkedCode, NoRoomError, Part
 from svm.errors import ModuleError
+from svm.hints import TYPE_CHECKING
 from svm.record import record
 from svm.runtime.engine import CompiledUnit
 
