@@ -17,6 +17,7 @@ from krait.check.types import (
     Alias,
     ClassDecl,
     ClassType,
+    FunctionDecl,
     FunctionType,
     Instance,
     Intrinsic,
@@ -127,6 +128,12 @@ class Annotations:
                 return symbol
             case NamedType():
                 return symbol.type
+            case Intrinsic(name=special) if special.startswith("typing.collections."):
+                found = self.world.library_symbol("collections", special.rpartition(".")[2])
+                assert isinstance(found, ClassDecl)
+                return found
+            case FunctionDecl(name="count", module=ModuleDecl(name="itertools")):
+                return ClassType(self.iterator_class(), (INT,))
             case Alias():
                 return self.alias(symbol, node.span)
             case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
@@ -218,6 +225,9 @@ class Annotations:
                 raise self.refuse(span, "this type takes no arguments")
 
     def iterator(self, item: tree.expr) -> Type:
+        found = self.type(item)
+        if prune(found) is NONE:  # an iterator of nothing gives the None of an `int | None`
+            return ClassType(self.iterator_class(), (optional(INT),))
         return ClassType(self.iterator_class(), (self.value_type(item),))
 
     def iterator_class(self) -> ClassDecl:

@@ -158,11 +158,24 @@ def _iterable(ctx: Context, item: Given, wanted: Type, env: Mapping[TypeParam, T
     assert item.param.of is not None
     inner = substitute(item.param.of, env)
     is_display = isinstance(item.node, tree.List | tree.ListComp)
+    if isinstance(item.param.of, TypeParam) and item.param.of.usual is not None and _holds_displays(item.node):
+        unify(inner, substitute(item.param.of.usual, env))
     value = ctx.expr(item.node, ctx.world.list_type(inner) if is_display else wanted)
     found = item_type(ctx.world, value.type)
     if found is not None:
         unify(inner, found)
     return value
+
+
+def _holds_displays(node: tree.expr) -> bool:
+    """Return whether an expression is a display of displays of lists."""
+    match node:
+        case tree.List(elts=items):
+            return all(isinstance(item, tree.List | tree.ListComp) for item in items)
+        case tree.ListComp(elt=item):
+            return isinstance(item, tree.List | tree.ListComp)
+        case _:
+            return False
 
 
 def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hir.Expr:

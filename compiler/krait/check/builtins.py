@@ -16,6 +16,7 @@ from krait.check.comparisons import compare
 from krait.check.conditions import condition, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
+from krait.check.exception_classes import is_subclass
 from krait.check.hashing import has_random_hash, hash_of, require_order
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
@@ -244,6 +245,13 @@ def isinstance_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Exp
     """``isinstance(x, Class)``."""
     plain_args(ctx, node, 2, 2)
     return condition(ctx, node).value
+
+
+@builtin("issubclass")
+def issubclass_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``issubclass(Class, Class)``."""
+    plain_args(ctx, node, 2, 2)
+    return is_subclass(ctx, *node.args)
 
 
 # --- items ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from krait.check.coerce import adapt, as_known, is_none, is_of, negate, to_int, 
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
+from krait.check.exception_classes import same_exception_class
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.names import object_of_type
@@ -113,6 +114,9 @@ def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span
         same = _same_class(ctx, left, right)
         if same is not None:
             return same if isinstance(op, tree.Is | tree.Eq) else negate(same)
+        kind = same_exception_class(ctx, left, right, isinstance(op, tree.Is | tree.Eq))
+        if kind is not None:
+            return kind
     if isinstance(op, tree.In | tree.NotIn):
         found = _in_literal(ctx, left, right, span)
         if found is not None:

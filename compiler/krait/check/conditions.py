@@ -170,7 +170,7 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(subject.span, "this value")
-    wanted = _classes_wanted(ctx, cls)
+    wanted = classes_wanted(ctx, cls)
     known = ctx.flow
     if is_object(t):
         wanted = _of_objects(ctx, wanted, cls.span)
@@ -253,13 +253,13 @@ def _is_of_kind(decl: ClassDecl, kind: str) -> bool:
     return any(is_tuple(base) for base in decl.mro()) or is_vector(decl) or is_list
 
 
-def _classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive | str]:
+def classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive | str]:
     """Return the classes that the second argument of ``isinstance`` names."""
     match node:
         case tree.Tuple(elts=parts) if parts:
-            return [cls for part in parts for cls in _classes_wanted(ctx, part)]
+            return [cls for part in parts for cls in classes_wanted(ctx, part)]
         case tree.BinOp(op=tree.BitOr(), left=left, right=right):
-            return [*_classes_wanted(ctx, left), *_classes_wanted(ctx, right)]
+            return [*classes_wanted(ctx, left), *classes_wanted(ctx, right)]
         case tree.Name(id=name) if name not in ctx.scope:
             symbol = ctx.lookup(name)
             if name in (SEQUENCE, MAPPING) or (isinstance(symbol, Intrinsic) and symbol.name == TUPLE):

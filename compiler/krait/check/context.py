@@ -117,6 +117,7 @@ class Context:
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
         self.yields: Type | None = None
+        self.results: list[Type] | None = None
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}
         self.classes: dict[str, ClassType] = {}
@@ -345,4 +346,4 @@ class Context:
         assert owner is not None and self.own_fields is not None
         for name, marker in self.own_fields.items():
             if not self.flow.is_bound(marker):
-                self.world.found_late.add((owner.module.name, owner.name, name))
+                self.world.found_late.add((owner, name))

@@ -311,6 +311,8 @@ class _Declarer:
             for part in written(node, node.args.args[0].arg):
                 self.member(decl, part)
             return
+        if "overload" in names:
+            return  # the method that follows takes the place of what only describes it
         match node:
             case tree.FunctionDef():
                 method = self.function(node, decl)

@@ -107,15 +107,20 @@ def managed(node: tree.FunctionDef, own: str | None) -> list[tree.stmt]:
     own: the name of the first parameter, if it is a method.
     """
     span, arguments = node.span, node.args
-    match node.returns:
-        case tree.Subscript(slice=tree.Tuple(elts=(item, *_))) | tree.Subscript(slice=item):
-            pass
-        case _:
-            item = tree.Constant(None, span)
-    if isinstance(item, tree.Constant) and item.value is None:  # nothing: the None of an `int | None`
-        item = tree.BinOp(tree.Name("int", tree.LOAD, span), tree.BIT_OR, item, span)
-    iterator = tree.Subscript(tree.Name(f"{LIBRARY}krait.iterator.Iterator", tree.LOAD, span), item, tree.LOAD, span)
+    iterator: tree.expr | None = None
+    result: tree.expr | None = None
     manager = tree.Name(f"{LIBRARY}contextlib._GeneratorContextManager", tree.LOAD, span)
+    if node.returns is not None:
+        match node.returns:
+            case tree.Subscript(slice=tree.Tuple(elts=(item, *_))) | tree.Subscript(slice=item):
+                pass
+            case _:
+                item = tree.Constant(None, span)
+        if isinstance(item, tree.Constant) and item.value is None:  # nothing: the None of an `int | None`
+            item = tree.BinOp(tree.Name("int", tree.LOAD, span), tree.BIT_OR, item, span)
+        name = tree.Name(f"{LIBRARY}krait.iterator.Iterator", tree.LOAD, span)
+        iterator = tree.Subscript(name, item, tree.LOAD, span)
+        result = tree.Subscript(manager, item, tree.LOAD, span)
     listed = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args)][1 if own else 0 :]
     passed: list[tree.expr] = [tree.Name(name, tree.LOAD, span) for name in listed]
     if arguments.vararg is not None:
@@ -125,7 +130,6 @@ def managed(node: tree.FunctionDef, own: str | None) -> list[tree.stmt]:
     if own:
         inner = tree.Attribute(tree.Name(own, tree.LOAD, span), node.name + MANAGED, tree.LOAD, span)
     made = tree.Call(manager, (tree.Call(inner, tuple(passed), keywords, span),), (), span)
-    result = tree.Subscript(manager, item, tree.LOAD, span)
     params = node.type_params
     return [
         tree.FunctionDef(node.name + MANAGED, arguments, node.body, (), iterator, params, span),

@@ -20,10 +20,12 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    Infer,
     Instance,
     Local,
     Type,
     prune,
+    unify,
 )
 from krait.check.world import World
 from krait.diagnostics import Span
@@ -47,6 +49,10 @@ def _is_managed(function: hir.Function) -> bool:
 def begin(ctx: Context, heading: Span) -> None:
     """Prepare the check of the body of a generator function: what its heading promises is what it yields."""
     result = prune(ctx.function.result)
+    if isinstance(result, Infer):
+        found = iterator_type(ctx.world, Infer())
+        unify(result, found)
+        result = found
     if not isinstance(result, ClassType) or result.decl is not iterator_type(ctx.world, NONE).decl:
         raise ctx.refuse(
             heading,
@@ -117,6 +123,9 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
         _yield_from(ctx, node)
         return
     value = hir.Const(NONE, None) if node.value is None else ctx.expr(node.value, ctx.yields)
+    if ctx.results is not None:
+        ctx.results.append(value.type)
+        return
     where = node.span if node.value is None else node.value.span
     ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where)))
 

@@ -17,7 +17,7 @@ from krait.check.context import Context
 from krait.check.declare import import_links
 from krait.check.exports import check_stub, is_stub
 from krait.check.flow import Flow
-from krait.check.generators import begin, finish
+from krait.check.generators import begin, finish, iterator_type
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
@@ -27,22 +27,26 @@ from krait.check.relations import is_larger
 from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
 from krait.check.types import (
     BOOL,
+    INT,
     NEVER,
     NONE,
     ClassDecl,
     ClassType,
     FunctionDecl,
     GlobalVar,
+    Infer,
     Instance,
     Local,
     ModuleDecl,
     Optional,
     Type,
     is_known,
+    optional,
     prune,
     resolve,
     substitute,
 )
+from krait.check.unions import joined
 from krait.check.world import MARK, MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
@@ -106,6 +110,23 @@ def check_nested(parent: Context, decl: FunctionDecl, enter: Entry) -> hir.Funct
     return function
 
 
+def infer_result(world: World, decl: FunctionDecl) -> Type:
+    """Return the type of what a function without an annotation for it returns, or yields.
+
+    Its body is checked for that alone: what a call within it of the function itself gives is not known then, and does
+    not count. The check proper asks whether all results have the type.
+    """
+    instance = Instance(decl, tuple(_usual_type(world, decl, name) for name in decl.open_params))
+    function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
+    with world.silence():
+        results = _check_body(world, instance, function, infers=True).ctx.results
+    assert results is not None
+    found = joined([t for t in results if not isinstance(prune(t), Infer)] or results)
+    if not scan(decl.node.body).has_yield:
+        return found
+    return iterator_type(world, found if found is not NONE else optional(INT))
+
+
 def _register(world: World, function: hir.Function) -> None:
     """Make the functions within a function known, now that its check has ended."""
     for nested in function.nested:
@@ -119,13 +140,19 @@ def _check_body(
     function: hir.Function,
     parent: Context | None = None,
     enter: Entry | None = None,
-) -> None:
-    """Check the body, a second time if the first has found types that it would have needed earlier."""
+    *,
+    infers: bool = False,
+) -> _Check:
+    """Check the body, a second time if the first has found types that it would have needed earlier.
+
+    infers: only what it returns is wanted.
+    """
     seeds: dict[str, Type] = {}
     outer = world.sink
     while True:
         world.sink = DiagnosticSink(function.module.filename, function.module.source)
         check = _Check(world, instance, function, seeds, parent, enter)
+        check.ctx.results = [] if infers else None
         with suppress(Refusal):
             check.run()
         learned = check.learned() if check.ctx.unknown_met else {}
@@ -137,6 +164,7 @@ def _check_body(
     found, world.sink = world.sink.diagnostics, outer
     for diagnostic in found:
         outer.add(diagnostic)
+    return check
 
 
 class _Check:
@@ -241,7 +269,7 @@ class _Check:
         self.function.body += ctx.block(node.body)
         if not ctx.is_module_code:
             self.end()
-            if generates:
+            if generates and ctx.results is None:
                 finish(ctx)
         else:
             self.decl.module.finally_bound = frozenset(v for v in ctx.flow.bound if isinstance(v, GlobalVar))
@@ -284,7 +312,8 @@ class _Check:
                 for name in declared_fields(self.world, own)
                 if not name.endswith(MARK) and self.world.mark_of(own.decl, name) is None
             }
-            later = assigned_fields(own.decl, "__post_init__") if own.decl.data is not None else {}
+            post = own.decl.find_method("__post_init__") if own.decl.data is not None else None
+            later = assigned_fields(post.owner, post.name) if post is not None and post.owner is not None else {}
             # Objects of exceptions have their arguments before `__init__` runs.
             inherited = {name for base in own.decl.mro() if self.world.is_exception(base) and base.module.library
                          for name in declared_fields(self.world, ClassType(base))}  # fmt: skip
@@ -307,6 +336,9 @@ class _Check:
         """What happens when control reaches the end of the body."""
         ctx, result = self.ctx, prune(self.function.result)
         if not ctx.flow.reachable or ctx.yields is not None:
+            return
+        if ctx.results is not None:
+            ctx.results.append(NONE)
             return
         heading = _heading(self.decl)
         ctx.require_own_fields()

@@ -31,6 +31,7 @@ from krait.check.types import (
     Type,
     prune,
 )
+from krait.check.vocabulary import LIBRARY
 from krait.syntax import tree
 
 _ITEM = "$each"
@@ -79,6 +80,8 @@ def _kept(ctx: Context, node: tree.expr, kept: dict[str, Local]) -> tree.expr:
             args = tuple(_kept(ctx, arg, kept) for arg in node.args)
             named = tuple(tree.keyword(part.arg, _kept(ctx, part.value, kept), part.span) for part in node.keywords)
             return tree.Call(func, args, named, node.span)
+        case tree.Starred(value=inner):
+            return tree.Starred(_kept(ctx, inner, kept), node.ctx, node.span)
         case tree.Constant() | tree.Lambda():
             return node
         case tree.Name(id=name) if name not in ctx.scope:
@@ -113,8 +116,11 @@ def _each_of(node: tree.expr) -> tree.GeneratorExp:
 @builtin("iter")
 def iter_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``iter(items)``."""
+    if len(node.args) == 2 and not node.keywords:
+        until = tree.Name(f"{LIBRARY}krait.iteration.until", tree.LOAD, node.span)
+        return ctx.expr(tree.Call(until, node.args, (), node.span), expected)
     if len(node.args) != 1 or node.keywords:
-        raise ctx.later(node.span, "`iter` with a function", "write a loop")
+        raise ctx.refuse(node.span, "`iter` takes 1 or 2 arguments")
     if isinstance(node.args[0], tree.GeneratorExp | tree.Call):
         return _iterator(ctx, ctx.expr(node.args[0]), node, expected)
     with ctx.world.silence():

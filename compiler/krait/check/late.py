@@ -18,7 +18,7 @@ from krait.diagnostics import Span
 
 def note_late(world: World, decl: ClassDecl, names: Iterable[str]) -> None:
     """Note that fields of a class can be without a value."""
-    world.found_late |= {(decl.module.name, decl.name, name) for name in names}
+    world.found_late |= {(decl, name) for name in names}
 
 
 def read_late(ctx: Context, owner: hir.Expr, field: Type, name: str, span: Span) -> hir.Expr:

@@ -135,9 +135,9 @@ def _of_exception(ctx: Context, caught: Local, span: Span) -> list[hir.Expr]:
     assert caught.type is not None
     exception = hir.LocalGet(caught.type, caught)
     kind = ctx.world.library_class("BaseException")
-    name = hir.TypeName(ctx.world.str_type, exception)
+    given = [hir.TypeName(ctx.world.str_type, exception), hir.Cast(kind, exception)]
     return [
-        ctx.library("krait.exceptions", "class_of", [name], library_type(ctx.world, "ExceptionClass"), span),
+        ctx.library("krait.exceptions", "class_of", given, library_type(ctx.world, "ExceptionClass"), span),
         hir.Cast(kind, exception),
         ctx.library("krait.exceptions", "traceback_of", [], library_type(ctx.world, "TracebackType"), span),
     ]

@@ -34,7 +34,7 @@ from krait.check.annotations import Annotations
 from krait.check.border import Interfaces
 from krait.check.exports import find_exports, host_buffer, needed_interface
 from krait.check.globals import init_function, prepare_global
-from krait.check.instances import check_function, check_module
+from krait.check.instances import check_function, check_module, infer_result
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.types import (
@@ -70,9 +70,10 @@ def check_program(
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
-        if world.found_late <= late:
+        found = _late_fields(world)
+        if found <= late:
             break
-        late |= world.found_late
+        late |= found
     for diagnostic in attempt.diagnostics:
         sink.add(diagnostic)
     sink.raise_if_errors()
@@ -80,8 +81,19 @@ def check_program(
     return program
 
 
+def _late_fields(world: World) -> frozenset[tuple[str, str, str]]:
+    """Return the fields that can be without a value, by the module and name of the class that declares each."""
+    found = set()
+    for decl, name in world.found_late:
+        owners = [part for part in decl.mro() if name in declared_fields(world, ClassType(part, part.type_params))]
+        owner = owners[-1] if owners else decl
+        found.add((owner.module.name, owner.name, name))
+    return frozenset(found)
+
+
 def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str, filename: str) -> hir.Program:
     world.check_function = lambda instance: check_function(world, instance)
+    world.infer_result = infer_result
     world.protocol_type = protocol_type
     world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)

@@ -5,11 +5,12 @@ In: declarations. Out: `Signature` in terms of type parameters; the fields of a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import nullcontext
 
 from krait.check.annotations import Annotations
 from krait.check.globals import prepare_global
+from krait.check.names import scan
 from krait.check.types import (
     BOOL,
     NEVER,
@@ -47,10 +48,30 @@ def signature(world: World, decl: FunctionDecl) -> Signature:
         try:
             with nullcontext() if decl.closure is not None else world.aloud():
                 decl.signature = _Signatures(world, decl).work_out()
+                if decl.closure is None and not is_known(decl.signature.result):
+                    _infer(world, decl, decl.signature)
         except Refusal:
             decl.broken = True
             raise
     return decl.signature
+
+
+def _infer(world: World, decl: FunctionDecl, sig: Signature) -> None:
+    """Find the type of a result that no annotation gives, from what the body returns."""
+    assert world.infer_result is not None
+    found = world.infer_result(world, decl)
+    if not is_known(found):
+        raise _unknown_result(Annotations(world, decl.module, {}), decl)
+    sig.result = found
+
+
+def _unknown_result(annotations: Annotations, decl: FunctionDecl) -> Refusal:
+    returned = _returned_value(decl.node)
+    return annotations.refuse(
+        decl.node.span if returned is None else returned.span,
+        f"`{decl.name}` returns a value, but its result has no type",
+        f"write `def {decl.name}(…) -> int:`, for example",
+    )
 
 
 def library_type(world: World, name: str) -> ClassType:
@@ -65,6 +86,9 @@ def self_type(decl: ClassDecl) -> Type:
     return decl.primitive if decl.primitive is not None else ClassType(decl, decl.type_params)
 
 
+_ITERATED = frozenset(("typing.Iterable", "typing.Sequence", "typing.Collection"))
+
+
 class _Signatures:
     def __init__(self, world: World, decl: FunctionDecl) -> None:
         self.world = world
@@ -75,6 +99,7 @@ class _Signatures:
         if decl.owner is not None and isinstance(meaning, Import) and meaning.module == "typing":
             params["Self"] = decl.type_params[-1] if decl.kind == "class" else self_type(decl.owner)
         self.annotations = Annotations(world, decl.module, params)
+        self.items_of: dict[tree.Subscript, Type] = {}
 
     def work_out(self) -> Signature:
         arguments = self.decl.node.args
@@ -128,19 +153,27 @@ class _Signatures:
         )
         return Parameter(arg.arg, optional(given[at]), None, False, False, arg.span)
 
-    def iterated(self, annotation: tree.expr) -> TypeParam | None:
+    def iterated(self, annotation: tree.expr, names: Container[str] = _ITERATED) -> TypeParam | None:
         """What ``Iterable[T]`` and ``Sequence[T]`` mean for a parameter: whatever each call gives, as a generic's."""
         match annotation:
             case tree.Subscript(value=tree.Name(id=name)):
                 symbol = self.world.lookup(self.module, name)
             case _:
                 return None
-        names = ("typing.Iterable", "typing.Sequence", "typing.Collection")
         if not isinstance(symbol, Intrinsic) or symbol.name not in names:
             return None
-        found = TypeParam(f"{name}[…]")
+        inner = self.items(annotation)
+        usual = inner.usual if isinstance(inner, TypeParam) and inner.usual is not None else inner
+        found = TypeParam(f"{name}[…]", self.world.list_type(usual))
         self.decl.type_params = (*self.decl.type_params, found)
         return found
+
+    def items(self, annotation: tree.Subscript) -> Type:
+        """The type of the items of what a parameter takes that can be anything to go through."""
+        if annotation not in self.items_of:
+            inner = annotation.slice
+            self.items_of[annotation] = self.iterated(inner, ("typing.Iterable",)) or self.annotations.type(inner)
+        return self.items_of[annotation]
 
     def parameter(self, arg: tree.arg, defaults: Mapping[str, tree.expr], keyword: bool, positional: bool) -> Parameter:
         if arg.annotation is None:
@@ -159,7 +192,7 @@ class _Signatures:
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
         if isinstance(t, TypeParam) and isinstance(arg.annotation, tree.Subscript):
             is_own = t.name.endswith("[…]")
-            parameter.of = self.annotations.type(arg.annotation.slice) if is_own else None
+            parameter.of = self.items(arg.annotation) if is_own else None
         parameter.factory = self.decl.factories.get(arg.arg)
         if parameter.factory is None and parameter.default is not None and not _is_constant(parameter.default):
             if self.decl.kind == "nested":
@@ -179,14 +212,12 @@ class _Signatures:
         node = self.decl.node
         if node.returns is not None:
             return self.annotations.type(node.returns)
-        returned = _returned_value(node)
-        if returned is not None and not (isinstance(returned, tree.Constant) and returned.value is None):
-            raise self.annotations.refuse(
-                returned.span,
-                f"`{self.decl.name}` returns a value, but its result has no type",
-                f"write `def {self.decl.name}(…) -> int:`, for example",
-            )
-        return NONE
+        if _returned_value(node) is None and not scan(node.body).has_yield:
+            return NONE
+        own = self.decl.open_params if self.decl.owner is not None else ()
+        if self.decl.module.library or len(self.decl.all_type_params) > len(own):
+            raise _unknown_result(self.annotations, self.decl)
+        return Infer()
 
 
 def _is_constant(node: tree.expr) -> bool:
@@ -195,12 +226,16 @@ def _is_constant(node: tree.expr) -> bool:
     return isinstance(node, tree.Constant) or (isinstance(node, tree.Tuple) and not node.elts)
 
 
+def _is_none(node: tree.expr | None) -> bool:
+    return node is None or (isinstance(node, tree.Constant) and node.value is None)
+
+
 def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
-    """Return the first value that the function returns."""
+    """Return the first value that the function returns and that is not written as None."""
     pending: list[tree.AST] = [*reversed(node.body)]
     while pending:
         current = pending.pop()
-        if isinstance(current, tree.Return) and current.value is not None:
+        if isinstance(current, tree.Return) and not _is_none(current.value):
             return current.value
         if not isinstance(current, tree.FunctionDef | tree.ClassDef | tree.Lambda):
             pending.extend(reversed(list(tree.iter_child_nodes(current))))
@@ -332,6 +367,7 @@ def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
             found[t] = world.vector_type(param.item)
         elif isinstance(t, TypeParam) and param.of is not None:
             found[t] = world.list_type(param.of)
+    found.update((param, param.usual) for param in method.type_params if param.usual is not None)
     if any(param not in found for param in method.type_params):
         return None
     return tuple(found[param] for param in method.type_params)

@@ -185,6 +185,10 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if ctx.is_module_code:
         raise ctx.refuse(node.span, "`return` outside a function")
     result = prune(ctx.function.result)
+    if ctx.results is not None:
+        ctx.results.append(NONE if node.value is None else ctx.expr(node.value).type)
+        ctx.flow = ctx.flow.stop()
+        return
     if isinstance(result, Infer) and node.value is not None:
         _return_inferred(ctx, node.value, result, line)
         return

@@ -110,9 +110,13 @@ class FunctionType(Type):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TypeParam(Type):
-    """A parameter of a generic class or function. Present in signatures only: bodies are checked per instance."""
+    """A parameter of a generic class or function. Present in signatures only: bodies are checked per instance.
+
+    usual: what it can stand for where a body must be checked before any call says what it stands for.
+    """
 
     name: str
+    usual: Type | None = None
     __str__ = Type.__str__
 
 

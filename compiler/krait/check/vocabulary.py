@@ -18,6 +18,7 @@ BUILTIN_FUNCTIONS = frozenset(
         "divmod",
         "enumerate",
         "isinstance",
+        "issubclass",
         "len",
         "max",
         "min",
@@ -177,6 +178,12 @@ _TYPING: dict[str, Type | str] = {
         "NamedTuple",
     )
 }
+_TYPING |= {
+    "Deque": "typing.collections.deque",
+    "DefaultDict": "typing.collections.defaultdict",
+    "Counter": "typing.collections.Counter",
+    "OrderedDict": "typing.collections.OrderedDict",
+}
 
 PROVIDED = {
     **{
@@ -187,14 +194,14 @@ PROVIDED = {
         ("itertools", name): f"itertools.{name}"
         for name in (
             *("islice", "accumulate", "filterfalse", "starmap", "product", "combinations"),
-            *("combinations_with_replacement", "permutations", "zip_longest", "groupby"),
+            *("combinations_with_replacement", "permutations", "zip_longest", "groupby", "tee"),
         )
     },
     **{
         ("bisect", name): f"bisect.{name}"
         for name in ("bisect", "bisect_left", "bisect_right", "insort", "insort_left", "insort_right")
     },
-    **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest")},
+    **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest", "merge")},
     **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "gcd", "lcm")},
     **{("contextlib", name): f"contextlib.{name}" for name in ("contextmanager", "suppress")},
     **{("copy", name): f"copy.{name}" for name in ("copy", "deepcopy")},

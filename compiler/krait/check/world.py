@@ -91,10 +91,11 @@ class World:
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
+        self.infer_result: Callable[[World, FunctionDecl], Type] | None = None
         self.protocol_type: Callable[[World, ClassDecl], Type | None] | None = None
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.late: frozenset[tuple[str, str, str]] = frozenset()
-        self.found_late: set[tuple[str, str, str]] = set()
+        self.found_late: set[tuple[ClassDecl, str]] = set()
         self.protocols: dict[ClassDecl, Type] = {}
         self.alike: dict[tuple[FunctionDecl, FunctionDecl], bool] = {}
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}

@@ -87,6 +87,22 @@ def _chain_from_iterable(ctx: Context, node: tree.Call, expected: Type | None) -
     return ctx.expr(tree.GeneratorExp(_name("$item", node.span), (outer, inner), node.span), expected)
 
 
+@builtin("itertools.tee")
+def _tee(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``tee(items, n)``: n iterators, which share what not all of them have had."""
+    source, number = _arguments(ctx, node, 1, 2)
+    count = 2 if number is None else literal_int(number)
+    assert source is not None
+    if count is None or not 1 <= count <= _LONGEST:
+        raise ctx.later(node.span, "`tee` with a number that is no literal from 1 to 5", "make a list of the items")
+    span = node.span
+    with _held(ctx, ["$shared"], [_call("itertools._shared", (source, tree.Constant(count, span)), span)]) as before:
+        readers = [tree.Constant(at, span) for at in range(count)]
+        parts = tuple(_call("itertools._tee", (_name("$shared", span), reader), span) for reader in readers)
+        made = ctx.expr(tree.Tuple(parts, tree.LOAD, span), expected)
+    return hir.Let(made.type, before, made)
+
+
 @builtin("itertools.islice")
 def _islice(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     given = [arg for arg in _arguments(ctx, node, 2, 4) if arg is not None]
@@ -253,6 +269,28 @@ def _of_heapq(name: str, backwards: bool) -> Callable[[Context, tree.Call, Type 
         return hir.Let(made.type, before, made)
 
     return rule
+
+
+@builtin("heapq.merge")
+def _merge(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``merge(a, b, …, key=…, reverse=…)``, or with a star before a list of what to go through."""
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    if given.keys() - {"key", "reverse"}:
+        raise ctx.refuse(node.span, "`merge` takes what to go through, `key` and `reverse`")
+    span = node.span
+    sources: list[tree.expr] = []
+    for arg in node.args:
+        if not isinstance(arg, tree.Starred):
+            sources.append(_call("iter", (arg,), span))
+            continue
+        part = tree.comprehension(tree.Name("$source", tree.STORE, span), arg.value, (), span)
+        each = tree.ListComp(_call("iter", (_name("$source", span),), span), (part,), span)
+        sources.append(tree.Starred(each, tree.LOAD, span))
+    listed, backwards = tree.List(tuple(sources), tree.LOAD, span), given.get("reverse", tree.Constant(False, span))
+    key = given.get("key")
+    if key is None or (isinstance(key, tree.Constant) and key.value is None):
+        return ctx.expr(_call("heapq._merge", (listed, backwards), span), expected)
+    return ctx.expr(_call("heapq._merge_by", (listed, key, backwards), span), expected)
 
 
 builtin("heapq.nsmallest")(_of_heapq("smallest", False))
