@@ -42,7 +42,7 @@ class FuelMeter:
         stack = self.stack
         stack.reserve += granted - self.granted
         self.granted, self.limited = granted, limit is not None
-        if stack.reserve < 0:  # the slice under way is more than what is left
+        if stack.reserve < 0 < stack.fuel:  # the slice under way is more than what is left
             stack.fuel, stack.reserve = stack.fuel + stack.reserve, 0
 
     def restore(self, granted: int, left: int, limited: bool) -> None:

@@ -12,7 +12,20 @@ from typing import Any
 
 import pytest
 
-from svm import ENGINES, Finished, Guest, Limits, Module, Paused, Suspend, Suspended, Task, Trapped, UsageError
+from svm import (
+    ENGINES,
+    Finished,
+    Guest,
+    LimitError,
+    Limits,
+    Module,
+    Paused,
+    Suspend,
+    Suspended,
+    Task,
+    Trapped,
+    UsageError,
+)
 from svm.engines.native.blob import supported
 from svm.module import from_text
 from tests.conftest import Spawn
@@ -212,6 +225,24 @@ def test_a_call_that_could_not_begin_begins_once_there_is_fuel(spawn: Spawn) -> 
     assert guest.fuel_used > used
 
 
+def test_fuel_that_is_still_overdrawn_when_more_was_granted(spawn: Spawn) -> None:
+    """A fuzzer's finding: native code ran a round further on what was overdrawn, or a call that needs no test."""
+    guest, task = begun(spawn, "sum", 1000, limits=Limits(fuel=500))
+    while guest.fuel_used <= 500:
+        assert isinstance(task.run(fuel=40), Paused)
+    used = guest.fuel_used
+    guest.limits = Limits(fuel=used - 1)
+    for fuel in (0, 1, 40, None):
+        assert task.run(fuel=fuel) == Paused("fuel", used, task)
+    task.cancel()
+    with pytest.raises(LimitError):
+        guest.call("double", 21)
+    assert guest.task is not None
+    guest.task.cancel()
+    guest.limits = Limits(fuel=used)
+    assert guest.call("double", 21) == 42
+
+
 def test_a_call_that_is_not_the_guests_any_more(spawn: Spawn) -> None:
     guest, task = begun(spawn, "sum", 1000)
     snapshot = guest.snapshot()
@@ -279,12 +310,12 @@ def test_ctrl_c_between_slices(spawn: Spawn) -> None:
     assert main is not None
 
     def run() -> None:
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()  # here: it may come at any moment
         end = time.monotonic() + 20
         while time.monotonic() < end:
             task.run(fuel=1000)
 
     for _ in range(3):
-        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             run()
         assert isinstance(task.outcome, Paused) and not task.done
