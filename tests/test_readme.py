@@ -16,7 +16,7 @@ NUMBERS = "".join(f"{number}\n" for number in range(1, 101))
 def output(*command: str, cwd: Path, text: str = "") -> str:
     """Run `command` in `cwd` with `text` on standard input; return its standard output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compiler")])}
-    done = subprocess.run(command, input=text, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, input=text, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
