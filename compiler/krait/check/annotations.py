@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from krait.check.names import did_you_mean
 from krait.check.tuples import tuple_type
 from krait.check.types import (
+    ANY_PARAMETERS,
+    ANY_RESULT,
     BOOL,
     INT,
     NEVER,
@@ -24,10 +26,13 @@ from krait.check.types import (
     ModuleDecl,
     NamedType,
     Optional,
+    Pack,
     Type,
+    TypeParam,
     Union,
     optional,
     prune,
+    substitute,
     union,
 )
 from krait.check.vocabulary import TYPES_LATER
@@ -104,6 +109,8 @@ class Annotations:
             return meaning
         if isinstance(meaning, ClassDecl):
             return self.instantiate(meaning, (), node.span)
+        if meaning == "typing.Callable" and ANY_PARAMETERS in self.params:
+            return substitute(FunctionType((self.params[ANY_PARAMETERS],), self.params[ANY_RESULT]), {})
         raise self.refuse(node.span, "this is not a type")
 
     def meaning(self, node: tree.expr) -> Type | ClassDecl | str:
@@ -256,10 +263,25 @@ class Annotations:
                 raise self.refuse(node.span, "this is not a literal")
 
     def callable(self, items: tuple[tree.expr, ...], span: Span) -> Type:
+        pack = self.pack(items[0]) if len(items) == 2 else None
+        if pack is not None:
+            is_any = isinstance(items[1], tree.Name) and items[1].id in ("Any", "object") and ANY_RESULT in self.params
+            result = self.params[ANY_RESULT] if is_any else self.type(items[1])
+            return substitute(FunctionType((pack,), result), {})
         if len(items) != 2 or not isinstance(items[0], tree.List):
             hint = "write the types of the parameters: `Callable[[int, str], bool]`"
             raise self.refuse(span, "not part of Krait: a `Callable` with any parameters", hint)
         return FunctionType(tuple(self.value_type(item) for item in items[0].elts), self.type(items[1]))
+
+    def pack(self, node: tree.expr) -> Type | None:
+        """Return the pack that stands in the place of the parameters of a function, if one does."""
+        match node:
+            case tree.Constant(value=value) if value is ...:
+                return self.params.get(ANY_PARAMETERS)
+            case tree.Name(id=name) if isinstance(found := self.params.get(name), TypeParam | Pack):
+                return found if isinstance(found, Pack) or found.pack else None
+            case _:
+                return None
 
     def instantiate(self, decl: ClassDecl, items: tuple[tree.expr, ...], span: Span) -> Type:
         if decl.primitive is not None and not items:

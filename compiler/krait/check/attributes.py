@@ -8,9 +8,9 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.classes import class_named, read_class_variable, read_through_object
 from krait.check.coerce import checked_as, is_none, unwrap
-from krait.check.conditions import access_path
+from krait.check.conditions import access_path, truth
 from krait.check.context import Context, expression
-from krait.check.function_values import value_of_class_method, value_of_method
+from krait.check.function_values import name_of_function, value_of_class_method, value_of_method
 from krait.check.invoke import invoke, present
 from krait.check.late import read_late
 from krait.check.names import did_you_mean, object_of_type
@@ -18,7 +18,19 @@ from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
 from krait.check.texts import as_number
 from krait.check.tuples import field_names_of, is_tuple, named_fields
-from krait.check.types import NONE, ClassType, Infer, Optional, Type, Union, prune
+from krait.check.types import (
+    NONE,
+    U32,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    FunctionType,
+    Infer,
+    Optional,
+    Type,
+    Union,
+    prune,
+)
 from krait.check.unions import by_member, of_object
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -34,6 +46,9 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     subject = object_of_type(node.value)
     if subject is not None and node.attr in ("__name__", "__qualname__"):
         return _class_name(ctx, ctx.expr(subject))
+    named = _function_named(ctx, node.value) if node.attr == "__name__" else None
+    if named is not None:
+        return hir.Text(ctx.world.str_type, named)
     cls = class_named(ctx, node.value)
     if cls is None and subject is not None:
         value = ctx.expr(subject)
@@ -68,6 +83,27 @@ def _class_name(ctx: Context, value: hir.Expr) -> hir.Expr:
         name = hir.Conditional(text, is_none(kept), hir.Text(text, "NoneType"), _class_name(ctx, unwrap(ctx, kept)))
         return hir.Let(text, held, name)
     return hir.Let(text, [hir.Evaluate(ctx.line, value)], hir.Text(text, "NoneType" if t is NONE else str(t)))
+
+
+def _function_named(ctx: Context, node: tree.expr) -> str | None:
+    """Return the name of a function of a module that an expression names."""
+    symbol = ctx.lookup(node.id) if isinstance(node, tree.Name) and node.id not in ctx.scope else None
+    return name_of_function(ctx, node, symbol) if isinstance(symbol, FunctionDecl) else None
+
+
+def _function_name(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``f.__name__`` of a function as a value, whose object keeps it in programs that ask for that."""
+    base = ctx.world.library_symbol("krait.function", "function")
+    assert isinstance(base, ClassDecl)
+    ctx.world.asks_names = True
+    text, cls = ctx.world.str_type, ClassType(base)
+    if not ctx.world.named_functions:
+        return hir.Let(text, [hir.Evaluate(ctx.line, value)], hir.Text(text, ""))  # this check is done again
+    ctx.world.field_types[cls] = {"code": U32, "name": text}
+    found, kept = ctx.hold(hir.FieldGet(text, hir.Cast(cls, value), "name"))
+    message = "'functools.partial' object has no attribute '__name__'"
+    has_name = truth(ctx, kept, span)
+    return hir.Let(text, [*found, hir.If(ctx.line, has_name, [], ctx.raising("AttributeError", message, span))], kept)
 
 
 def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expected: Type | None) -> hir.Expr:
@@ -112,6 +148,8 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
         raise ctx.unknown(node.value.span, "this value")
     if isinstance(t, Union):
         return by_member(ctx, value, lambda part: read_attribute(ctx, part, node, expected))
+    if isinstance(t, FunctionType) and node.attr == "__name__":
+        return _function_name(ctx, value, node.span)
     if isinstance(t, ClassType):
         found = field_type(ctx.world, t, node.attr)
         if found is not None:

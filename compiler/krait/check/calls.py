@@ -30,6 +30,7 @@ from krait.check.late import note_late
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean, object_of_type
 from krait.check.overriding import call_of_each, is_chosen
+from krait.check.packs import filled_in, without_no_keywords
 from krait.check.records import record_method
 from krait.check.relations import wanted_class
 from krait.check.scopes import (
@@ -59,6 +60,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    FunctionType,
     GlobalVar,
     Infer,
     Instance,
@@ -77,14 +79,14 @@ from krait.check.types import (
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
-from krait.check.world import MARK
+from krait.check.world import MARK, Refusal
 from krait.syntax import tree
 
 
 @expression(tree.Call)
 def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``func(args)``."""
-    node = spread(ctx, node)
+    node = spread(ctx, without_no_keywords(ctx, node))
     match node.func:
         case tree.Name(id=name) if name in ctx.classes:
             return construct(ctx, ctx.classes[name].decl, node, ctx.classes[name].args, expected)
@@ -102,7 +104,21 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         case tree.Attribute() as func:
             return _call_attribute(ctx, func, node, expected)
         case _:
-            return _call_what(ctx, ctx.expr(node.func), node, expected)
+            return _call_what(ctx, ctx.expr(node.func, _taking(ctx, node)), node, expected)
+
+
+def _taking(ctx: Context, node: tree.Call) -> Type | None:
+    """What is wanted of a call that makes a decorator: a function that takes the function which is decorated."""
+    match node:
+        case tree.Call(func=tree.Call(), args=(tree.Name() | tree.Call() as arg,), keywords=()):
+            with ctx.world.silence():
+                try:
+                    given = prune(ctx.expr(arg, FunctionType((Infer(pack=True),), Infer())).type)
+                except Refusal:
+                    return None
+            return FunctionType((given,), Infer()) if isinstance(given, FunctionType) else None
+        case _:
+            return None
 
 
 def _call_local(ctx: Context, local: Local, func: tree.Name, node: tree.Call, expected: Type | None) -> hir.Expr:
@@ -156,7 +172,7 @@ def call_symbol(
             wanted = Annotations(ctx.world, symbol.module, {}, ctx.instance).type(annotation)
             return coerce(ctx, ctx.expr(node.args[0], wanted), wanted, node.args[0].span)
         case GlobalVar():
-            return _call_what(ctx, read_global(ctx, symbol, node.func), node, expected)
+            return _call_what(ctx, read_global(ctx, symbol, node.func), filled_in(ctx, symbol, node), expected)
         case _:
             raise ctx.refuse(node.func.span, "this cannot be called", label="not a function")
 
@@ -375,7 +391,7 @@ def construct(
         raise ctx.refuse(
             node.func.span, f"`{decl.name}` takes {len(decl.type_params)} type arguments, not {len(types)}"
         )
-    args = types or tuple(Infer() for _ in decl.type_params)
+    args = types or tuple(map(Infer.of, decl.type_params))
     t = ClassType(decl, args)
     wanted = wanted_class(expected, decl)
     up = ancestor(t, wanted.decl) if wanted is not None else None
@@ -469,6 +485,7 @@ def call_function(
     result = substitute(sig.result, env)
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)
+        result = substitute(result, {})
     held: hir.Block = []
     if receiver is not None and (decl.closure is not None or [item.param for item in given] != list(sig.params)):
         held, receiver = ctx.hold(receiver)

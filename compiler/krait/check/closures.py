@@ -17,6 +17,7 @@ from krait.check.assignment import assign_name
 from krait.check.captures import free_names
 from krait.check.coerce import coerce
 from krait.check.context import Context, expression
+from krait.check.decorators import wrapped_by
 from krait.check.function_values import wanted_function
 from krait.check.instances import check_nested
 from krait.check.nested import declare_nested, nested_decl
@@ -73,19 +74,31 @@ def define(ctx: Context, node: tree.FunctionDef) -> None:
             value = coerce(ctx, ctx.expr(param.default, param.type), param.type, param.default.span)
             extra.append(_Captured(param.default_field, value))
     t = FunctionType(tuple(param.type for param in sig.params), sig.result)
-    value = make_function(ctx, decl, t, extra, node.name if known is not None else None)
+    wrapped = wrapped_by(node) if ctx.world.named_functions else None
+    shown = ctx.expr(tree.Attribute(wrapped, "__name__", tree.LOAD, wrapped.span)) if wrapped is not None else None
+    value = make_function(ctx, decl, t, extra, node.name if known is not None else None, shown)
     assign_name(ctx, node.name, value, node.span, node.span)
 
 
 def make_function(
-    ctx: Context, decl: FunctionDecl, t: FunctionType, extra: Sequence[_Captured], own_name: str | None = None
+    ctx: Context,
+    decl: FunctionDecl,
+    t: FunctionType,
+    extra: Sequence[_Captured],
+    own_name: str | None = None,
+    shown: hir.Expr | None = None,
 ) -> hir.Expr:
-    """Check a function, and return its object as a value of the type.  own_name: by which it can call itself."""
+    """Check a function, and return its object as a value of the type.
+
+    own_name: by which it can call itself.  shown: its ``__name__``, if that is not the name of its declaration.
+    """
     assert decl.closure is not None
     cls = ClassType(decl.closure)
     given = {item.local.name for item in extra if item.local is not None}
     held = [*extra, *_capture(ctx, decl.node, {*given, own_name or ""})]
     fields: dict[str, Type] = {"code": U32}
+    if ctx.world.named_functions:
+        fields["name"] = ctx.world.str_type
     fields.update((item.field, item.value.type) for item in held)
     ctx.world.field_types[cls] = fields
 
@@ -108,6 +121,9 @@ def make_function(
         hir.Assign(ctx.line, made, hir.New(cls, None, decl.node.span.start_line)),
         hir.FieldSet(ctx.line, kept, "code", hir.FunctionIndex(U32, function.instance)),
     ]
+    if ctx.world.named_functions:
+        name = shown or hir.Text(ctx.world.str_type, decl.node.name)
+        body.append(hir.FieldSet(ctx.line, kept, "name", name))
     body += [hir.FieldSet(ctx.line, kept, item.field, item.value) for item in held]
     return hir.Let(t, body, hir.Cast(t, kept))
 
@@ -157,6 +173,8 @@ def _capture(ctx: Context, node: tree.FunctionDef, own: set[str]) -> list[_Captu
 def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
     """``lambda a, b=1: value``: the context says what it takes, or the calls of the variable that it is assigned to."""
     arguments = node.args
+    is_written = ctx.text_at(node.span).startswith("lambda")
+    name, ctx.lambda_name = "<lambda>" if is_written else ctx.lambda_name, ""
     for extra in (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs):
         if extra is not None:
             raise ctx.later(extra.span, "`*`, `**` and keyword-only parameters of a lambda", "write a `def`")
@@ -185,10 +203,12 @@ def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
         hint = "say it where the function is assigned: `f: Callable[[int], int] = …`"
         ctx.refuse(unknown.span, f"{what} is not known here", hint)
         return hir.Const(t, None)
-    return _lambda(ctx, node, t, listed, arity)
+    return _lambda(ctx, node, t, listed, arity, name)
 
 
-def _lambda(ctx: Context, node: tree.Lambda, t: FunctionType, listed: Sequence[tree.arg], arity: int) -> hir.Expr:
+def _lambda(
+    ctx: Context, node: tree.Lambda, t: FunctionType, listed: Sequence[tree.arg], arity: int, name: str
+) -> hir.Expr:
     params = tuple(
         Parameter(arg.arg, own, None, False, True, arg.span) for arg, own in zip(listed, t.params, strict=False)
     )
@@ -200,4 +220,4 @@ def _lambda(ctx: Context, node: tree.Lambda, t: FunctionType, listed: Sequence[t
     shape = tree.FunctionDef("<lambda>", node.args, (tree.Return(node.body, node.body.span),), (), None, (), node.span)
     decl = nested_decl(ctx, shape)
     decl.signature = Signature(params, t.result)
-    return make_function(ctx, decl, t, extra)
+    return make_function(ctx, decl, t, extra, shown=hir.Text(ctx.world.str_type, name))

@@ -117,6 +117,7 @@ class Context:
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
         self.yields: Type | None = None
+        self.lambda_name = ""
         self.results: list[Type] | None = None
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}

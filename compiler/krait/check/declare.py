@@ -15,6 +15,8 @@ from krait.check.decorators import cached_property_of, decorator_name, managed, 
 from krait.check.enums import KINDS, make_enum
 from krait.check.names import object_of_type, scan
 from krait.check.types import (
+    ANY_PARAMETERS,
+    ANY_RESULT,
     BOOL,
     FLOAT,
     INT,
@@ -47,6 +49,7 @@ class _Declarer:
         self.module = module
         self.sink = sink
         self.type_variables: set[str] = set()
+        self.packs: set[str] = set()
         self.protocols: set[str] = set()
 
     def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
@@ -87,12 +90,15 @@ class _Declarer:
             ):
                 self.type_variables.add(name)
                 self.module.symbols[name] = Intrinsic("typing.TypeVar")
-            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=func, args=args)) if (
-                _dotted_name(func).rpartition(".")[2] in ("NewType", "ParamSpec")
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=func)) if (
+                _dotted_name(func).rpartition(".")[2] == "ParamSpec"
             ):
-                is_new = len(args) == 2
-                made = Alias(name, self.module, args[-1], is_new=is_new) if args else Intrinsic("typing.ParamSpec")
-                self.module.symbols[name] = made
+                self.packs.add(name)
+                self.module.symbols[name] = Intrinsic("typing.TypeVar")
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=func, args=(_, meant))) if (
+                _dotted_name(func).rpartition(".")[2] == "NewType"
+            ):
+                self.module.symbols[name] = Alias(name, self.module, meant, is_new=True)
             case tree.ClassDef(name=name, bases=bases) if any(_root_name(base) == "Protocol" for base in bases):
                 self.protocols.add(name)
             case tree.TypeAlias(name=tree.Name(id=name), value=value):
@@ -162,8 +168,8 @@ class _Declarer:
     def type_params(self, nodes: tuple[tree.type_param, ...]) -> tuple[TypeParam, ...]:
         params = []
         for node in nodes:
-            if isinstance(node, tree.TypeVar):
-                params.append(TypeParam(node.name))
+            if isinstance(node, tree.TypeVar | tree.ParamSpec):
+                params.append(TypeParam(node.name, pack=isinstance(node, tree.ParamSpec)))
             else:
                 self.error("not yet part of Krait: `*` and `**` type parameters", node.span)
         return tuple(params)
@@ -180,6 +186,8 @@ class _Declarer:
         decl.type_params += self.named_params(_annotations(node), decl.all_type_params)
         if not self.module.library and not (owner is not None and node.name == "__exit__"):
             self.open_params(decl)
+        if not self.module.library and owner is None and any(map(_takes_any_function, _annotations(node))):
+            decl.type_params += (TypeParam(ANY_PARAMETERS, pack=True), TypeParam(ANY_RESULT))
         for decorator in without_wraps(node).decorator_list:
             self.decorator(decl, decorator)
         return decl
@@ -193,8 +201,8 @@ class _Declarer:
                 name = node.id if isinstance(node, tree.Name) else None
                 if isinstance(node, tree.Constant) and isinstance(node.value, str):
                     name = node.value
-                if name in self.type_variables and name not in names:
-                    found.setdefault(name, TypeParam(name))
+                if name in self.type_variables | self.packs and name not in names:
+                    found.setdefault(name, TypeParam(name, pack=name in self.packs))
         return tuple(found.values())
 
     def open_params(self, decl: FunctionDecl) -> None:
@@ -497,6 +505,18 @@ def _annotations(node: tree.FunctionDef) -> list[tree.expr]:
     parts += [part for part in (arguments.vararg, arguments.kwarg) if part is not None]
     found = [part.annotation for part in parts if part.annotation is not None]
     return [*found, node.returns] if node.returns is not None else found
+
+
+def _takes_any_function(node: tree.AST) -> bool:
+    """Return whether an annotation names functions with any parameters: ``Callable[..., T]``, ``Callable``."""
+    if isinstance(node, tree.Name | tree.Attribute):
+        return _dotted_name(node).rpartition(".")[2] == "Callable"
+    if isinstance(node, tree.Subscript) and _root_name(node) == "Callable":
+        first = node.slice.elts[0] if isinstance(node.slice, tree.Tuple) and node.slice.elts else node.slice
+        if isinstance(first, tree.Constant) and first.value is ...:
+            return True
+        return _takes_any_function(node.slice)
+    return any(map(_takes_any_function, tree.iter_child_nodes(node)))
 
 
 def _is_class_var(node: tree.AnnAssign) -> bool:

@@ -42,6 +42,14 @@ def without_wraps(node: tree.FunctionDef) -> tree.FunctionDef:
     return tree.FunctionDef(node.name, node.args, node.body, kept, node.returns, node.type_params, node.span)
 
 
+def wrapped_by(node: tree.FunctionDef) -> tree.expr | None:
+    """Return the function whose name a function takes over: the argument of ``@wraps(…)``."""
+    for item in node.decorator_list:
+        if decorator_name(item) == "wraps" and isinstance(item, tree.Call) and len(item.args) == 1:
+            return item.args[0]
+    return None
+
+
 def undecorated(body: Iterable[tree.stmt], report: Report) -> tuple[tree.stmt, ...]:
     """Return the statements of a module, functions with decorators being written out."""
     found: list[tree.stmt] = []
@@ -207,4 +215,4 @@ def _size(decorator: tree.expr, report: Report) -> int | None:
             return None
 
 
-__all__ = ["MANAGED", "decorator_name", "managed", "undecorated", "without_wraps"]
+__all__ = ["MANAGED", "decorator_name", "managed", "undecorated", "without_wraps", "wrapped_by"]

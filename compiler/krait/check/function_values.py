@@ -23,9 +23,11 @@ from krait.check.types import (
     Intrinsic,
     Local,
     Optional,
+    Signature,
     Symbol,
     Type,
     members_of_union,
+    open_pack,
     prune,
     unify,
 )
@@ -38,7 +40,7 @@ RECEIVER = "$receiver"
 def wanted_function(expected: Type | None) -> FunctionType | None:
     """Return the type of function that the context would like, if it would."""
     for t in map(prune, members_of_union(expected) if expected is not None else ()):
-        if isinstance(t, FunctionType):
+        if isinstance(t, FunctionType) and open_pack(t) is None:
             return t
     return None
 
@@ -102,6 +104,9 @@ def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: 
         sig = signature(ctx.world, decl)
         types = [param.type for param in sig.params if not param.keyword_only and not param.variadic]
         plain = not decl.all_type_params
+        takes_all = expected is not None and isinstance(t := prune(expected), FunctionType) and open_pack(t) is not None
+        if takes_all and plain and not any(param.variadic or param.keywords for param in sig.params):
+            return _with_all_parameters(ctx, node, decl, sig)
         if wanted is None:
             required = [
                 param.type
@@ -115,11 +120,39 @@ def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: 
                     unify(own, given)
     if wanted is None:
         wanted = FunctionType((Infer(),), Infer())
-    names = [f"${at}" for at in range(len(wanted.params))]
+    return _lambda_around(ctx, node, decl, wanted, ())
+
+
+def _with_all_parameters(ctx: Context, node: tree.expr, decl: FunctionDecl, sig: Signature) -> hir.Expr:
+    """Return a function as a value that takes all its parameters by position, as what decorates it is given it."""
+    by_name = [param.name for param in sig.params if param.keyword_only]
+    wanted = FunctionType(tuple(param.type for param in sig.params), sig.result)
+    return _lambda_around(ctx, node, decl, wanted, by_name)
+
+
+def _lambda_around(
+    ctx: Context, node: tree.expr, decl: FunctionDecl | None, wanted: FunctionType, by_name: Sequence[str]
+) -> hir.Expr:
+    """Return a lambda that calls what ``node`` names, the last arguments being given by name."""
     span = node.span
+    names = [f"${at}" for at in range(len(wanted.params))]
+    values = [tree.Name(name, tree.LOAD, span) for name in names]
+    count = len(values) - len(by_name)
+    named = tuple(tree.keyword(name, value, span) for name, value in zip(by_name, values[count:], strict=True))
     arguments = tree.arguments((), tuple(tree.arg(name, None, span) for name in names), None, (), (), None, (), span)
-    call = tree.Call(node, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span)
-    return ctx.expr(tree.Lambda(arguments, call, span), wanted)
+    ctx.lambda_name = name_of_function(ctx, node, decl)
+    return ctx.expr(tree.Lambda(arguments, tree.Call(node, tuple(values[:count]), named, span), span), wanted)
+
+
+def name_of_function(ctx: Context, node: tree.expr, decl: FunctionDecl | None) -> str:
+    """Return the ``__name__`` of what an expression names."""
+    if decl is not None:
+        named = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
+        return named.partition(" (")[0]
+    symbol = ctx.lookup(node.id) if isinstance(node, tree.Name) else None
+    if isinstance(symbol, Intrinsic):
+        return symbol.name.rpartition(".")[2]
+    return node.attr if isinstance(node, tree.Attribute) else node.id if isinstance(node, tree.Name) else ""
 
 
 def call_value(ctx: Context, value: hir.Expr, node: tree.Call) -> hir.Expr:

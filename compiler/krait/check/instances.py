@@ -22,6 +22,7 @@ from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
 from krait.check.overriding import check_override
+from krait.check.packs import wrappers_written_out
 from krait.check.protocols import protocol_type
 from krait.check.relations import is_larger
 from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
@@ -250,7 +251,7 @@ class _Check:
     # --- the body --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        ctx, node = self.ctx, self.decl.node
+        ctx, body = self.ctx, self.decl.node.body
         self.heading()
         generates = self.names.has_yield and not ctx.is_module_code
         if generates:
@@ -264,9 +265,10 @@ class _Check:
             with ctx.collect() as before:
                 if self.enter is not None:
                     self.enter(ctx, self.function.params[0])
-                prepare_scope(ctx, node.body)
+                body = wrappers_written_out(ctx, body)
+                prepare_scope(ctx, body)
             self.function.body += before
-        self.function.body += ctx.block(node.body)
+        self.function.body += ctx.block(body)
         if not ctx.is_module_code:
             self.end()
             if generates and ctx.results is None:

@@ -41,7 +41,7 @@ Argument = tuple[hir.Expr, Span]
 
 def fresh_instance(decl: FunctionDecl, owner_args: Sequence[Type]) -> tuple[Instance, dict[TypeParam, Type]]:
     """Return an instance of ``decl`` whose own type parameters are yet to be inferred."""
-    args = (*owner_args, *(Infer() for _ in decl.type_params))
+    args = (*owner_args, *map(Infer.of, decl.type_params))
     instance = Instance(decl, args)
     return instance, instance.env
 

@@ -58,22 +58,24 @@ def check_program(
 ) -> hir.Program:
     """Return the typed tree of the program whose main module is ``parsed``.
 
-    A check that finds fields which can be without a value begins anew: see `late`. Raises CompileError with all that is
-    wrong.
+    A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
+    functions as values are asked for their names, which they then keep. Raises CompileError with all that is wrong.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
+    named = False
     while True:
         attempt = DiagnosticSink(sink.filename)
         attempt.sources = sink.sources
         world = World(attempt, sources)
-        world.late = late
+        world.late, world.named_functions = late, named
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
         found = _late_fields(world)
-        if found <= late:
+        if found <= late and world.asks_names <= named:
             break
         late |= found
+        named |= world.asks_names
     for diagnostic in attempt.diagnostics:
         sink.add(diagnostic)
     sink.raise_if_errors()

@@ -95,6 +95,9 @@ class Union(Type):
         return id(self) if self.alias else hash(frozenset(self.members))
 
 
+ANY_PARAMETERS, ANY_RESULT = "...", "... result"
+"""The type parameters for what ``Callable[..., Any]`` and ``Callable`` in a function's heading leave open, by name."""
+
 OBJECT = "object"
 """The alias of the union of all that becomes an ``object`` in a program; it is known when all else has been checked."""
 
@@ -113,19 +116,35 @@ class TypeParam(Type):
     """A parameter of a generic class or function. Present in signatures only: bodies are checked per instance.
 
     usual: what it can stand for where a body must be checked before any call says what it stands for.
+    pack: it stands for the parameters of a function: a `Pack`.
     """
 
     name: str
     usual: Type | None = None
+    pack: bool = False
+    __str__ = Type.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Pack(Type):
+    """The parameters of a function: what a ``ParamSpec`` stands for, in the place of the types in a `FunctionType`."""
+
+    types: tuple[Type, ...]
     __str__ = Type.__str__
 
 
 @dataclass(slots=True, eq=False)
 class Infer(Type):
-    """A type not yet known, and what it turned out to be."""
+    """A type not yet known, and what it turned out to be.  pack: it will be a `Pack`."""
 
     link: Type | None = None
+    pack: bool = False
     __str__ = Type.__str__
+
+    @classmethod
+    def of(cls, param: TypeParam) -> Infer:
+        """Return what a type parameter stands for, which is not yet known."""
+        return cls(pack=param.pack)
 
 
 def prune(t: Type) -> Type:
@@ -139,7 +158,9 @@ def resolve(t: Type) -> Type:
     """Return ``t`` without inference variables. One that nothing has determined can hold no value: it becomes int."""
     t = prune(t)
     if isinstance(t, Infer):
-        return INT
+        return Pack(()) if t.pack else INT
+    if isinstance(t, Pack):
+        return Pack(tuple(map(resolve, t.types)))
     if isinstance(t, ClassType):
         args = tuple(map(resolve, t.args))
         return t if _are(args, t.args) else ClassType(t.decl, args)
@@ -147,12 +168,27 @@ def resolve(t: Type) -> Type:
         inner = resolve(t.inner)
         return t if inner is t.inner else Optional(inner)
     if isinstance(t, FunctionType):
-        parts = (*map(resolve, t.params), resolve(t.result))
-        return t if _are(parts, (*t.params, t.result)) else FunctionType(parts[:-1], parts[-1])
+        parts = (*_unpacked(map(resolve, t.params)), resolve(t.result))
+        before = (*t.params, t.result)
+        return t if len(parts) == len(before) and _are(parts, before) else FunctionType(parts[:-1], parts[-1])
     if isinstance(t, Union) and not t.alias:
         members = tuple(map(resolve, t.members))
         return t if _are(members, t.members) else union(members)
     return t
+
+
+def _unpacked(parts: Iterable[Type]) -> tuple[Type, ...]:
+    """Return the parameters of a function, where a pack is known with its types in its place."""
+    found: list[Type] = []
+    for part in map(prune, parts):
+        found += part.types if isinstance(part, Pack) else (part,)
+    return tuple(found)
+
+
+def open_pack(t: FunctionType) -> Infer | None:
+    """Return the pack that a function's parameters are, if it is not yet known."""
+    part = prune(t.params[0]) if len(t.params) == 1 else None
+    return part if isinstance(part, Infer) and part.pack else None
 
 
 def _are(found: tuple[Type, ...], before: tuple[Type, ...]) -> bool:
@@ -169,6 +205,8 @@ def is_known(t: Type) -> bool:
         return is_known(t.inner)
     if isinstance(t, FunctionType):
         return all(map(is_known, (*t.params, t.result)))
+    if isinstance(t, Pack):
+        return all(map(is_known, t.types))
     if isinstance(t, Union) and not t.alias:
         return all(map(is_known, t.members))
     return not isinstance(t, Infer)
@@ -184,6 +222,8 @@ def _occurs(variable: Infer, t: Type) -> bool:
         return any(_occurs(variable, part) for part in (*t.params, t.result))
     if isinstance(t, Union) and not t.alias:
         return any(_occurs(variable, part) for part in t.members)
+    if isinstance(t, Pack):
+        return any(_occurs(variable, part) for part in t.types)
     return isinstance(t, Optional) and _occurs(variable, t.inner)
 
 
@@ -203,11 +243,26 @@ def unify(a: Type, b: Type) -> bool:
         return a.decl is b.decl and all(unify(x, y) for x, y in zip(a.args, b.args, strict=True))
     if isinstance(a, Optional) and isinstance(b, Optional):
         return unify(a.inner, b.inner)
-    if isinstance(a, FunctionType) and isinstance(b, FunctionType) and len(a.params) == len(b.params):
-        return all(unify(x, y) for x, y in zip((*a.params, a.result), (*b.params, b.result), strict=True))
+    if isinstance(a, FunctionType) and isinstance(b, FunctionType):
+        return _unify_functions(a, b)
+    if isinstance(a, Pack) and isinstance(b, Pack):
+        return len(a.types) == len(b.types) and all(map(unify, a.types, b.types))
     if isinstance(a, Union) and isinstance(b, Union):
         return _unify_unions(a, b)
     return False
+
+
+def _unify_functions(a: FunctionType, b: FunctionType) -> bool:
+    """Make two types of functions the same; a pack that is not yet known becomes the parameters of the other one."""
+    for one, other in ((a, b), (b, a)):
+        pack = open_pack(one)
+        if pack is not None and open_pack(other) is None:
+            found = Pack(_unpacked(other.params))
+            if _occurs(pack, found):
+                return False
+            pack.link = found
+    left, right = _unpacked(a.params), _unpacked(b.params)
+    return len(left) == len(right) and all(map(unify, (*left, a.result), (*right, b.result)))
 
 
 def _unify_unions(a: Union, b: Union) -> bool:
@@ -242,7 +297,9 @@ def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
     if isinstance(t, Optional):
         return optional(substitute(t.inner, env))
     if isinstance(t, FunctionType):
-        return FunctionType(tuple(substitute(part, env) for part in t.params), substitute(t.result, env))
+        return FunctionType(_unpacked(substitute(part, env) for part in t.params), substitute(t.result, env))
+    if isinstance(t, Pack):
+        return Pack(tuple(substitute(part, env) for part in t.types))
     if isinstance(t, Union) and not t.alias:
         return union(substitute(part, env) for part in t.members)
     return t
@@ -321,6 +378,10 @@ def display(t: Type) -> str:
         return f"{t.decl.name}[{', '.join(map(display, t.args))}{more}]" if t.args else t.decl.name
     if isinstance(t, Optional):
         return OBJECT if is_object(t) else f"{display(t.inner)} | None"
+    if isinstance(t, Pack):
+        return f"[{', '.join(map(display, t.types))}]"
+    if isinstance(t, FunctionType) and open_pack(t) is not None:
+        return f"Callable[..., {display(t.result)}]"
     if isinstance(t, FunctionType):
         return f"Callable[[{', '.join(map(display, t.params))}], {display(t.result)}]"
     if isinstance(t, Union):

@@ -94,6 +94,9 @@ class World:
         self.infer_result: Callable[[World, FunctionDecl], Type] | None = None
         self.protocol_type: Callable[[World, ClassDecl], Type | None] | None = None
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
+        self.named_functions = False
+        self.asks_names = False
+        self.no_keywords: dict[tree.FunctionDef, str] = {}
         self.late: frozenset[tuple[str, str, str]] = frozenset()
         self.found_late: set[tuple[ClassDecl, str]] = set()
         self.protocols: dict[ClassDecl, Type] = {}
