@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from krait.check.names import did_you_mean
 from krait.check.tuples import tuple_type
 from krait.check.types import (
-    ANY_PARAMETERS,
-    ANY_RESULT,
     BOOL,
     INT,
     NEVER,
@@ -35,7 +33,7 @@ from krait.check.types import (
     substitute,
     union,
 )
-from krait.check.vocabulary import TYPES_LATER
+from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, TYPES_LATER
 from krait.check.world import Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from krait.check import hir
 from krait.check.coerce import as_known, coerce, is_none, is_of, unwrap
 from krait.check.context import Context
+from krait.check.data import DataField
 from krait.check.enums import AT, INDEX
 from krait.check.invoke import invoke
 from krait.check.signatures import declared_fields, field_type, signature
@@ -24,7 +25,6 @@ from krait.check.types import (
     U32,
     ClassDecl,
     ClassType,
-    DataField,
     Instance,
     Optional,
     Type,

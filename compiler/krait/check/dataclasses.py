@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from krait.check.data import DataField, DataOptions
 from krait.check.loader import parse_library
-from krait.check.types import ClassDecl, DataField, DataOptions, FunctionDecl
+from krait.check.types import ClassDecl, FunctionDecl
 from krait.diagnostics import Span
 from krait.syntax import tree
 

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
+from krait.check.data import DataField, DataOptions
 from krait.check.dataclasses import make_ordering
 from krait.check.decorators import cached_property_of, decorator_name, managed, undecorated, without_wraps
 from krait.check.enums import KINDS, make_enum
 from krait.check.names import object_of_type, scan
 from krait.check.types import (
-    ANY_PARAMETERS,
-    ANY_RESULT,
     BOOL,
     FLOAT,
     INT,
@@ -24,8 +23,6 @@ from krait.check.types import (
     Alias,
     ClassDecl,
     ClassVariable,
-    DataField,
-    DataOptions,
     FunctionDecl,
     GlobalVar,
     Import,
@@ -34,6 +31,7 @@ from krait.check.types import (
     Symbol,
     TypeParam,
 )
+from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -165,10 +163,10 @@ class _Declarer:
 
     # --- functions and classes -------------------------------------------------------------------------------------
 
-    def type_params(self, nodes: tuple[tree.type_param, ...]) -> tuple[TypeParam, ...]:
+    def type_params(self, nodes: tuple[tree.type_param, ...], *, packs: bool = False) -> tuple[TypeParam, ...]:
         params = []
         for node in nodes:
-            if isinstance(node, tree.TypeVar | tree.ParamSpec):
+            if isinstance(node, tree.TypeVar) or (packs and isinstance(node, tree.ParamSpec)):
                 params.append(TypeParam(node.name, pack=isinstance(node, tree.ParamSpec)))
             else:
                 self.error("not yet part of Krait: `*` and `**` type parameters", node.span)
@@ -181,7 +179,7 @@ class _Declarer:
             node,
             owner,
             "method" if owner else "function",
-            type_params=self.type_params(node.type_params),
+            type_params=self.type_params(node.type_params, packs=True),
         )
         decl.type_params += self.named_params(_annotations(node), decl.all_type_params)
         if not self.module.library and not (owner is not None and node.name == "__exit__"):

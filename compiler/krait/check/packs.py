@@ -129,8 +129,8 @@ def filled_in(ctx: Context, variable: GlobalVar, node: tree.Call) -> tree.Call:
                         "write them in the order of the parameters")  # fmt: skip
     for param in params:
         if param.name not in given and param.default_var is not None:
-            what = "defaults of a decorated function that are no constants"
-            raise ctx.later(node.span, what, "write the argument out")
+            hint = "write the argument out"
+            raise ctx.later(node.span, "defaults of a decorated function that are no constants", hint)
     return tree.Call(node.func, tuple(value for value in values if value is not None), (), node.span)
 
 

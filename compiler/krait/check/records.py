@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from krait.check import hir
 from krait.check.builtins import builtin
 from krait.check.context import Context
+from krait.check.data import DataField
 from krait.check.signatures import field_type
 from krait.check.tuples import named_fields
-from krait.check.types import BOOL, FLOAT, INT, ClassType, DataField, Local, Optional, Type, Union, prune
+from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, Optional, Type, Union, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
+from krait.check.data import DataField
 from krait.check.loader import parse_library
-from krait.check.types import ClassDecl, ClassType, DataField, ModuleDecl, Type, base_of, prune
+from krait.check.types import ClassDecl, ClassType, ModuleDecl, Type, base_of, prune
 from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree

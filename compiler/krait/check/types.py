@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import TypeAlias
 
+from krait.check.data import DataOptions
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -94,9 +95,6 @@ class Union(Type):
     def __hash__(self) -> int:
         return id(self) if self.alias else hash(frozenset(self.members))
 
-
-ANY_PARAMETERS, ANY_RESULT = "...", "... result"
-"""The type parameters for what ``Callable[..., Any]`` and ``Callable`` in a function's heading leave open, by name."""
 
 OBJECT = "object"
 """The alias of the union of all that becomes an ``object`` in a program; it is known when all else has been checked."""
@@ -256,11 +254,8 @@ def _unify_functions(a: FunctionType, b: FunctionType) -> bool:
     """Make two types of functions the same; a pack that is not yet known becomes the parameters of the other one."""
     for one, other in ((a, b), (b, a)):
         pack = open_pack(one)
-        if pack is not None and open_pack(other) is None:
-            found = Pack(_unpacked(other.params))
-            if _occurs(pack, found):
-                return False
-            pack.link = found
+        if pack is not None and open_pack(other) is None and not unify(pack, Pack(_unpacked(other.params))):
+            return False
     left, right = _unpacked(a.params), _unpacked(b.params)
     return len(left) == len(right) and all(map(unify, (*left, a.result), (*right, b.result)))
 
@@ -512,50 +507,6 @@ class FunctionDecl:
     def all_type_params(self) -> tuple[TypeParam, ...]:
         """The class's type parameters, then the function's own: what an instance gives values to."""
         return (self.owner.type_params if self.owner is not None else ()) + self.type_params
-
-
-@dataclass(frozen=True, slots=True)
-class DataField:
-    """A field of a dataclass: what its line in the class's body says."""
-
-    name: str
-    annotation: tree.expr
-    span: Span
-    default: tree.expr | None = None
-    factory: tree.expr | None = None
-    init: bool = True
-    repr: bool = True
-    compare: bool = True
-    hash: bool | None = None
-    keyword_only: bool = False
-
-    @property
-    def has_default(self) -> bool:
-        """Whether the field has a value without an argument."""
-        return self.default is not None or self.factory is not None
-
-    @property
-    def hashed(self) -> bool:
-        """Whether the field counts in the hash."""
-        return self.compare if self.hash is None else self.hash
-
-
-@dataclass(slots=True)
-class DataOptions:
-    """What ``@dataclass(…)`` says. ``fields``: the class's own ones, then with those of its bases in front.
-
-    named: the class is a ``NamedTuple``, so its fields are the items of a tuple.
-    """
-
-    init: bool = True
-    repr: bool = True
-    eq: bool = True
-    order: bool = False
-    unsafe_hash: bool = False
-    frozen: bool = False
-    kw_only: bool = False
-    named: bool = False
-    fields: list[DataField] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

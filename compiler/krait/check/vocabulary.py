@@ -10,6 +10,9 @@ from krait.check.types import F32, I32, OWNED, U8, U16, U32, U64, Type
 LIBRARY = "$library "
 """What names begin with that the compiler writes itself: of functions of the library, or of the built-in scope."""
 
+ANY_PARAMETERS, ANY_RESULT = "...", "... result"
+"""The type parameters for what ``Callable[..., Any]`` and ``Callable`` in a function's heading leave open, by name."""
+
 BUILTIN_FUNCTIONS = frozenset(
     {
         "abs",

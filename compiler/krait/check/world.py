@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from krait.check import hir, loader
+from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
 from krait.check.names import did_you_mean
@@ -24,7 +25,6 @@ from krait.check.types import (
     OBJECT,
     ClassDecl,
     ClassType,
-    DataOptions,
     FunctionDecl,
     Import,
     Infer,
