@@ -98,6 +98,20 @@ def test_unbound_variables_of_a_generator_expression(run: Callable[..., Any], or
     assert other.exception.startswith("NameError: cannot access free variable 'x'")
 
 
+def test_a_generator_that_is_sent_nothing_where_a_value_is_wanted(run: Callable[..., Any]) -> None:
+    body = "    x = yield 1\n    print(x)\n    yield 2\n"
+    heading = "from typing import Generator\n\n\ndef f() -> Generator[int, int, None]:\n"
+    outcome = run(f"{heading}{body}\n\ng = f()\nprint(next(g))\nnext(g)\n")
+    assert (outcome.stdout, outcome.status) == ("1\n", 1)
+    assert outcome.exception == "TypeError: a generator that is sent `int` goes on without a value"
+
+
+def test_the_value_of_a_stop_that_an_iterator_raised(run: Callable[..., Any]) -> None:
+    outcome = run("try:\n    next(iter([0][:0]))\nexcept StopIteration as e:\n    print(e.value)\n")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert outcome.exception.startswith("TypeError: `value` of the end of an `Iterator`")
+
+
 def test_a_nan_has_no_sign() -> None:
     """CPython shows what the processor gave, which is a minus on x86; compiled code does, too, if it is not asked."""
     model = krait.compile_source("import math\nx = float('inf')\nprint(math.copysign(1.0, x % 2.5), x - x)\n")

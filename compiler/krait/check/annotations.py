@@ -28,6 +28,7 @@ from krait.check.types import (
     Type,
     TypeParam,
     Union,
+    is_object,
     optional,
     prune,
     substitute,
@@ -207,11 +208,7 @@ class Annotations:
             case "typing.Iterator" | "typing.Iterable" if len(items) == 1:
                 return self.iterator(items[0])
             case "typing.Generator" if 1 <= len(items) <= 3:
-                for item in items[1:]:
-                    if prune(self.type(item)) is not NONE:
-                        message = "not yet part of Krait: generators that are sent values, or return one"
-                        raise self.refuse(item.span, message, "give the generator an object to read and write")
-                return self.iterator(items[0])
+                return self.generator(items)
             case "typing.Callable":
                 return self.callable(items, span)
             case "typing.Set" | "typing.FrozenSet" | "typing.AbstractSet" | "typing.MutableSet":
@@ -234,6 +231,18 @@ class Annotations:
         if prune(found) is NONE:  # an iterator of nothing gives the None of an `int | None`
             return ClassType(self.iterator_class(), (optional(INT),))
         return ClassType(self.iterator_class(), (self.value_type(item),))
+
+    def generator(self, items: tuple[tree.expr, ...]) -> Type:
+        """``Generator[Y, S, R]``: an iterator, if nothing is sent to it and it returns nothing."""
+        more = [self.type(item) for item in items[1:]]
+        if all(prune(t) is NONE or is_object(t) for t in more):
+            return self.iterator(items[0])
+        found = self.iterator(items[0])
+        assert isinstance(found, ClassType)
+        decl = self.world.library_symbol("krait.generator", "Generator")
+        assert isinstance(decl, ClassDecl)
+        given = [optional(INT) if prune(t) is NONE else t for t in (*more, NONE)[:2]]
+        return ClassType(decl, (*found.args, *given))
 
     def iterator_class(self) -> ClassDecl:
         decl = self.world.library_symbol("krait.iterator", "Iterator")

@@ -117,6 +117,8 @@ class Context:
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
         self.yields: Type | None = None
+        self.at_once: tree.expr | None = None
+        self.generator: Local | None = None
         self.lambda_name = ""
         self.results: list[Type] | None = None
         self.lambdas: dict[str, FunctionType] = {}
@@ -218,6 +220,7 @@ class Context:
     def statement(self, node: tree.stmt) -> None:
         """Check a statement; an error in it is reported, and the check goes on behind it."""
         self.line = node.span.start_line
+        self.at_once = node.value if isinstance(node, tree.Assign | tree.AnnAssign | tree.Return) else None
         try:
             _STATEMENTS[type(node)](self, node)
         except Refusal:

@@ -109,15 +109,17 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
     ctx.flow = ctx.flow.bind(local)
     name = tree.Name(local.name, tree.LOAD, span)
     t = prune(value.type)
+    ends = owner.name == "StopIteration"
     if t == ctx.world.str_type:
-        return tree.Call(node.func, (name,), (), span)
+        nothing = tree.Constant(None, span)
+        return tree.Call(node.func, (name, nothing, name) if ends else (name,), (), span)
     shown = tree.FormattedValue(name, ord("r"), None, span)
     if several:
         return tree.Call(node.func, (tree.JoinedStr((shown,), span),) * 2, (), span)
     parts = (tree.Constant("(", span), shown, tree.Constant(")", span))
     given: tuple[tree.expr, ...] = (tree.JoinedStr((tree.FormattedValue(name, ord("s"), None, span),), span),
                                     tree.JoinedStr(parts, span))  # fmt: skip
-    if owner.name == "SystemExit" and t is INT:
+    if (owner.name == "SystemExit" and t is INT) or ends:
         given = (*given, name)
     return tree.Call(node.func, given, (), span)
 

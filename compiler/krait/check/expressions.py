@@ -260,12 +260,6 @@ def _slice(ctx: Context, value: hir.Expr, node: tree.Slice, whole: tree.Subscrip
     return invoke(ctx, value, method, bounds, whole.span)
 
 
-@expression(tree.Yield, tree.YieldFrom)
-def yield_(ctx: Context, node: tree.Yield, expected: Type | None) -> hir.Expr:
-    """``yield`` whose value is used."""
-    raise ctx.later(node.span, "the value of `yield`", "write it as a statement; give the generator an object to read")
-
-
 @expression(tree.Starred)
 def starred(ctx: Context, node: tree.Starred, expected: Type | None) -> hir.Expr:
     """``*value`` before an argument of what does not take any number of them."""

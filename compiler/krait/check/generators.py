@@ -7,8 +7,8 @@ object, an `Iterator`, and one that runs the body up to the next item (`machine`
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.coerce import coerce
-from krait.check.context import Context
+from krait.check.coerce import adapt, coerce, is_none, require
+from krait.check.context import Context, expression
 from krait.check.decorators import MANAGED
 from krait.check.iteration import for_each
 from krait.check.machine import build
@@ -23,15 +23,19 @@ from krait.check.types import (
     Infer,
     Instance,
     Local,
+    Optional,
     Type,
+    base_of,
+    optional,
     prune,
     unify,
 )
-from krait.check.world import World
+from krait.check.world import Refusal, World
 from krait.diagnostics import Span
 from krait.syntax import tree
 
 _ITEM = "$item"
+_GENERATOR = "krait.generator"
 
 
 def iterator_type(world: World, item: Type) -> ClassType:
@@ -53,34 +57,40 @@ def begin(ctx: Context, heading: Span) -> None:
         found = iterator_type(ctx.world, Infer())
         unify(result, found)
         result = found
-    if not isinstance(result, ClassType) or result.decl is not iterator_type(ctx.world, NONE).decl:
+    takes = is_sent(result)
+    if not isinstance(result, ClassType) or not (takes or result.decl is iterator_type(ctx.world, NONE).decl):
         raise ctx.refuse(
             heading,
             f"a function with `yield` returns an iterator, not `{result}`",
             "write `-> Iterator[int]:`, for example",
         )
     ctx.yields = result.args[0]
-    ctx.function.result = NONE
+    base = result.decl
+    if _is_managed(ctx.function):
+        managed = ctx.world.library_symbol("krait.iterator", "Managed")
+        assert isinstance(managed, ClassDecl)
+        base = managed
+    decl = ctx.function.instance.decl
+    shape = tree.ClassDef("generator", (), (), (), (), (), decl.node.span)
+    own = ClassDecl("generator", decl.module, shape, base=base, base_args=result.args)
+    ctx.generator = Local("$generator", ClassType(own))
+    ctx.function.result = result.args[2] if takes else NONE
 
 
 def finish(ctx: Context) -> None:
     """Turn the checked body of a generator function into the two functions that it becomes."""
-    assert ctx.yields is not None
-    function, world = ctx.function, ctx.world
-    result = iterator_type(world, ctx.yields)
+    assert ctx.yields is not None and ctx.generator is not None
+    function, world, own = ctx.function, ctx.world, ctx.generator
     decl = function.instance.decl
-    shape = tree.ClassDef("generator", (), (), (), (), (), decl.node.span)
-    base = result.decl
-    if _is_managed(function):
-        managed = world.library_symbol("krait.iterator", "Managed")
-        assert isinstance(managed, ClassDecl)
-        base = managed
-    cls = ClassType(ClassDecl("generator", decl.module, shape, base=base, base_args=result.args))
-    thrown = field_type(world, ClassType(base, result.args), "_thrown")
-    own = Local("$generator", cls)
+    cls = own.type
+    assert isinstance(cls, ClassType)
+    base = base_of(cls)
+    assert base is not None
+    result = base if is_sent(cls) else iterator_type(world, ctx.yields)
+    thrown = field_type(world, base, "_thrown")
     made: list[Local] = [own]
     machine = build(function.body, function.params, cls, made, thrown)
-    fields = dict(declared_fields(world, ClassType(base, result.args)))
+    fields = dict(declared_fields(world, base))
     fields["_current"] = ctx.yields
     fields.update((name, local.type) for local, name in machine.kept.items() if local.type is not None)
     world.field_types[cls] = fields
@@ -115,12 +125,101 @@ def _make_object(
 # --- yield ---------------------------------------------------------------------------------------------------------
 
 
+def is_sent(cls: Type | None) -> bool:
+    """Return whether a generator is sent values, or returns one: what its object is of, or what makes it."""
+    t = prune(cls) if cls is not None else None
+    decl = t.decl if isinstance(t, ClassType) else None
+    return decl is not None and any(part.module.name == _GENERATOR for part in decl.mro())
+
+
+def give_result(ctx: Context, value: hir.Expr, line: int) -> None:
+    """Emit that a generator keeps its result, for whoever asks it next."""
+    assert ctx.generator is not None and ctx.generator.type is not None
+    own = hir.LocalGet(ctx.generator.type, ctx.generator)
+    kept = optional(ctx.function.result)
+    adapted = adapt(ctx, value, kept)
+    assert adapted is not None
+    ctx.emit(hir.FieldSet(line, own, "_returned", adapted))
+
+
+@expression(tree.Yield, tree.YieldFrom)
+def yield_value(ctx: Context, node: tree.Yield | tree.YieldFrom, expected: Type | None) -> hir.Expr:
+    """``x = yield value`` and ``x = yield from generator``: the value, when the generator goes on."""
+    if ctx.at_once is not node:
+        raise ctx.later(node.span, "the value of `yield` within an expression", "assign it to a variable first")
+    if isinstance(node, tree.YieldFrom):
+        return _value_of_delegation(ctx, node)
+    yield_statement(ctx, node)
+    if ctx.generator is None or not is_sent(ctx.generator.type):
+        hint = "say what is sent: `Generator[int, str, None]`"
+        raise ctx.refuse(node.span, "the value of `yield` in a generator that is sent nothing", hint)
+    kept, wanted = _sent(ctx)
+    value = hir.LocalGet(optional(wanted), kept)
+    if isinstance(prune(wanted), Optional):
+        return value
+    return require(ctx, value, "TypeError", f"a generator that is sent `{wanted}` goes on without a value", node.span)
+
+
+def _sent(ctx: Context) -> tuple[Local, Type]:
+    """Emit that what has been sent is taken; return the variable that has it then, and the type that was promised."""
+    assert ctx.generator is not None and isinstance(ctx.generator.type, ClassType)
+    wanted = ctx.generator.type.decl.base_args[1]
+    own = hir.LocalGet(ctx.generator.type, ctx.generator)
+    kept = ctx.temp(optional(wanted))
+    ctx.emit(hir.Assign(ctx.line, kept, hir.FieldGet(optional(wanted), own, "_sent")))
+    ctx.emit(hir.FieldSet(ctx.line, own, "_sent", hir.Const(optional(wanted), None)))
+    return kept, wanted
+
+
+def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
+    """Go through a generator, handing on what is sent; its result is the value."""
+    _check_place(ctx, node)
+    inner = ctx.expr(node.value)
+    t = prune(inner.type)
+    if not isinstance(t, ClassType) or not is_sent(t):
+        raise ctx.refuse(node.value.span, "the value of `yield from` needs a `Generator[Y, S, R]`")
+    source = Local("$source", t, stable=True, span=node.span)
+    ctx.function.locals.append(source)
+    ctx.emit(hir.Assign(ctx.line, source, inner))
+    kept = hir.LocalGet(t, source)
+    hidden = ctx.scope.get(source.name)
+    ctx.scope[source.name], ctx.flow = source, ctx.flow.bind(source)
+    try:
+        _yield_from(ctx, tree.YieldFrom(tree.Name(source.name, tree.LOAD, node.value.span), node.span), kept)
+    finally:
+        if hidden is None:
+            del ctx.scope[source.name]
+        else:
+            ctx.scope[source.name] = hidden
+    result = hir.FieldGet(optional(t.args[2]), kept, "_returned")
+    if isinstance(prune(t.args[2]), Optional):
+        return result
+    return require(ctx, result, "TypeError", "this generator has ended before", node.span)
+
+
+def _hand_on(ctx: Context, inner: hir.Expr | None, span: Span) -> None:
+    """Emit that what is sent to a generator goes to the one that it goes through, if that can be sent anything."""
+    sent, wanted = _sent(ctx)
+    value = hir.LocalGet(optional(wanted), sent)
+    t = prune(inner.type) if inner is not None else None
+    if inner is not None and isinstance(t, ClassType) and optional(t.args[1]) == optional(wanted):
+        ctx.emit(hir.FieldSet(ctx.line, inner, "_sent", value))
+        return
+    failed = ctx.raising("AttributeError", "'iterator' object has no attribute 'send'", span)
+    ctx.emit(hir.If(ctx.line, is_none(value), [], failed))
+
+
 def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
     """``yield value`` and ``yield from items``, as statements."""
     _check_place(ctx, node)
     assert ctx.yields is not None
     if isinstance(node, tree.YieldFrom):
-        _yield_from(ctx, node)
+        with ctx.world.silence(), ctx.collect():
+            inner = _type_of(ctx, node.value)
+        if is_sent(inner):
+            ctx.emit(hir.Evaluate(ctx.line, _value_of_delegation(ctx, node)))
+        else:
+            _yield_from(ctx, node, None)
         return
     value = hir.Const(NONE, None) if node.value is None else ctx.expr(node.value, ctx.yields)
     if ctx.results is not None:
@@ -130,7 +229,17 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
     ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where)))
 
 
-def _yield_from(ctx: Context, node: tree.YieldFrom) -> None:
+def _type_of(ctx: Context, node: tree.expr) -> Type | None:
+    if not isinstance(node, tree.Call | tree.Name | tree.Attribute):
+        return None
+    try:
+        return ctx.expr(node).type
+    except Refusal:
+        return None
+
+
+def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> None:
+    """Go through something.  inner: the generator that it is, if it is one that is sent values or returns one."""
     item = Local(_ITEM, span=node.span)
     ctx.function.locals.append(item)
     hidden = ctx.scope.get(_ITEM)
@@ -139,6 +248,8 @@ def _yield_from(ctx: Context, node: tree.YieldFrom) -> None:
 
     def each() -> None:
         yield_statement(ctx, read)
+        if ctx.results is None and ctx.generator is not None and is_sent(ctx.generator.type):
+            _hand_on(ctx, inner, node.span)
 
     try:
         for_each(ctx, tree.Name(_ITEM, tree.STORE, node.value.span), node.value, each, (), ())

@@ -337,7 +337,7 @@ class _Check:
     def end(self) -> None:
         """What happens when control reaches the end of the body."""
         ctx, result = self.ctx, prune(self.function.result)
-        if not ctx.flow.reachable or ctx.yields is not None:
+        if not ctx.flow.reachable or (ctx.yields is not None and (result is NONE or isinstance(result, Optional))):
             return
         if ctx.results is not None:
             ctx.results.append(NONE)

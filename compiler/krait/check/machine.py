@@ -64,7 +64,7 @@ class _Builder:
         self.numbers = {node: number for number, node in enumerate(_yields_in_order(body), 1)}
         resumed = self.block(body)
         for local in [*self.params, *self.segments]:
-            if local in self.kept or not _has_value(local.type):
+            if local in self.kept or local is self.object.local or not _has_value(local.type):
                 continue
             temporary = local.name.startswith("$") and local not in self.params
             if len(self.segments[local]) > 1 or local in self.params or (local in self.exposed and not temporary):

@@ -15,7 +15,7 @@ from krait.check.context import Context, Loop, statement
 from krait.check.declining import decline
 from krait.check.exceptions import leave
 from krait.check.flow import join
-from krait.check.generators import yield_statement
+from krait.check.generators import give_result, is_sent, yield_statement
 from krait.check.globals import init_function, is_static
 from krait.check.iteration import enter_loop, for_each
 from krait.check.signatures import signature
@@ -29,6 +29,7 @@ from krait.check.types import (
     Instance,
     ModuleDecl,
     Optional,
+    Type,
     prune,
     unify,
 )
@@ -189,6 +190,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
         ctx.results.append(NONE if node.value is None else ctx.expr(node.value).type)
         ctx.flow = ctx.flow.stop()
         return
+    if ctx.generator is not None and is_sent(ctx.generator.type):
+        _return_of_generator(ctx, node, result, line)
+        return
     if isinstance(result, Infer) and node.value is not None:
         _return_inferred(ctx, node.value, result, line)
         return
@@ -222,6 +226,14 @@ def return_(ctx: Context, node: tree.Return) -> None:
         value = ctx.expr(node.value, result)
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields()
+    ctx.flow = ctx.flow.stop()
+
+
+def _return_of_generator(ctx: Context, node: tree.Return, result: Type, line: int) -> None:
+    """The result of a generator, which the end of what goes through it has."""
+    value = hir.Const(NONE, None) if node.value is None else ctx.expr(node.value, result)
+    give_result(ctx, coerce(ctx, value, result, node.span if node.value is None else node.value.span), line)
+    leave(ctx, "return", line)
     ctx.flow = ctx.flow.stop()
 
 
