@@ -20,6 +20,7 @@ from krait.check.names import did_you_mean
 from krait.check.promoted import promoted, takes_ints
 from krait.check.relations import item_type
 from krait.check.signatures import signature
+from krait.check.spread import items_of_list
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
@@ -67,7 +68,8 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
             label="too many",
             notes=notes,
         )
-    for arg in node.args if rest is None else node.args[: len(positional)]:
+    node = _starred_last(ctx, decl, positional, node) if rest is None else node
+    for arg in node.args[: len(positional)]:
         if isinstance(arg, tree.Starred):
             raise ctx.later(arg.span, "`*` before an argument of any length", "write the arguments out")
     given = [Given(param, value) for param, value in zip(positional, node.args, strict=False)]
@@ -104,6 +106,24 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
             node.span, f"missing argument{'s' if len(missing) > 1 else ''} {listed} of `{name}`", notes=notes
         )
     return given
+
+
+def _starred_last(ctx: Context, decl: FunctionDecl, positional: Sequence[Parameter], node: tree.Call) -> tree.Call:
+    """Return a call with the items of a list whose star is before the last argument as arguments of their own."""
+    if not node.args or not isinstance(last := node.args[-1], tree.Starred) or decl.module.library:
+        return node
+    before = node.args[:-1]
+    params = positional[len(before) :]
+    is_plain = all(param.default is None or isinstance(param.default, tree.Constant) for param in params)
+    if not is_plain or not params or node.keywords:
+        return node
+    owner = decl.owner
+    name = decl.qualified_name
+    if owner is not None and owner.data is not None and owner.data.named and decl.name == "__init__":
+        name = f"{owner.name}.__new__"
+    own = decl.kind in ("method", "class") or name.endswith(".__new__")
+    items = items_of_list(ctx, name, params, len(before) + own, last)
+    return tree.Call(node.func, (*before, *items), node.keywords, node.span)
 
 
 def _heading(decl: FunctionDecl) -> Span:
