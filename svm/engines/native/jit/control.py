@@ -64,7 +64,7 @@ def start_loop(t: FunctionWriter, key: int) -> None:
     block = t.function.blocks[key]
     below = t.stack[: len(t.stack) - len(block.type.params)]
     t.controls.append(Control(block, key, below, False, t.section))
-    t.controls[-1].joined = key in t.counted
+    t.controls[-1].joined = key in t.counted or key in t.batched
     _latch(t, key, f"A{key}{t.section}")
     t.label(f"H{key}{t.section}")
 
@@ -82,7 +82,10 @@ def go_out(t: FunctionWriter, key: int) -> None:
 
 def _latch(t: FunctionWriter, key: int, label: str) -> None:
     _take(t, key, label)
-    t.do(f"br label %H{key}{t.section}{_PLAIN if key in t.counted else ''}")
+    if key in t.batched:
+        t.do(f"br label %P{key}{t.section}")
+    else:
+        t.do(f"br label %H{key}{t.section}{_PLAIN if key in t.counted else ''}")
 
 
 def _take(t: FunctionWriter, key: int, label: str) -> None:

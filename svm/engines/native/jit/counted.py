@@ -1,5 +1,5 @@
 """Counted loops: innermost loops of which it can be told, when they are entered, how many rounds they take at least,
-and which memory they access in them.
+and which memory they access in them; and others, of which only the second can be told.
 
 The body is read once in symbols: what each local holds after so many instructions of a round, as a sum of what locals
 held at its start (`svm.engines.native.jit.linear`).  A local that each round changes by the same sum of locals which
@@ -10,6 +10,7 @@ all do.  Nothing in the loop may pause the guest or change the memory's size.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from svm.engines.native.jit.linear import Comparison, Known, Linear, evaluate, signed
@@ -20,7 +21,7 @@ from svm.lower.trips import latched_once
 from svm.module import ValidFunction
 from svm.record import record
 
-__all__ = ["LEAST_ROUNDS", "Counted", "Group", "counted_loops"]
+__all__ = ["LEAST_ROUNDS", "Batched", "Counted", "Group", "batched_loops", "counted_loops"]
 
 LEAST_ROUNDS = 4
 """Rounds from which on a counted loop is worth its guard."""
@@ -34,6 +35,10 @@ _MOST_LOCALS = 64
 _MOST_GROUPS = 12
 _MOST_AGAIN = 1_500
 """Instructions of all such loops of a function: each is there twice."""
+
+_LONGEST_BATCHED = 100
+_MOST_BATCHED = 400
+"""The same of loops whose rounds are not counted."""
 
 _MOST_READINGS = 4
 
@@ -65,6 +70,15 @@ class Counted:
     accesses: dict[int, tuple[int, int]]
 
 
+@record
+class Batched:
+    """A loop that ends nobody knows when.  steps, groups, accesses: as of a counted one."""
+
+    steps: dict[int, Linear]
+    groups: tuple[Group, ...]
+    accesses: dict[int, tuple[int, int]]
+
+
 def counted_loops(function: ValidFunction, charges: dict[int, LoopCharge]) -> dict[int, Counted]:
     """The counted loops of a function, by key."""
     found: dict[int, Counted] = {}
@@ -77,6 +91,21 @@ def counted_loops(function: ValidFunction, charges: dict[int, LoopCharge]) -> di
         counted = _Reading(function, key).counted()
         if counted is not None and (counted.groups or charges[key].test):
             found[key] = counted
+            room -= size
+    return found
+
+
+def batched_loops(function: ValidFunction, counted: Collection[int]) -> dict[int, Batched]:
+    """Other loops whose accesses move by steps that are plain from the code, by key.  counted: keys of the counted."""
+    found: dict[int, Batched] = {}
+    room = _MOST_BATCHED
+    for key, block in sorted(function.blocks.items()):
+        size = block.end - key
+        if block.kind != "loop" or key in counted or size > min(_LONGEST_BATCHED, room):
+            continue
+        batched = _Reading(function, key).batched()
+        if batched is not None and batched.groups and not any(group.step.terms for group in batched.groups):
+            found[key] = batched
             room -= size
     return found
 
@@ -96,22 +125,35 @@ class _Reading:
         self.steps: dict[int, Linear] = {local: Linear((), 0, 32) for local in integers}
 
     def counted(self) -> Counted | None:
+        """What is known of a loop whose last instruction is its only branch back, if its rounds can be counted."""
+        last = self.block.end - 1
+        if last == self.key or self.function.code[last].op.name != "br_if" or self.function.heights[last] < 0:
+            return None
+        reading = self._read()
+        latch = self._latch(reading.latch) if reading is not None else None
+        return None if reading is None or latch is None else Counted(*latch, self.steps, *self._covered(reading))
+
+    def batched(self) -> Batched | None:
+        """What is known of any other."""
+        reading = self._read()
+        return None if reading is None else Batched(self.steps, *self._covered(reading))
+
+    def _read(self) -> _Round | None:
+        """The reading that agrees with what it takes to be induction variables."""
         if not self._suits():
             return None
         for _ in range(_MOST_READINGS):
             reading = _Round(self)
             reading.run()
             before = set(self.steps)
-            self.steps = self._induction(reading.locals or {})
+            self.steps = self._induction(reading.joined.get(self.key, {}))
             if set(self.steps) == before:
-                return self._found(reading)
+                return reading
         return None
 
     def _suits(self) -> bool:
-        type_, last = self.block.type, self.body[-1] if self.body else None
-        if type_.params or type_.results or last is None or last.op.name != "br_if":
-            return False
-        if len(self.written) > _MOST_LOCALS or self.function.heights[self.block.end - 1] < 0:
+        type_ = self.block.type
+        if type_.params or type_.results or len(self.written) > _MOST_LOCALS:
             return False
         return all(not stops(op) and (op.form is not Form.NAMED or _suits(op.name)) for op, _, _ in self.body)
 
@@ -135,10 +177,8 @@ class _Reading:
                 total = total.plus(step.narrow() if value.bits == 32 else step, factor)
         return total
 
-    def _found(self, reading: _Round) -> Counted | None:
-        latch = self._latch(reading.latch)
-        if latch is None:
-            return None
+    def _covered(self, reading: _Round) -> tuple[tuple[Group, ...], dict[int, tuple[int, int]]]:
+        """Groups of accesses, and of which group each is."""
         groups: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
         for at, address in reading.accesses.items():
             groups.setdefault(address.terms, []).append((signed(address.const, 32), at))
@@ -153,7 +193,7 @@ class _Reading:
                 over = max(over, const - low + args[1] + op.size)
             start = Linear(terms, low & 0xFFFF_FFFF, 32)
             made.append(Group(start, self.step(start), over))
-        return Counted(*latch, self.steps, tuple(made), accesses)
+        return tuple(made), accesses
 
     def _latch(self, latch: Known) -> tuple[Comparison, int, int] | None:
         """The comparison at the loop's end, and what a round adds to its sides."""
@@ -189,7 +229,8 @@ _NAMED = _STRUCTURE | _LOCALS | _PUSHES | {*_POPS, "memory.size", "table.size", 
 
 class _Round:
     """One reading of a loop's body.  locals: what those that it writes hold, None where control does not come.
-    joined: the same where branches to a block's end come together, by the block's key.
+    joined: the same where branches to a block's end come together, by the block's key; of the loop, to its start.
+    latch: what its last instruction takes.
     """
 
     def __init__(self, reading: _Reading) -> None:
@@ -211,11 +252,12 @@ class _Round:
         return Linear(((local, 1),), 0, 32 if kind is I32 else 64) if kind in (I32, I64) else None
 
     def run(self) -> None:
-        """Read up to the branch back, at which all that is asked for is known."""
-        at = self.key + 1
-        while at < self.block.end - 1:
+        """Read it all."""
+        at, last = self.key + 1, self.block.end - 1
+        while at <= last:
+            if at == last and self.stack:
+                self.latch = self.stack[-1]
             at = self._dead(at) if self.locals is None else self._alive(at)
-        self.latch = self.stack[-1]
 
     def _dead(self, at: int) -> int:
         """Pass by an instruction that control never comes to; the index of the next."""
@@ -286,7 +328,7 @@ class _Round:
             self.locals = None
 
     def _join(self, key: int) -> None:
-        """Control goes from here to a block's end, if it comes here."""
+        """Control goes from here to a block's end, or the loop's start, if it comes here."""
         if self.locals is None or key < self.key:
             return
         before = self.joined.get(key)

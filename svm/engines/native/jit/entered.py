@@ -83,7 +83,7 @@ def write_entered(writer: FunctionWriter, loop: int, write: Callable[[FunctionWr
             (go_round if number >= first_whole else go_out)(writer, inner.key)
         again = inner.key == loop or (inner.reached and number >= first_whole)
         _begin(writer, inner, again=again)
-        if again and inner.key in writer.counted:
+        if again:
             write_copy(writer, inner.key, write)
         until = len(writer.function.code) if outer is None else outer.block.end
         write(writer, (inner.key if again else inner.block.end) + 1, until)

@@ -64,7 +64,7 @@ def _write(writer: FunctionWriter, first: int, last: int) -> None:
             _pass_by(writer, item)
         elif item.op.name in RULES:
             RULES[item.op.name](writer, *item.args)
-            if item.op.name == "loop" and at in writer.counted:
+            if item.op.name == "loop":
                 write_copy(writer, at, _write)
         else:
             writer.row(item.op, item.args)

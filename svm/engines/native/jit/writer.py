@@ -22,7 +22,7 @@ from svm.engines.native.context import Exit, Field, status_of
 from svm.engines.native.expand import LLVM_TYPES, expand
 from svm.engines.native.jit.checks import shared_checks
 from svm.engines.native.jit.compiled import CompilerError, entry_symbol
-from svm.engines.native.jit.counted import counted_loops
+from svm.engines.native.jit.counted import batched_loops, counted_loops
 from svm.engines.native.jit.frames import MOST_PARTS, MOST_WORDS, frame_type, way_out, where
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
@@ -144,6 +144,7 @@ class FunctionWriter:
         self.section = ""
         self.together, self.checked = shared_checks(function)
         self.counted = counted_loops(function, self.code.charges.loops)
+        self.batched = batched_loops(function, self.counted)
         self.covered: dict[int, tuple[str, str, int]] = {}  # accesses known to lie in the memory: base, step, beyond
         self.exact = exact
         self.inexact: set[int] = set()  # what turned out wrong with `exact`

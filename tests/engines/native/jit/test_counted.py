@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from svm.engines.native.jit.counted import Counted, counted_loops
+from svm.engines.native.jit.counted import Batched, Counted, batched_loops, counted_loops
 from svm.engines.native.jit.linear import Linear
 from svm.lower import charges_of
 from svm.module import from_text, validate
@@ -19,6 +19,16 @@ def lines(code: str) -> str:
 
 def loops(body: str) -> list[Counted]:
     """The counted loops of a body, in order."""
+    return list(found_in(body)[0].values())
+
+
+def batches(body: str) -> list[Batched]:
+    """The other loops of a body of which a copy is made."""
+    return list(found_in(body)[1].values())
+
+
+def found_in(body: str) -> tuple[dict[int, Counted], dict[int, Batched]]:
+    """The loops of a body, by key."""
     module = validate(
         from_text(f"""
         memory 1
@@ -37,7 +47,7 @@ def loops(body: str) -> list[Counted]:
     )
     function = module.function(1)
     found = counted_loops(function, charges_of(function).loops)
-    return [found[key] for key in sorted(found)]
+    return found, batched_loops(function, found)
 
 
 UP = "local.get $i; i32.const 1; i32.add; local.tee $i"
@@ -45,7 +55,7 @@ LATCH = f"{UP}; local.get $n; i32.ne; br_if $next; end"
 LOAD = "local.get $i; i32.load; drop"
 
 
-def shown(counted: Counted) -> list[str]:
+def shown(counted: Counted | Batched) -> list[str]:
     """The groups: start, step, extent."""
     names = "nmijkx"
 
@@ -170,3 +180,35 @@ def test_sums_of_many_locals_are_read_in_time() -> None:
     (found,) = counted_loops(function, charges_of(function).loops).values()
     assert not found.groups
     assert time.process_time() - begun < 1
+
+
+SCAN = f"local.get $i; i32.load8_u; i32.eqz; br_if $out; {UP}; drop"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"{SCAN}; br $next", ["i by 1 to 1"]),
+        (f"{SCAN}; local.get $m; br_if $next; br $next", ["i by 1 to 1"]),
+        (f"{SCAN}; local.get $m; br_if $next", ["i by 1 to 1"]),  # goes on past its end
+        (f"local.get $m; if; {UP}; drop; br $next; end; {SCAN}; br $next", ["i by 1 to 1"]),
+        (f"local.get $m; br_if $next; {SCAN}; br $next", []),  # its step is not always the same
+        (f"{SCAN}; {LOAD}; local.get $i; i32.const 7; i32.sub; local.set $i; br $next", [
+            "i by 4294967290 to 5"
+        ]),
+        ("local.get $k; i32.load8_u; br_if $out; local.get $k; local.get $m; i32.add; local.set $k; br $next", []),
+        (f"call $g; {SCAN}; br $next", []),
+        (f"{SCAN}; br $out", []),  # it does not go back
+        (f"{SCAN}; " + "nop;" * 90 + "br $next", []),
+    ],
+)  # fmt: skip
+def test_loops_that_end_nobody_knows_when(body: str, expected: list[str]) -> None:
+    (found,) = [shown(each) for each in batches(f"block $out; loop $next; {body}; end; end")] or [[]]
+    assert found == expected
+
+
+def test_a_loop_is_copied_in_one_way() -> None:
+    counted, batched = found_in(f"loop $next; {LOAD}; {LATCH}; block $out; loop $next; {SCAN}; br $next; end; end")
+    assert (len(counted), len(batched)) == (1, 1) and not counted.keys() & batched.keys()
+    many = ";".join([f"block $out; loop $next; {SCAN}; {'nop;' * 70} br $next; end; end"] * 10)
+    assert len(batches(many)) == 4

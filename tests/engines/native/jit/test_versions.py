@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from svm import Finished, Guest, Module, Paused, TrapError, Trapped
-from svm.engines.native.jit.counted import counted_loops
+from svm.engines.native.jit.counted import batched_loops, counted_loops
+from svm.engines.native.jit.versions import BATCH
 from svm.limits import PAGE
 from svm.lower import charges_of
 from svm.module import from_text
@@ -231,3 +232,81 @@ def test_other_ways_out_of_the_copy() -> None:
         assert found[0] == found[1], (p, n, stop)
         ends.add(found[0][0])
     assert len(ends) > 6
+
+
+SCAN = """
+    memory 1
+    global $seen mut i32 (i32.const 0)
+    func $f (param $p i32) (param $stop i32) (result i32)
+      local $sum i32
+      i32.const 12345
+      local.set $sum
+      block $out
+        loop $next
+          local.get $sum
+          i32.const 31
+          i32.mul
+          local.get $p
+          i32.load8_u offset=1
+          i32.add
+          local.tee $sum
+          global.set $seen
+          local.get $p
+          local.get $sum
+          i32.store16
+          local.get $p
+          i32.const STEP
+          i32.add
+          local.tee $p
+          local.get $stop
+          i32.eq
+          br_if $out
+          local.get $p
+          i32.const 1
+          i32.and
+          br_if $next
+          local.get $p
+          br_if $next
+        end
+        i32.const 77
+        local.set $sum
+      end
+      local.get $p
+      local.get $sum
+      i32.add
+    end
+    export "f" func $f
+    export "seen" global $seen
+    export "memory" memory 0
+"""
+
+
+@cache
+def scan(step: int) -> Module:
+    """A module with a loop of two ways back, that ends by data."""
+    module = Module(from_text(f"module $m version 1\n{SCAN.replace('STEP', str(step))}"))
+    function = module.valid.function(0)
+    (batched,) = batched_loops(function, counted_loops(function, charges_of(function).loops)).values()
+    assert len(batched.groups) == 1
+    return module
+
+
+@pytest.mark.parametrize("step", [1, -2])
+@pytest.mark.parametrize("rounds", [1, 2, BATCH, BATCH + 1, BATCH + 2, 2 * BATCH + 1])
+def test_batches_of_rounds(step: int, rounds: int) -> None:
+    ends = [check(scan(step), 100_000, start, start + step * rounds) for start in (3_000, 3_001)]
+    assert any(isinstance(end, int) for end in ends)
+
+
+@pytest.mark.parametrize("step", [3, -2])
+def test_batches_at_the_memory_s_ends(step: int) -> None:
+    for far in (0, *(abs(step) * (BATCH + 1) + by for by in (-1, 0, 2)), abs(step) * (BATCH - 5)):
+        check(scan(step), 100_000, far if step < 0 else PAGE - 2 - far, 1 << 20)
+
+
+def test_batches_end_with_the_fuel() -> None:
+    charges = charges_of(scan(1).valid.function(0))
+    (cost,) = (each.cost for each in charges.loops.values())
+    before = charges.entry + 2 * cost  # what is taken when the guard is first asked
+    for portion in (400, *(before + cost * BATCH + by for by in (-2, -1, 0, 1))):
+        check(scan(1), portion, 5_000, 5_600)
