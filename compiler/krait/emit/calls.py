@@ -70,6 +70,7 @@ def call_indirect(out: BodyEmitter, node: hir.CallIndirect) -> None:
     params = [t for arg in node.args if (t := value_type(arg.type)) is not None]
     result = value_type(node.type)
     base = push_roots(out, out.roots(node))
+    out.shared.calls_through_table = True
     out.code("call_indirect", out.shared.type_index(params, [] if result is None else [result]), 0)
     pop_roots(out, base)
     if resolve(node.type) is NEVER:

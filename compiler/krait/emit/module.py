@@ -89,7 +89,7 @@ class _ModuleEmitter:
             types=tuple(shared.types),
             imports=imports,
             functions=tuple(self.functions),
-            tables=(TableType(FUNCREF, len(shared.table) + 1, len(shared.table) + 1),) if shared.table else (),
+            tables=self.tables(),
             elements=self.elements(),
             memories=(MemoryType(-(-heap_base // _PAGE) + _HEAP_PAGES),),
             tags=tags,
@@ -255,6 +255,11 @@ class _ModuleEmitter:
         code("call", self.shared.function_index(callee))
 
     # --- the rest of the module ------------------------------------------------------------------------------------
+
+    def tables(self) -> tuple[TableType, ...]:
+        """Return the table of functions that are called through values: a call needs one, though none is ever there."""
+        size = len(self.shared.table) + 1
+        return (TableType(FUNCREF, size, size),) if self.shared.calls_through_table or size > 1 else ()
 
     def elements(self) -> tuple[ElementSegment, ...]:
         """Return what fills the table of functions that are called through values."""

@@ -40,6 +40,7 @@ class Shared:
         self.functions = {instance: index for index, instance in enumerate([*self.hosts, *self.own])}
         self.extras: dict[str | Instance, int] = {}
         self.table: dict[int, int] = {}
+        self.calls_through_table = False
         self.types: dict[FuncType, int] = {}
         self._alternatives: dict[Instance, list[tuple[Instance, ClassType]]] = {}
         self.inliner = Inliner(program.functions, self.is_open)

@@ -87,3 +87,10 @@ def uncaught(source: str) -> UncaughtError:
     with module.spawn(devices=[Console()]) as guest, pytest.raises(UncaughtError) as raised:
         guest.run()
     return raised.value
+
+
+def test_a_module_that_calls_through_values_has_a_table_though_none_is_made() -> None:
+    source = "from collections import deque\n\nd = {1: 2}\nprint(d[1], len(deque([1])))\n"
+    model = krait.compile_source(source)
+    validate(model)
+    assert len(model.tables) == 1
