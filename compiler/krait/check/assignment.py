@@ -66,6 +66,7 @@ from krait.check.types import (
     unify,
 )
 from krait.check.unpacking import unpacked
+from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
 from krait.syntax import tree
 
@@ -88,17 +89,28 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
         variable.span = variable.span or span
         variable.typed_at = span
     assert variable.type is not None
-    if prune(variable.type) is INT and prune(value.type) is FLOAT and not variable.annotated:
-        why = _why(variable)
-        hint = f"give `{name}` a float from the start, such as `0.0`"
-        raise ctx.mismatch(value_span, INT, FLOAT, hint, notes=[why] if why is not None else [])
-    fitted = coerce(ctx, value, variable.type, value_span, note=_why(variable))
+    try:
+        fitted = _fitted(ctx, variable, value, value_span)
+    except Refusal:
+        if not variable.annotated:
+            ctx.widen(variable, value.type)
+        raise
     if isinstance(variable, GlobalVar):
         ctx.emit(hir.GlobalSet(ctx.line, variable, fitted))
     else:
         write_local(ctx, variable, fitted)
     ctx.flow = ctx.flow.bind(variable)
     _narrow_by_value((variable,), ctx, variable.type, value)
+
+
+def _fitted(ctx: Context, variable: Variable, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return a value as one of the type of the variable that it is assigned to."""
+    assert variable.type is not None
+    if prune(variable.type) is INT and prune(value.type) is FLOAT and not variable.annotated:
+        why = _why(variable)
+        hint = f"give `{variable.name}` a float from the start, such as `0.0`"
+        raise ctx.mismatch(span, INT, FLOAT, hint, notes=[why] if why is not None else [])
+    return coerce(ctx, value, variable.type, span, note=_why(variable))
 
 
 def _variable_for(ctx: Context, name: str, span: Span) -> Variable:
@@ -302,9 +314,7 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
     write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
 
 
-def _assign_slice(
-    ctx: Context, target: tree.Subscript, node: tree.Slice, value: hir.Expr, value_span: Span
-) -> None:
+def _assign_slice(ctx: Context, target: tree.Subscript, node: tree.Slice, value: hir.Expr, value_span: Span) -> None:
     """Emit ``xs[a:b:c] = value`` for a list, and a value that is one."""
     before, kept = ctx.hold(value)
     for part in before:

@@ -442,6 +442,19 @@ def _is_bool(ctx: Context, value: hir.Expr, other: hir.Expr) -> hir.Expr:
     return hir.Let(BOOL, [*held_other, *held], choice)
 
 
+def _contains_by_iteration(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    """``left in right`` of an object without ``__contains__``: its items are compared one after the other."""
+    t = prune(right.type)
+    if not isinstance(t, ClassType) or not any(find_method(ctx, t, name) for name in ("__iter__", "__getitem__")):
+        raise ctx.refuse(spans[2], f"`in` does not search a `{t}`")
+    held, wanted = ctx.hold(left)
+    source = ctx.temp(t)
+    body = [*held, hir.Assign(ctx.line, source, right)]
+    arguments = [hir.LocalGet(t, source), wanted]
+    found = ctx.library("krait.iteration", "contains", arguments, BOOL, spans[2], t, left.type)
+    return hir.Let(BOOL, body, found)
+
+
 def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
     right = plain_tuple(right)
     t = prune(right.type)
@@ -460,7 +473,7 @@ def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, 
         if tested is not None:
             return tested
     if find_method(ctx, t, "__contains__") is None:
-        raise ctx.refuse(spans[2], f"`in` does not search a `{t}`")
+        return _contains_by_iteration(ctx, left, right, spans)
     if ctx.instance.decl.open_params and isinstance(t, ClassType) and t.decl.module.library and len(t.args) in (1, 2):
         if are_unlike(ctx, left.type, t.args[0]):  # for calls with other types, the parameter being an object
             body: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]

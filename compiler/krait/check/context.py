@@ -30,8 +30,11 @@ from krait.check.types import (
     ModuleDecl,
     Symbol,
     Type,
+    is_known,
     optional,
     prune,
+    resolve,
+    union,
 )
 from krait.check.world import Refusal, World
 from krait.diagnostics import Note, Span, source_lines
@@ -114,6 +117,7 @@ class Context:
         self.not_ring: set[int] = set()
         self.unknown_met = False
         self.seeds: dict[Local, Type] = {}
+        self.widened: dict[str, Type] = {}
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
         self.yields: Type | None = None
@@ -328,6 +332,21 @@ class Context:
         if isinstance(variable, Local):
             return variable.cell is None or variable.stable
         return self.is_module_code and variable.module is self.module and variable.name not in self.module.shared
+
+    def widen(self, variable: Variable, given: Type) -> None:
+        """Note that a variable is given a value of another type than its first one: it may have both."""
+        ctx: Context = self
+        if isinstance(variable, GlobalVar):
+            if not self.is_module_code or variable.module is not self.module:
+                return
+        else:
+            while ctx.parent is not None and ctx.scope[variable.name].captured:
+                ctx = ctx.parent
+            if ctx.scope.get(variable.name) is None:
+                return
+        if variable.type is not None and is_known(variable.type) and is_known(given) and prune(given) is not NEVER:
+            known = ctx.widened.get(variable.name, variable.type)
+            ctx.widened[variable.name] = resolve(union((known, given)))
 
     @property
     def runs_with_module(self) -> bool:

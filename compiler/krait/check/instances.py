@@ -52,6 +52,9 @@ from krait.check.world import MARK, MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
+MAX_WIDENED = 20
+"""Variables of one function that are given values of several types."""
+
 Entry: TypeAlias = Callable[[Context, Local], None]
 
 
@@ -146,26 +149,53 @@ def _check_body(
 ) -> _Check:
     """Check the body, a second time if the first has found types that it would have needed earlier.
 
-    infers: only what it returns is wanted.
+    A variable that is given values of several types has all of them, if the body is right then; else the errors are
+    those of a body in which it has the type of its first value.  infers: only what it returns is wanted.
     """
     seeds: dict[str, Type] = {}
+    wide: dict[str, Type] = {}
+    first: dict[str, Type] = {}
+    may_widen = True
     outer = world.sink
     while True:
         world.sink = DiagnosticSink(function.module.filename, function.module.source)
-        check = _Check(world, instance, function, seeds, parent, enter)
+        check = _Check(world, instance, function, {**seeds, **wide}, parent, enter)
         check.ctx.results = [] if infers else None
         with suppress(Refusal):
             check.run()
         learned = check.learned() if check.ctx.unknown_met else {}
-        if not learned.keys() - seeds.keys():
+        if learned.keys() - seeds.keys() - wide.keys():
+            seeds = {**seeds, **learned}
+        elif may_widen and len(wide) < MAX_WIDENED and check.ctx.widened:
+            seeds, wide = {}, {**wide, **check.ctx.widened}
+            first = _set_globals(world, check, wide) | first
+        elif wide and may_widen and world.sink.diagnostics:
+            seeds, wide, may_widen = {}, {}, False
+            _set_globals(world, check, first)
+        else:
             break
-        seeds = {**seeds, **learned}
     if parent is not None and check.ctx.unknown_met:
         parent.unknown_met = True
     found, world.sink = world.sink.diagnostics, outer
     for diagnostic in found:
         outer.add(diagnostic)
     return check
+
+
+def _set_globals(world: World, check: _Check, types: dict[str, Type]) -> dict[str, Type]:
+    """Give variables of a module whose code is checked other types; return the ones that they had."""
+    module = check.decl.module
+    if not check.ctx.is_module_code:
+        return {}
+    found: dict[str, Type] = {}
+    for name, t in types.items():
+        symbol = module.symbols[name]
+        assert isinstance(symbol, GlobalVar) and symbol.type is not None
+        found[name], symbol.type = symbol.type, t
+    for instance in [*world.functions]:
+        if not instance.decl.module.library and instance not in world.in_progress:
+            del world.functions[instance]
+    return found
 
 
 class _Check:

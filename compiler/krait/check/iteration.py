@@ -25,7 +25,7 @@ from krait.check.displays import list_of
 from krait.check.enums import MEMBERS
 from krait.check.flow import Flow, join
 from krait.check.hashing import has_random_hash
-from krait.check.invoke import find_method, invoke
+from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.names import names_of_target, scan
 from krait.check.nested import share_targets
 from krait.check.relations import dict_of
@@ -37,6 +37,7 @@ from krait.check.types import (
     BOOL,
     INT,
     U32,
+    ClassDecl,
     ClassType,
     Infer,
     Instance,
@@ -352,7 +353,30 @@ def _value_plan(ctx: Context, value: hir.Expr, span: Span) -> Plan:
         return _stream_plan(ctx, value, t, span)
     if isinstance(t, ClassType) and find_method(ctx, t, "__next__") is not None:
         return _iterator_plan(ctx, value, t, span)
+    made = by_index(ctx, value, span)
+    if made is not None:
+        return _value_plan(ctx, made, span)
     raise ctx.refuse(span, f"a `{t}` cannot be iterated over", label="not iterable")
+
+
+def by_index(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr | None:
+    """Return an iterator over an object that has ``__getitem__`` alone, which is asked for 0, 1, … until IndexError.
+
+    None if there is no such method, or if it takes no int.
+    """
+    return _items_from(ctx, "by_index", value, span)
+
+
+def _items_from(ctx: Context, name: str, value: hir.Expr, span: Span) -> hir.Expr | None:
+    """Return the iterator of a function of the library over an object that has ``__getitem__``."""
+    with ctx.world.silence():
+        first = try_invoke(ctx, hir.LocalGet(value.type, Local("$")), "__getitem__", [(hir.Const(INT, 0), span)], span)
+    if first is None:
+        return None
+    iterator = ctx.world.library_symbol("krait.iterator", "Iterator")
+    assert isinstance(iterator, ClassDecl)
+    result = ClassType(iterator, (first.type,))
+    return ctx.library("krait.iteration", name, [value], result, span, value.type, first.type)
 
 
 def _numbers(items: Sequence[tree.expr]) -> list[int] | None:
@@ -581,12 +605,20 @@ def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pla
         return _backwards_plan(ctx, listed, listed_type, node.span)
     if isinstance(t, ClassType) and find_method(ctx, t, "__reversed__") is not None:
         return _value_plan(ctx, invoke(ctx, value, "__reversed__", [], node.span), node.span)
+    made = _from_the_end(ctx, value, node.span)
+    if made is not None:
+        return _value_plan(ctx, made, node.span)
     value = plain_tuple(value)
     t = prune(value.type)
     if isinstance(t, ClassType) and is_tuple(t.decl) and t.args:
         vector = coerce(ctx, value, ctx.world.vector_type(t.args[0]), node.span)
         return _backwards_plan(ctx, vector, ctx.world.vector_type(t.args[0]), node.span)
     raise ctx.refuse(args[0].span, f"a `{t}` cannot be gone through backwards")
+
+
+def _from_the_end(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr | None:
+    """Return an iterator over an object that has ``__len__`` and ``__getitem__``, from its last item to its first."""
+    return _items_from(ctx, "from_the_end", value, span) if find_method(ctx, value.type, "__len__") else None
 
 
 WRAPPERS: dict[str, Callable[[Context, tree.Call, tuple[tree.expr, ...]], Plan]] = {

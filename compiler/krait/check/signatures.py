@@ -35,6 +35,7 @@ from krait.check.types import (
     optional,
     prune,
     resolve,
+    substitute,
 )
 from krait.check.world import Refusal, World
 from krait.syntax import tree
@@ -350,7 +351,8 @@ def _settle(world: World, cls: ClassType, wanted: Type) -> None:
         own_types = _usual_types(world, method)
         if own_types is None:
             continue
-        args = (*map(resolve, up.args), *own_types)
+        env = dict(zip(method.owner.type_params, up.args, strict=True))
+        args = (*map(resolve, up.args), *(resolve(substitute(t, env)) for t in own_types))
         instance = Instance(method, args)
         if instance in world.in_progress and method is first:
             return  # what it assigns comes first

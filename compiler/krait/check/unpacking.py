@@ -22,13 +22,16 @@ from krait.syntax import tree
 _GATHERED = ("__next__", "_advance", "_step")
 """Methods of what is gone through from its start: iterators, dicts, sets."""
 
+_ITERABLE = ("__iter__", "__getitem__")
+"""Methods of objects of a program's classes that can be gone through."""
+
 
 def unpacked(ctx: Context, targets: Sequence[tree.expr], value: hir.Expr, span: Span) -> list[hir.Expr]:
     """Return the value for each target; for one with a star, the list that it takes."""
     if any(find_method(ctx, value.type, name) is not None for name in _GATHERED):
         value = _gathered(ctx, value, span)
     value = plain_tuple(value)
-    if find_method(ctx, value.type, "_at") is None and find_method(ctx, value.type, "__iter__") is not None:
+    if find_method(ctx, value.type, "_at") is None and any(find_method(ctx, value.type, name) for name in _ITERABLE):
         value = _gathered(ctx, value, span)
     t = prune(value.type)
     if isinstance(t, Infer):

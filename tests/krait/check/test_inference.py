@@ -88,7 +88,9 @@ REFUSED = {
         "`+` does not take `int` and `int | None`",
     ),
     "an item that has two types": ("xs = []\nxs.append(1)\nxs.append('a')\n", "expected `int`, found `str`"),
-    "a variable that changes its type": ("x = 1\nx = 'a'\n", "expected `int`, found `str`"),
+    "a variable that changes its type, and is used as it was": (
+        "x = 1\nx = 'a'\nprint(x - 1)\n", "expected `int`, found `str`",
+    ),
     "None where a value is wanted": (
         "def f(x: int) -> int:\n    return x\n\n\nf(None)\n", "expected `int`, found `None`",
     ),
