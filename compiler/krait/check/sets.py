@@ -205,4 +205,5 @@ def _with_items(ctx: Context, receiver: hir.Expr, name: str, arg: tree.expr, spa
         return invoke(ctx, receiver, name, [(as_set(ctx, items, span), arg.span)], span)
     if name in _OF_LISTS:
         return invoke(ctx, receiver, f"_{name}_list", [(items, arg.span)], span)
-    return invoke(ctx, receiver, name, [(_copied(ctx, items, kind, span), arg.span)], span)
+    method = "_symmetric_difference_with" if name == "symmetric_difference" else name
+    return invoke(ctx, receiver, method, [(_copied(ctx, items, kind, span), arg.span)], span)

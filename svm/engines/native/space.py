@@ -78,8 +78,8 @@ class Part:
 class LinkedCode:
     """A function's code in a space: where it begins in the stream, and whose function it is.
 
-    What calls of it need is at hand: instance and number in the store, params, size (both in slots), results, and the
-    charge of its entry and its test.
+    What calls of it need is at hand: instance and number in the store, type, params, size (both in slots), results, and
+    the charge of its entry and its test.
     """
 
     def __init__(self, code: FunctionCode, part: Part, function: int, start: int) -> None:
@@ -90,7 +90,8 @@ class LinkedCode:
         self.number = part.functions[function]
         self.start = start
         self.params, self.size = code.layout.params, code.layout.slots
-        self.results = len(part.valid.context.functions[function].results)
+        self.type = part.valid.context.functions[function]
+        self.results = len(self.type.results)
         self.entry, self.entry_test = code.charges.entry, code.charges.entry_test
 
     @property

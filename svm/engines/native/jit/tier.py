@@ -6,6 +6,9 @@ code takes the place of a handler in the interpreter's stream: the first of a fu
 What is compiled is decided here: each function at its first call, or (`Policy`) only what much of the interpreter's
 fuel went into, as the pauses between slices tell; and loops by that alone.  Then the guest runs on in the interpreter
 while another process compiles; what is ready is put in its place at the next pause.
+
+A function without a test of its own never stands at a pause.  Where what does stand there is compiled, and the
+interpreter still uses much fuel, that goes into what it calls.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from svm.engines.native.jit.compiled import (
 from svm.engines.native.space import CodeSpace, LinkedCode, NoRoomError, Part
 from svm.errors import ModuleError
 from svm.hints import TYPE_CHECKING
+from svm.isa import FuncType
 from svm.record import record
 from svm.runtime.engine import CompiledUnit
 
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from svm.engines.native.jit.service import Job
 
 __all__ = ["AUTO", "JIT", "Policy", "Tier"]
+
+_MOST_LOOKED_AT = 200
+"""Functions whose calls are followed to find what is not compiled."""
 
 MOST_BODY = 64 << 10
 """Bytes of a body that is ever compiled: whether a larger one could be need not be found out."""
@@ -72,6 +79,7 @@ class Tier:
         self.waiting: list[tuple[LinkedCode, int | None, Job]] = []
         self.log: list[CompiledUnit] = []
         self.failures: list[str] = []  # why something stays interpreted that should not
+        self._calls: dict[tuple[int, int | None], _Calls] = {}
         self._sources: dict[int, Source] = {}
         self._makers: dict[int, Maker] = {}
 
@@ -100,6 +108,9 @@ class Tier:
             return  # most pauses need no lock
         with self.space.lock:
             if heat >= self.policy.hot:
+                if where in self.tried and not self.policy.first_call:
+                    self.heat[where] = 0
+                    self.want_called(linked, key)
                 self.want(linked, key)
                 if key is not None and not self.policy.first_call:
                     self.want(linked, None)  # for its next call
@@ -119,6 +130,34 @@ class Tier:
         else:
             self.tried.add(where)
             self.make(linked, loop)
+
+    def want_called(self, linked: LinkedCode, loop: int | None) -> None:
+        """Compile the nearest of what a function, or a loop of one, calls that was not tried before; nothing while the
+        loop itself is being compiled.
+        """
+        if any(item is linked and key == loop for item, key, _ in self.waiting):
+            return
+        level, seen = self.called(linked, loop), {linked.number}
+        while level and len(seen) < _MOST_LOOKED_AT:
+            untried = [item for item in level if (item.number, None) not in self.tried]
+            for item in untried:
+                self.want(item, None)
+            if untried:
+                return
+            seen.update(item.number for item in level)
+            further = {found.number: found for item in level for found in self.called(item, None)}
+            level = [item for number, item in further.items() if number not in seen]
+
+    def called(self, linked: LinkedCode, loop: int | None) -> list[LinkedCode]:
+        """What a function, or a loop of one, may call of what was called before."""
+        calls = self._calls.get((linked.number, loop))
+        if calls is None:
+            calls = self._calls[linked.number, loop] = _calls_in(linked, loop)
+        known = self.space.by_number
+        found = [known[number] for number in calls.numbers if number in known]
+        if calls.types:
+            found += [item for item in known.values() if item.type in calls.types and item.number not in calls.numbers]
+        return found
 
     def make(self, linked: LinkedCode, loop: int | None) -> None:
         """Have a unit compiled now."""
@@ -243,3 +282,19 @@ class Tier:
         """The interpreter's code of a unit's functions, to which it leaves."""
         part = root.part
         return [self.space.code_of(part.functions[index], part.number, index) for index in unit.members]
+
+
+@record
+class _Calls:
+    """What code calls.  numbers: of functions.  types: of those that it calls by a table."""
+
+    numbers: frozenset[int]
+    types: frozenset[FuncType]
+
+
+def _calls_in(linked: LinkedCode, loop: int | None) -> _Calls:
+    checked, part = linked.checked, linked.part
+    code = checked.code if loop is None else checked.code[loop : checked.blocks[loop].end]
+    direct = frozenset(part.functions[args[0]] for op, args, _ in code if op.name == "call")
+    types = part.valid.context.types
+    return _Calls(direct, frozenset(types[args[0]] for op, args, _ in code if op.name == "call_indirect"))

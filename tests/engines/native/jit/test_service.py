@@ -62,6 +62,53 @@ def test_a_running_loop_is_compiled_beside_it(cold: None, monkeypatch: pytest.Mo
     made.drop_helper()
 
 
+BY_TABLE = """
+table $table 3 funcref
+elem $all active table $table at (i32.const 0) funcref (ref.func $one) (ref.func $two) (ref.func $three)
+func $one (param i64) (result i64)
+  local.get 0
+  i64.const 1
+  i32.const 1
+  call_indirect (param i64 i64) (result i64)
+end
+func $two (param i64 i64) (result i64)
+  local.get 0
+  local.get 1
+  i64.sub
+end
+func $three (param i64) (result i64)
+  local.get 0
+end
+func $f (param $turns i64) (result i64)
+  local $sum i64
+  loop $next
+    local.get $sum
+    local.get $turns
+    i64.add
+    local.set $sum
+    local.get $turns
+    i32.const 0
+    call_indirect (param i64) (result i64)
+    local.tee $turns
+    i64.const 0
+    i64.ne
+    br_if $next
+  end
+  local.get $sum
+end
+export "f" func $f
+"""
+
+
+def test_what_hot_code_calls_is_compiled_though_no_pause_is_in_it(cold: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "thread")
+    guest = spawn(BY_TABLE, "auto")
+    run_until(guest, lambda: len(tier_of(guest).units) == 4)
+    assert [unit.function for unit in tier_of(guest).log] == ["f", "f", "one", "two"]  # nobody ever called the third
+    still_right(guest)
+    assert tier_of(guest).units and guest.tiers.compiled_fuel > 0
+
+
 def test_what_was_compiled_serves_the_next_guest(cold: None, monkeypatch: pytest.MonkeyPatch) -> None:
     made = use(monkeypatch, "thread")
     guest = spawn(LOOP, "auto")
