@@ -11,7 +11,7 @@ from svm.hints import TYPE_CHECKING
 from svm.lazy import lazily
 
 if TYPE_CHECKING:
-    from svm.devices import Clock, Console, Entropy
+    from svm.devices import Clock, Console, Entropy, Storage
     from svm.embed import Module, compile, load
     from svm.engines.named import ENGINES
     from svm.errors import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from svm.snapshot.checkpoints import Checkpoint, CheckpointStore
 else:
     __getattr__ = lazily(__name__, {
-        "svm.devices": ("Clock", "Console", "Entropy"),
+        "svm.devices": ("Clock", "Console", "Entropy", "Storage"),
         "svm.embed": ("Module", "compile", "load"),
         "svm.engines.named": ("ENGINES",),
         "svm.errors": (
@@ -81,6 +81,7 @@ __all__ = [
     "Snapshot",
     "SnapshotError",
     "StoppedError",
+    "Storage",
     "Store",
     "Suspend",
     "Suspended",

@@ -48,6 +48,7 @@ __all__ = [
     "MAX_TYPE_DEPTH",
     "MAX_VALUE_DEPTH",
     "PAGE",
+    "SNAPSHOT_PAGE",
     "Limits",
     "fuel_amount",
     "parse_size",
@@ -56,6 +57,9 @@ __all__ = [
 
 PAGE = 65536
 """Bytes of a page of linear memory."""
+
+SNAPSHOT_PAGE = 4096
+"""Bytes of a page in snapshots, and of a block of a stored file, whatever the machine's are."""
 
 MAX_MODULE_BYTES = 1 << 30
 MAX_TYPES = 1_000_000
@@ -170,10 +174,11 @@ class Limits:
     stack: bytes of the guest's stack of frames.
     values: bytes of host memory, about, that the arguments or the result of one call may take (docs/embedding.md).
     output: bytes that the guest may write to its console over its life.
+    storage: bytes that the files of a storage may take, at any one time; each costs its name and 512 bytes more.
 
     A guest's can be changed while it lives: `guest.limits = dataclasses.replace(guest.limits, fuel=…)`.  Where memory
     or table elements are refused, that is the program's affair, as on any machine; where values or the stack are, the
-    call ends in an error; fuel, seconds and output leave the call paused.
+    call ends in an error; fuel, seconds, output and storage leave the call paused.
 
     Raises UsageError for what is no limit.
     """
@@ -185,10 +190,11 @@ class Limits:
     stack: int | str = DEFAULT_STACK
     values: int | str = DEFAULT_VALUES
     output: int | str | None = None
+    storage: int | str | None = None
 
     def __post_init__(self) -> None:
         put = partial(object.__setattr__, self)
-        for name in ("memory", "stack", "values", "output"):
+        for name in ("memory", "stack", "values", "output", "storage"):
             size = getattr(self, name)
             if size is not None:
                 put(name, parse_size(size))
@@ -218,6 +224,11 @@ class Limits:
     def output_bytes(self) -> int | None:
         """The limit of output in bytes."""
         return None if self.output is None else int(self.output)
+
+    @property
+    def storage_bytes(self) -> int | None:
+        """The limit of storage in bytes."""
+        return None if self.storage is None else int(self.storage)
 
     @property
     def stack_bytes(self) -> int:

@@ -57,7 +57,7 @@ def resume(
         limits = Limits(
             memory=old.memory if memory is None else memory, table_elements=old.table_elements,
             fuel=old.fuel if fuel is None else snapshot.fuel_used + fuel, stack=old.stack, values=old.values,
-            output=old.output,
+            output=old.output, storage=old.storage,
         )  # fmt: skip
         devices = (console, Clock(), Entropy())
         guest = ending.enter_context(snapshot.restore(engine=engine, limits=limits, devices=devices))

@@ -9,6 +9,25 @@ from svm.devices.clock import Clock
 from svm.devices.console import Console, NoConsole
 from svm.devices.device import Device, Grants, Imports
 from svm.devices.entropy import Entropy
-from svm.devices.state import StatefulDevice
+from svm.devices.state import DescriptorDevice, DeviceState, StatefulDevice
+from svm.hints import TYPE_CHECKING
+from svm.lazy import lazily
 
-__all__ = ["Clock", "Console", "Device", "Entropy", "Grants", "Imports", "NoConsole", "StatefulDevice"]
+if TYPE_CHECKING:
+    from svm.devices.storage import Storage
+else:
+    __getattr__ = lazily(__name__, {"svm.devices.storage": ("Storage",)})  # for a guest without does without it
+
+__all__ = [
+    "Clock",
+    "Console",
+    "DescriptorDevice",
+    "Device",
+    "DeviceState",
+    "Entropy",
+    "Grants",
+    "Imports",
+    "NoConsole",
+    "StatefulDevice",
+    "Storage",
+]

@@ -9,11 +9,12 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
-from svm.devices.state import StatefulDevice, unfit
+from svm.devices.state import DeviceState, StatefulDevice, unfit
 from svm.devices.wasi import MAX_VECTORS, SPACE, Errno, check, host, put
 from svm.errors import UsageError
 from svm.hints import Self
 from svm.isa import Memory
+from svm.limits import Limits
 from svm.runtime import HostFunction
 
 __all__ = ["Clock"]
@@ -75,15 +76,16 @@ class Clock(StatefulDevice):
         twin.__dict__.update(self.__dict__, _clocks={**self._clocks, _MONOTONIC: twin._elapsed})
         return twin
 
-    def state(self) -> bytes:
+    def state(self) -> DeviceState:
         """See `StatefulDevice`: the time on the guest's monotonic clock."""
-        return _STATE.pack(self._elapsed())
+        return DeviceState(_STATE.pack(self._elapsed()))
 
-    def restore(self, state: bytes, *, replica: bool) -> None:
+    def restore(self, state: DeviceState, *, replica: bool, limits: Limits | None = None) -> None:
         """See `StatefulDevice`: the guest's monotonic clock goes on from the state's time."""
-        if len(state) != _STATE.size:
+        data = state.data()
+        if len(data) != _STATE.size:
             raise unfit(self)
-        self._began = self._monotonic() - _STATE.unpack(state)[0]
+        self._began = self._monotonic() - _STATE.unpack(data)[0]
 
     def _elapsed(self) -> int:
         return self._monotonic() - self._began

@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 
-from svm.devices.state import StatefulDevice, unfit
+from svm.devices.state import DeviceState, StatefulDevice, unfit
 from svm.devices.wasi import SPACE, Errno, functions, ungranted
 from svm.errors import UsageError
 from svm.hints import Any, BinaryIO, Self, TextIO, TypeVar
+from svm.limits import Limits
 from svm.runtime import HostFunction
 
 __all__ = ["Console", "NoConsole"]
@@ -114,15 +115,16 @@ class Console(StatefulDevice):
         twin.__dict__.update(self.__dict__, _closed=set(self._closed))
         return twin
 
-    def state(self) -> bytes:
+    def state(self) -> DeviceState:
         """See `StatefulDevice`: which descriptors the guest closed."""
-        return bytes((sum(1 << descriptor for descriptor in self._closed),))
+        return DeviceState(bytes((sum(1 << descriptor for descriptor in self._closed),)))
 
-    def restore(self, state: bytes, *, replica: bool) -> None:
+    def restore(self, state: DeviceState, *, replica: bool, limits: Limits | None = None) -> None:
         """See `StatefulDevice`."""
-        if len(state) != 1 or state[0] > 7:
+        data = state.data()
+        if len(data) != 1 or data[0] > 7:
             raise unfit(self)
-        self._closed = {descriptor for descriptor in (STDIN, STDOUT, STDERR) if state[0] >> descriptor & 1}
+        self._closed = {descriptor for descriptor in (STDIN, STDOUT, STDERR) if data[0] >> descriptor & 1}
 
     def _guarded(self, act: Callable[[], T]) -> T | Errno:
         try:

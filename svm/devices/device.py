@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from svm.devices.console import NoConsole
-from svm.devices.state import StatefulDevice
+from svm.devices.state import DescriptorDevice, DeviceState, StatefulDevice
 from svm.errors import LinkError, UsageError
 from svm.hints import Any, Protocol, Self
+from svm.limits import Limits
 from svm.record import record
 from svm.runtime import Extern, Guest, HostFunction, Store
 
@@ -40,8 +41,12 @@ class Grants:
         """All that fills imports, by module and name; what is given last wins."""
         filled: dict[str, Mapping[str, Any]] = dict(NoConsole().imports())
         for device in self.devices:
-            for space, functions in device.imports().items():
-                filled[space] = {**filled.get(space, {}), **functions}
+            if not isinstance(device, DescriptorDevice):
+                for space, functions in device.imports().items():
+                    filled[space] = {**filled.get(space, {}), **functions}
+        for device in self.devices:
+            if isinstance(device, DescriptorDevice):  # over all that the others fill, wherever it stands among them
+                filled.update(device.over(filled))
         if self.host:
             filled["host"] = {**filled.get("host", {}), **self.host}
         for space, given in self.imports.items():
@@ -59,29 +64,40 @@ class Grants:
         devices: tuple[Device, ...] | None = None,
         host: Mapping[str, Callable[..., Any] | HostFunction] | None = None,
         imports: Imports | None = None,
+        *,
+        twins: dict[int, Device],
     ) -> Self:
         """The same for a clone of the guest, or others where others are given.
 
-        What other guests fill is left out, for they are linked by the clone's own store.
+        What other guests fill is left out, for they are linked by the clone's own store.  twins: of devices by their
+        `id`, so that what guests share their clones share, too.
         """
         if devices is None:
-            devices = tuple(device.twin() if isinstance(device, StatefulDevice) else device for device in self.devices)
+            devices = tuple(_twin(device, twins) for device in self.devices)
         if imports is None:
             imports = {space: given for space, given in self.imports.items() if not isinstance(given, Guest)}
         return type(self)(devices, self.host if host is None else host, imports)
 
     @property
-    def states(self) -> tuple[tuple[str, bytes], ...]:
+    def states(self) -> tuple[tuple[str, DeviceState], ...]:
         """Kind and state of each device that has one."""
         return tuple((item.kind, item.state()) for item in self.devices if isinstance(item, StatefulDevice))
 
-    def restore(self, states: tuple[tuple[str, bytes], ...], *, replica: bool) -> None:
-        """Give devices states, each the next of its kind.  Raises SnapshotError for bytes that are none."""
+    def restore(
+        self, states: tuple[tuple[str, DeviceState], ...], *, replica: bool, limits: Limits | None = None
+    ) -> None:
+        """Give devices states, each the next of its kind; see `StatefulDevice.restore`."""
         left = list(states)
         for device in self.devices:
             if isinstance(device, StatefulDevice):
                 for at, (kind, state) in enumerate(left):
                     if kind == device.kind:
-                        device.restore(state, replica=replica)
+                        device.restore(state, replica=replica, limits=limits)
                         del left[at]
                         break
+
+
+def _twin(device: Device, twins: dict[int, Device]) -> Device:
+    if isinstance(device, StatefulDevice) and id(device) not in twins:
+        twins[id(device)] = device.twin()
+    return twins.get(id(device), device)

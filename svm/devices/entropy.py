@@ -9,12 +9,13 @@ import os
 import struct
 from collections.abc import Callable, Mapping
 
-from svm.devices.state import StatefulDevice, unfit
+from svm.devices.state import DeviceState, StatefulDevice, unfit
 from svm.devices.wasi import MAX_TRANSFER, SPACE, Errno, check, host
 from svm.digest import digest
 from svm.errors import UsageError
 from svm.hints import Self
 from svm.isa import Memory
+from svm.limits import Limits
 from svm.runtime import HostFunction
 
 __all__ = ["MAX_RANDOM", "Entropy"]
@@ -57,16 +58,17 @@ class Entropy(StatefulDevice):
             twin._sow(os.urandom(len(self._key)), 0)
         return twin
 
-    def state(self) -> bytes:
+    def state(self) -> DeviceState:
         """See `StatefulDevice`: where the bytes come from a seed, what those to come are made of."""
-        return _STATE.pack(self._key, self._calls) if self._key else b""
+        return DeviceState(_STATE.pack(self._key, self._calls) if self._key else b"")
 
-    def restore(self, state: bytes, *, replica: bool) -> None:
+    def restore(self, state: DeviceState, *, replica: bool, limits: Limits | None = None) -> None:
         """See `StatefulDevice`: a replica is given the bytes that the other would have been given."""
-        if len(state) not in (0, _STATE.size):
+        data = state.data()
+        if len(data) not in (0, _STATE.size):
             raise unfit(self)
-        if state and replica:
-            self._sow(*_STATE.unpack(state))
+        if data and replica:
+            self._sow(*_STATE.unpack(data))
 
     def _sow(self, key: bytes, calls: int) -> None:
         self._key, self._calls = key, calls

@@ -25,11 +25,14 @@ __all__ = [
     "SIGNATURES",
     "SPACE",
     "Errno",
+    "Refused",
     "Streams",
     "check",
     "functions",
+    "gathered",
     "host",
     "put",
+    "scattered",
     "ungranted",
 ]
 
@@ -103,15 +106,22 @@ class Errno(IntEnum):
     SUCCESS = 0
     AGAIN = 6
     BADF = 8
+    BUSY = 10
+    EXIST = 20
     FAULT = 21
     FBIG = 22
+    ILSEQ = 25
     INTR = 27
     INVAL = 28
     IO = 29
     ISDIR = 31
+    MFILE = 33
+    NAMETOOLONG = 37
+    NOENT = 44
     NOSPC = 51
     NOSYS = 52
     NOTDIR = 54
+    NOTEMPTY = 55
     NOTSOCK = 57
     NOTSUP = 58
     PERM = 63
@@ -145,8 +155,12 @@ class Streams(Protocol):
         """How many of the bytes were taken."""
 
 
-class _Fault(Exception):
-    """An address outside of the guest's memory."""
+class Refused(Exception):
+    """A call ends here, with an error number."""
+
+    def __init__(self, answer: Errno) -> None:
+        self.answer = answer
+        super().__init__(answer)
 
 
 def functions(streams: Streams) -> dict[str, HostFunction]:
@@ -208,8 +222,8 @@ def host(name: str, call: Callable[..., Errno], *, caller: bool = False) -> Host
         numbers = [value & 0xFFFF_FFFF if kind is I32 else value for kind, value in zip(params, args, strict=True)]
         try:
             return call(caller, memory, *numbers) if asks else call(memory, *numbers)
-        except _Fault:
-            return Errno.FAULT
+        except Refused as refused:
+            return refused.answer
 
     return HostFunction(function, caller=True, type=FuncType(params, (I32,)))
 
@@ -245,10 +259,8 @@ class _Calls:
         """
         if not self._streams.is_open(descriptor):
             return Errno.BADF
-        if count > MAX_VECTORS:
-            return Errno.INVAL
         check(memory, written, 4)
-        data = b"".join(bytes(memory[start : start + size]) for start, size in _ranges(memory, vectors, count))
+        data = gathered(memory, vectors, count)
         taken = self._streams.write(descriptor, data[: caller.arenas.output_room(len(data))])
         if isinstance(taken, Errno):
             return taken
@@ -259,19 +271,7 @@ class _Calls:
         """Read into `count` vectors what is there; to `received` goes how many bytes that was, none at the end."""
         if not self._streams.is_open(descriptor):
             return Errno.BADF
-        if count > MAX_VECTORS:
-            return Errno.INVAL
-        check(memory, received, 4)
-        ranges = list(_ranges(memory, vectors, count))
-        data = self._streams.read(descriptor, sum(size for _, size in ranges))
-        if isinstance(data, Errno):
-            return data
-        at = 0
-        for start, size in ranges:
-            part = data[at : at + size]
-            memory[start : start + len(part)] = part
-            at += len(part)
-        return put(memory, received, "<I", len(data))
+        return scattered(memory, vectors, count, received, lambda size: self._streams.read(descriptor, size))
 
     def fd_close(self, memory: Memory, descriptor: int) -> Errno:
         if not self._streams.is_open(descriptor):
@@ -309,7 +309,7 @@ class _Calls:
 def check(memory: Memory, start: int, size: int) -> None:
     """Answer FAULT if a range is not within the memory."""
     if start + size > len(memory):
-        raise _Fault
+        raise Refused(Errno.FAULT)
 
 
 def put(memory: Memory, start: int, layout: str, *values: Any) -> Errno:
@@ -319,8 +319,30 @@ def put(memory: Memory, start: int, layout: str, *values: Any) -> Errno:
     return Errno.SUCCESS
 
 
+def gathered(memory: Memory, vectors: int, count: int) -> bytes:
+    """What `count` vectors hold, as far as one call moves it.  Raises Refused."""
+    return b"".join(bytes(memory[start : start + size]) for start, size in _ranges(memory, vectors, count))
+
+
+def scattered(memory: Memory, vectors: int, count: int, received: int, read: Callable[[int], bytes | Errno]) -> Errno:
+    """Put what `read` gives into `count` vectors; to `received` goes how many bytes that was.  Raises Refused."""
+    check(memory, received, 4)
+    ranges = list(_ranges(memory, vectors, count))
+    data = read(sum(size for _, size in ranges))
+    if isinstance(data, Errno):
+        return data
+    at = 0
+    for start, size in ranges:
+        part = data[at : at + size]
+        memory[start : start + len(part)] = part
+        at += len(part)
+    return put(memory, received, "<I", len(data))
+
+
 def _ranges(memory: Memory, vectors: int, count: int) -> Iterator[tuple[int, int]]:
     """The (address, size) pairs of vectors, cut where they exceed `MAX_TRANSFER` bytes in all."""
+    if count > MAX_VECTORS:
+        raise Refused(Errno.INVAL)
     check(memory, vectors, count * 8)
     left = MAX_TRANSFER
     for start, size in struct.iter_unpack("<II", bytes(memory[vectors : vectors + count * 8])):

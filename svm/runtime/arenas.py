@@ -403,6 +403,16 @@ class Instance:
         return f"<instance {self.number} of {self.module!r}>"
 
 
+def _room(name: str, limit: int | None, used: int, size: int, least: int = 1) -> int:
+    """How many of `size` bytes more a limit has room for, of which so many are used."""
+    if limit is None or size <= 0:
+        return size
+    room = limit - used
+    if room < least:
+        raise Unanswered(None, name)
+    return min(size, room)
+
+
 class Arenas:
     """All that the instances of one store are made of, and what they use of its limits.
 
@@ -450,13 +460,11 @@ class Arenas:
 
     def output_room(self, size: int) -> int:
         """How many of so many bytes of output the limit has room for.  Raises Unanswered where there is none at all."""
-        limit = self.limits.output_bytes
-        if limit is None or not size:
-            return size
-        room = limit - self.output_used
-        if room <= 0:
-            raise Unanswered(None, "output")
-        return min(size, room)
+        return _room("output", self.limits.output_bytes, self.output_used, size)
+
+    def storage_room(self, used: int, size: int, least: int = 1) -> int:
+        """The same of bytes of a storage that so many are used of.  Raises Unanswered unless there are `least`."""
+        return _room("storage", self.limits.storage_bytes, used, size, least)
 
     def require(self, memory: int, elements: int, whose: str = "the module's") -> None:
         """Raise LimitError unless there is room for so many bytes of memory and elements of tables."""

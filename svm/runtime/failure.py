@@ -96,7 +96,8 @@ def stopped(store: Shared, outcome: Paused | Suspended, seconds: float | None) -
     if reason == "seconds":
         value = seconds or 0.0
         return LimitError(f"out of time: the limit is {value:g} s", reason, value, frames, used)
-    if reason == "output":
-        limit = store.limits.output_bytes or 0
-        return LimitError(f"the limit of output, {limit} bytes, is reached", reason, limit, frames, used)
+    if reason in ("output", "storage"):
+        limits = store.limits
+        limit = (limits.output_bytes if reason == "output" else limits.storage_bytes) or 0
+        return LimitError(f"the limit of {reason}, {limit} bytes, is reached", reason, limit, frames, used)
     return StoppedError("the call was paused", reason, frames, used)

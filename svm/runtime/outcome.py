@@ -37,7 +37,7 @@ class Finished:
 class Paused:
     """The call stopped between two instructions and can go on.
 
-    reason: "fuel", "seconds" or "output" where that limit was met, "pause" where `Guest.pause` asked for it,
+    reason: "fuel", "seconds", "output" or "storage" where that limit was met, "pause" where `Guest.pause` asked for it,
     "interrupt" for Ctrl-C, "cancelled" where an asyncio task that awaited the call was cancelled; and "turn" while such
     a task lets others have their turn.
     """

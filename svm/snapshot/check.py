@@ -15,6 +15,7 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from svm import limits
+from svm.devices import DeviceState
 from svm.errors import ModuleError, Place, SnapshotError
 from svm.isa import EXTERNREF, F32, FUNCREF, I32, FuncType, ValueType
 from svm.limits import PAGE
@@ -37,8 +38,8 @@ _MOST_USED = UNLIMITED + (1 << 40)  # units of fuel, the last charges included
 _LONGEST = 40  # of the reason of a pause
 
 
-def check(draft: Draft, memories: Sequence[Pages]) -> State:
-    """The state that a draft describes.  memories: its pages, as far as they could be looked at.
+def check(draft: Draft, memories: Sequence[Pages], devices: tuple[tuple[tuple[str, DeviceState], ...], ...]) -> State:
+    """The state that a draft describes.  memories, devices: with their pages, as far as they could be looked at.
 
     Raises SnapshotError.
     """
@@ -72,7 +73,7 @@ def check(draft: Draft, memories: Sequence[Pages]) -> State:
         memory_refused=draft.memory_refused,
         output_used=draft.output_used,
         externs=(None, *(None if item is None else Encoded(item) for item in draft.externs)),
-        devices=draft.devices,
+        devices=devices,
     )
 
 

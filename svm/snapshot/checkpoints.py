@@ -25,7 +25,7 @@ from svm.snapshot.pages import PAGE_BYTES
 
 __all__ = ["Checkpoint", "CheckpointStore"]
 
-_APPLICATION, _VERSION = 0x73766D63, 1
+_APPLICATION, _VERSION = 0x73766D63, 2
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from svm.devices import DeviceState
 from svm.errors import Place, SnapshotError
 from svm.module import ValidModule
 from svm.snapshot.check import check
@@ -21,7 +22,7 @@ from svm.snapshot.state import State
 __all__ = ["DIGEST_BYTES", "MAGIC", "VERSION", "assembled", "parts_of", "read_file"]
 
 MAGIC = b"\0svs"
-VERSION = 2
+VERSION = 3
 DIGEST_BYTES = 32
 
 _HEADER = struct.Struct("<4sIB")
@@ -108,9 +109,16 @@ def read_file(data: bytes, modules: Iterable[ValidModule], key: bytes | None) ->
     draft = read_sections(parts, modules)
     store = _Parts(*parts["page"])
     for at, (_, runs) in enumerate(draft.memories):
-        if any(run.first + run.count > store.count for run in runs):
-            raise SnapshotError(f"pages that are none of the {store.count} there are", Place("memory", at))
-    return check(draft, [StoredPages(size, runs, store) for size, runs in draft.memories]), draft.info
+        store.require(runs, "memory", at)
+    for at, items in enumerate(draft.devices):
+        for _, _, runs in items:
+            store.require(runs, "device", at)
+    memories = [StoredPages(size, runs, store) for size, runs in draft.memories]
+    devices = tuple(
+        tuple((kind, _StoredState(data, StoredPages(0, runs, store))) for kind, data, runs in items)
+        for items in draft.devices
+    )
+    return check(draft, memories, devices), draft.info
 
 
 def _check_whole(data: bytes, key: bytes | None) -> None:
@@ -174,6 +182,11 @@ class _Parts:
             raise SnapshotError(f"{self.count} pages in {len(self._parts)} parts cannot be", Place("page"))
         self._last = -1, b""
 
+    def require(self, runs: tuple[Run, ...], section: str, item: int) -> None:
+        """Raise SnapshotError where runs are of pages that are not there."""
+        if any(run.first + run.count > self.count for run in runs):
+            raise SnapshotError(f"pages that are none of the {self.count} there are", Place(section, item))
+
     def part(self, number: int) -> bytes:
         """A part's pages.  Raises SnapshotError where they cannot be unpacked."""
         if self._last[0] == number:
@@ -230,3 +243,15 @@ class StoredPages(Pages):
             end = self._runs[-1].start + self._runs[-1].count if self._runs else 0
             self._found = pages_from(self.size, end, self._pieces)
         return self._found
+
+
+class _StoredState(DeviceState):
+    """A device's state whose pages are unpacked when they are asked for."""
+
+    def __init__(self, data: bytes, pages: StoredPages) -> None:
+        super().__init__(data)
+        self._pages = pages
+
+    def pages(self) -> Iterable[tuple[int, bytes]]:
+        """See `DeviceState`."""
+        return self._pages

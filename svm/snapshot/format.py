@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from svm import limits
+from svm.devices import DeviceState
 from svm.errors import ModuleError, SnapshotError, UsageError
 from svm.isa import FuncType
 from svm.limits import PAGE, Limits
@@ -24,7 +25,6 @@ from svm.module.pieces import extern_type, function_type, sized, text, vector
 from svm.module.reader import Reader
 from svm.record import record
 from svm.runtime.outcome import Standing
-from svm.snapshot.pages import Pages
 from svm.snapshot.state import Fuel, Link, State, Stranger
 
 __all__ = ["SECTIONS", "Draft", "Frame", "Info", "Run", "encode_sections", "read_sections"]
@@ -74,7 +74,8 @@ class Info:
 
 @record(eq=False)
 class Draft:
-    """What sections say; see `State`.  memories: size in bytes, and the pages that are not zero.
+    """What sections say; see `State`.  memories: size in bytes, and the pages that are not zero.  devices: of each
+    instance kinds, states, and the pages of these.
 
     pending: number of the host function whose answer is awaited, 0 for none.
     slots: of all frames, outermost first, without their headers.  externs: what the host made of the objects that
@@ -95,7 +96,7 @@ class Draft:
     frames: tuple[Frame, ...]
     pending: int
     slots: array[int]
-    devices: tuple[tuple[tuple[str, bytes], ...], ...]
+    devices: tuple[tuple[tuple[str, bytes, tuple[Run, ...]], ...], ...]
     memories: tuple[tuple[int, tuple[Run, ...]], ...]
     externs: tuple[bytes | None, ...]
     info: Info
@@ -120,7 +121,7 @@ def encode_sections(
         + _slots(array("Q", state.globals)) + vector([_table(array("Q", item)) for item in state.tables])
         + vector([vector(list(map(unsigned, a))) + vector(list(map(unsigned, b))) for a, b in state.segments]),
         _standing(state.standing) + _frames(state),
-        vector([vector([text(kind) + sized(data) for kind, data in items]) for items in state.devices]),
+        vector([vector([_device(kind, item, number_of) for kind, item in items]) for items in state.devices]),
         vector([unsigned(item.size // PAGE) + vector(_runs(item, number_of)) for item in state.memories]),
         vector([b"\0" if item is None else b"\1" + sized(item) for item in externs]),
         unsigned(info.focus) + text(info.identity) + text(info.parent or "") + _name(info.name)
@@ -149,7 +150,7 @@ def _limits(given: Limits) -> bytes:
     return (
         _optional(_U64, given.memory_bytes) + unsigned(given.table_elements) + _optional(_U64, given.fuel)
         + _optional(_F64, given.seconds) + unsigned(given.stack_bytes) + _U64.pack(given.value_bytes)
-        + _optional(_U64, given.output_bytes)
+        + _optional(_U64, given.output_bytes) + _optional(_U64, given.storage_bytes)
     )  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def _frames(state: State) -> bytes:
     return vector(frames[::-1]) + unsigned(state.record.pending) + slots_
 
 
-def _runs(pages: Pages, number_of: Callable[[bytes], int]) -> list[bytes]:
+def _runs(pages: Iterable[tuple[int, bytes]], number_of: Callable[[bytes], int]) -> list[bytes]:
     """Pages in a row whose distinct pages are in a row, too: how far behind the last one, how many, from which on."""
     runs: list[bytes] = []
     last = start = first = count = 0
@@ -212,6 +213,10 @@ def _runs(pages: Pages, number_of: Callable[[bytes], int]) -> list[bytes]:
     if count:
         runs.append(unsigned(start - last) + unsigned(count) + unsigned(first))
     return runs
+
+
+def _device(kind: str, state: DeviceState, number_of: Callable[[bytes], int]) -> bytes:
+    return text(kind) + sized(state.data()) + vector(_runs(state.pages(), number_of))
 
 
 def _name(name: str | None) -> bytes:
@@ -335,11 +340,12 @@ class _Parser(Reader):
         start = self.at
         memory, elements = self.optional(lambda: self.fixed(_U64)), self.u32()
         fuel, seconds = self.optional(lambda: self.fixed(_U64)), self.optional(lambda: self.fixed(_F64))
-        stack, values, output = self.u32(), self.fixed(_U64), self.optional(lambda: self.fixed(_U64))
+        stack, values = self.u32(), self.fixed(_U64)
+        output, storage = self.optional(lambda: self.fixed(_U64)), self.optional(lambda: self.fixed(_U64))
         try:
             return Limits(
                 memory=memory, table_elements=elements, fuel=fuel, seconds=seconds, stack=stack, values=values,
-                output=output,
+                output=output, storage=storage,
             )
         except UsageError as error:
             raise self.fail(f"the limits are none: {error}", start) from None
@@ -369,7 +375,7 @@ class _Parser(Reader):
 
     def read_device(self, found: dict[str, Any], known: object) -> None:
         found["devices"] = self.vector(
-            lambda: self.vector(lambda: (self.text(), self.blob()), limits.MAX_IMPORTS), MAX_INSTANCES
+            lambda: self.vector(lambda: (self.text(), self.blob(), self.runs()), limits.MAX_IMPORTS), MAX_INSTANCES
         )
 
     def read_memory(self, found: dict[str, Any], known: object) -> None:
@@ -377,7 +383,11 @@ class _Parser(Reader):
 
     def memory(self) -> tuple[int, tuple[Run, ...]]:
         """Size of a memory, and where its pages are."""
-        size, next_ = self.u32() * PAGE, 0
+        return self.u32() * PAGE, self.runs()
+
+    def runs(self) -> tuple[Run, ...]:
+        """Where pages are, in order."""
+        next_ = 0
 
         def run() -> Run:
             nonlocal next_
@@ -385,7 +395,7 @@ class _Parser(Reader):
             next_ = start + count
             return Run(start, count, first)
 
-        return size, self.vector(run, limits.MAX_PAGES * PAGE)
+        return self.vector(run, limits.MAX_PAGES * PAGE)
 
     def read_extern(self, found: dict[str, Any], known: object) -> None:
         found["externs"] = self.vector(lambda: self.optional(self.blob), limits.MAX_TABLE_ELEMENTS)

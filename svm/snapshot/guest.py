@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 
-from svm.devices import Device, Grants, Imports
+from svm.devices import DescriptorDevice, Device, Grants, Imports
 from svm.engines.named import engine_named
 from svm.errors import UsageError
 from svm.hints import TYPE_CHECKING, Any, Protocol
@@ -262,18 +262,28 @@ class Snapshot:
         state = with_externs(self.state, externs)
         store = Store(engine=engine, limits=limits or state.limits, canonical_nans=canonical_nans or replica)
         fuel = state.fuel if limits is None else fuel_under(limits, state.fuel)
-        given = (None if devices is None else tuple(devices), host, imports)
+        twins: dict[int, Device] = {}
         try:
-            grants = [item.twin(*given) for item in self._grants]
+            grants = [
+                item.twin(self._given(devices, number), host, imports, twins=twins)
+                for number, item in enumerate(self._grants)
+            ]
             fill(store, state, fuel, lambda number: grants[number].filled(store))
             store.grants += grants
             for item, states in zip(grants, state.devices, strict=True):
-                item.restore(states, replica=replica)
+                item.restore(states, replica=replica, limits=store.limits)
         except BaseException:
             store.close()
             raise
         store.latest = self
         return Guest.of(store, store.arenas.instances[self.focus], alone=True)
+
+    def _given(self, devices: Sequence[Device] | None, number: int) -> tuple[Device, ...] | None:
+        """What of the devices that are given an instance gets: of those with files, others than the snapshot's guest
+        get twins, for each had files of its own."""
+        if devices is None or number == self.focus:
+            return None if devices is None else tuple(devices)
+        return tuple(device.twin() if isinstance(device, DescriptorDevice) else device for device in devices)
 
     def to_bytes(
         self,

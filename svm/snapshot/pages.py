@@ -11,14 +11,14 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 
-from svm.limits import PAGE
+from svm.limits import PAGE, SNAPSHOT_PAGE
 from svm.runtime import MemoryInstance
 from svm.runtime.mapping import Image, blank, has_images, lay, written
 
 __all__ = ["PAGE_BYTES", "Pages", "pages_from", "put_pages", "take_pages"]
 
-PAGE_BYTES = 4096
-"""Bytes of a page here and in files, whatever the machine's are: those that are all zero are left out."""
+PAGE_BYTES = SNAPSHOT_PAGE
+"""Bytes of a page here and in files: those that are all zero are left out."""
 
 SMALL = 1 << 18
 """Bytes up to which a memory is copied rather than mapped: that is as quick, and the kernel allows a process only some

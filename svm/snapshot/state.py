@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from svm.devices import DeviceState
 from svm.errors import UsageError
 from svm.isa import FuncType
 from svm.limits import Limits
@@ -101,7 +102,7 @@ class State:
     memory_refused: bool = False
     output_used: int = 0
     externs: tuple[Any, ...] = (None,)
-    devices: tuple[tuple[tuple[str, bytes], ...], ...] = ()
+    devices: tuple[tuple[tuple[str, DeviceState], ...], ...] = ()
 
     @property
     def memory_bytes(self) -> int:
@@ -198,7 +199,7 @@ def segments_of(instance: Instance) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def take_state(
-    store: Store, survey: Survey, devices: tuple[tuple[tuple[str, bytes], ...], ...], before: State | None
+    store: Store, survey: Survey, devices: tuple[tuple[tuple[str, DeviceState], ...], ...], before: State | None
 ) -> State:
     """The state of a store, all of whose calls are paused.  before: an earlier state, whose copies are shared."""
     earlier = before.memories if before is not None else ()

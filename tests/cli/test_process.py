@@ -41,6 +41,7 @@ def imported(*arguments: str) -> set[str]:
 # decodes, checks and lowers bodies; and heavy parts of the standard library.
 UNWANTED = (
     "click krait lark llvmlite rich svm.cli.commands svm.cli.inspect "
+    "svm.devices.storage svm.devices.storage_state svm.devices.tree svm.devices.wasi_files "
     "svm.engines.native.encode svm.engines.native.handlers svm.engines.native.keys svm.engines.reference "
     "svm.engines.state svm.isa.op svm.isa.table svm.lower.charges svm.lower.slots svm.lower.tries "
     "svm.module.body svm.module.code svm.module.text svm.wasm "

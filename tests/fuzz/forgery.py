@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from svm import Error, LimitError, Limits, LinkError, Snapshot, SnapshotError, Store
+from svm import Error, LimitError, Limits, LinkError, Snapshot, SnapshotError, Storage, Store
 from svm.runtime import FunctionInstance, Task
 from tests.fuzz.mutants import Mutant
 from tests.fuzz.runs import NATIVE, REFERENCE, Difference, clip
@@ -18,7 +18,7 @@ from tests.fuzz.values import bits
 
 __all__ = ["survive_snapshot"]
 
-LIMITS = Limits(fuel=1 << 61, memory="2 MiB", stack="64 KiB", table_elements=1_000)
+LIMITS = Limits(fuel=1 << 61, memory="2 MiB", stack="64 KiB", table_elements=1_000, storage="1 MiB")
 _FUEL = 3_000
 _CALLS = 2
 _BOTH = 3  # one in so many that can be restored goes on on the reference engine too, and they must agree
@@ -56,6 +56,7 @@ def live(store: Store, number: int) -> list[Any]:
         ends.append(again.state.record)
     if store.task is not None:
         store.task.cancel()
+    ends.append([used(device) for grants in store.grants for device in grants.devices if isinstance(device, Storage)])
     for guest in store.guests[:2]:
         functions = [item for item in guest.exports.values() if isinstance(item, FunctionInstance)]
         for function in functions[:_CALLS]:
@@ -68,6 +69,18 @@ def live(store: Store, number: int) -> list[Any]:
     ends.append(store.arenas.globals.tolist())
     store.close()
     return ends
+
+
+def used(storage: Storage) -> Any:
+    """Look at files, change them, close what is open; what they were."""
+    found = dict(storage), storage.directories, storage.used
+    for path in storage:
+        storage[path] = b"changed"
+    for number in list(storage._files.descriptors):
+        storage._files.close(number)
+    storage.clear()
+    assert storage.used == sum(512 + len(path.rpartition("/")[2].encode()) for path in storage.directories)
+    return found
 
 
 def gone_on(task: Task) -> str:

@@ -16,7 +16,8 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from svm import Clock, Console, Entropy, Error, Limits, Module, Paused, Snapshot, Store, Suspend
+from svm import Clock, Console, Entropy, Error, Limits, Module, Paused, Snapshot, Storage, Store, Suspend
+from svm.devices import DeviceState
 from svm.lower import Header
 from svm.module import Module as Model
 from svm.module import ValidModule, from_text
@@ -26,6 +27,7 @@ from svm.snapshot.file import DIGEST_BYTES, assembled, parts_of
 from svm.snapshot.format import Info
 from svm.snapshot.pages import PAGE_BYTES, Pages
 from svm.snapshot.state import Fuel, Link, State
+from tests.devices.calls import READ, WRITE, Ours, opened, path_call, write
 from tests.engines.programs import PROGRAMS
 from tests.fuzz.case import Case
 from tests.fuzz.generator import generate
@@ -92,9 +94,24 @@ def _taken() -> Iterator[tuple[Snapshot, Callable[[Any], bytes]]]:
         guest = Module(from_text(COUNTER)).spawn(engine=NATIVE, host={"tell": host})
         guest.start("f", 3).run(fuel=5)
         yield guest.snapshot(), bytes
+    yield from ((snapshot, bytes) for snapshot in _with_files())
     for number in range(_GENERATED):
         case = generate(number, modules=1 + number % 3, functions=1 + number % 3, size=4 + number % 9)
         yield from _paused(case)
+
+
+def _with_files() -> Iterator[Snapshot]:
+    """Guests with files, directories, and what is open, some of it without a name any more."""
+    ours = Ours({"a": b"x" * 5000, "d/b": bytes(9000) + b"y", "d/e/c": b"", "gone": b"z" * 4096}, NATIVE)
+    for path in ("a", "d/b", "gone", "d/e"):
+        opened(ours, path, 0, READ | WRITE if path != "d/e" else READ)
+    yield ours.guest.snapshot()
+    write(ours, 4, b"1234")
+    for path in ("gone", "d/e/c"):
+        path_call(ours, "path_unlink_file", path)
+    path_call(ours, "path_remove_directory", "d/e")
+    yield ours.guest.snapshot()
+    yield Ours({}, NATIVE).guest.snapshot()
 
 
 def _paused(case: Case) -> Iterator[tuple[Snapshot, Callable[[Any], bytes]]]:
@@ -404,21 +421,52 @@ def _in_limits(state: State, random: Random) -> State:
     limits = random.choice((
         Limits(memory=random.choice((None, 0, 65536, 2**40))), Limits(stack=random.choice((1, 64, 300, 1 << 30))),
         Limits(fuel=random.choice((None, 0, 1, 2**62 - 1))), Limits(seconds=random.choice((None, 1e-9, 1e300))),
-        Limits(table_elements=random.choice((0, 1, 10_000_000))),
+        Limits(table_elements=random.choice((0, 1, 10_000_000))), Limits(storage=random.choice((None, 0, 2**63 - 1))),
     ))  # fmt: skip
     return replace(state, limits=limits)
 
 
 def _in_devices(state: State, random: Random) -> State:
-    kinds = ("console", "clock", "entropy", "unknown", "")
-    items = tuple((random.choice(kinds), random.randbytes(random.choice((0, 8, 10, 40)))) for _ in range(2))
+    kinds = ("console", "clock", "entropy", "storage", "unknown", "")
+    items = tuple(
+        (random.choice(kinds), DeviceState(random.randbytes(random.choice((0, 8, 10, 40))))) for _ in range(2)
+    )
     return replace(state, devices=(items,) * (len(state.shape.links) + random.choice((0, 0, 0, 1))))
+
+
+class _Forged(DeviceState):
+    """A device's state with pages of any numbers."""
+
+    def __init__(self, data: bytes, pages: dict[int, bytes]) -> None:
+        super().__init__(data)
+        self._pages = pages
+
+    def pages(self) -> list[tuple[int, bytes]]:
+        return sorted(self._pages.items())
+
+
+def _in_storage(state: State, random: Random) -> State:
+    """Bytes of a state of files changed, or their pages."""
+    if not any(items for items in state.devices):
+        return _in_devices(state, random)
+
+    def forged(kind: str, item: DeviceState) -> tuple[str, DeviceState]:
+        data, pages = bytearray(item.data()), dict(item.pages())
+        for _ in range(random.choice((0, 1, 1, 2, 3))):
+            if data:
+                data[random.randrange(len(data))] = random.choice((0, 1, 2, 3, 4, 5, 8, 47, 255, random.randrange(256)))
+        if random.random() < 0.3:
+            number = min(_number(random, len(pages)), 2**31)
+            pages[number] = random.choice((b"x" * PAGE_BYTES, b"x".ljust(PAGE_BYTES, b"\0"), bytes(PAGE_BYTES)))
+        return kind, _Forged(bytes(data), pages)
+
+    return replace(state, devices=tuple(tuple(forged(*item) for item in items) for items in state.devices))
 
 
 _CHANGES: list[Callable[[State, Random], State]] = [
     *[_in_slots] * 4, *[_in_headers] * 6, *[_in_frames] * 4, *[_in_standing] * 2, _in_pending, *[_in_links] * 3,
     *[_in_tables] * 2,
-    *[_in_globals] * 2, *[_in_memories] * 2, _in_segments, _in_fuel, _in_limits, _in_devices,
+    *[_in_globals] * 2, *[_in_memories] * 2, _in_segments, _in_fuel, _in_limits, _in_devices, _in_storage,
 ]  # fmt: skip
 
 
@@ -428,7 +476,7 @@ def restored(snapshot: Snapshot, engine: str, limits: Limits) -> Store:
     for module in snapshot.state.shape.modules:
         for space, functions in imports_of(module.module).items():
             imports.setdefault(space, {}).update(functions)
-    devices = [Console(io.BytesIO(), io.BytesIO(), io.BytesIO()), Clock(), Entropy(seed=1)]
+    devices = [Console(io.BytesIO(), io.BytesIO(), io.BytesIO()), Clock(), Entropy(seed=1), Storage({"old": b"1"})]
     guest = snapshot.restore(
         engine=engine_of(engine), limits=limits, imports=imports, devices=devices, externs=bytes, replica=True
     )

@@ -84,6 +84,7 @@ def change(guest: Guest, **changes: Any) -> None:
         ({"stack": "2 GiB"}, "a stack has 1 to"),
         ({"stack": []}, r"not a size: \[\]"),
         ({"output": -5}, "a size cannot be negative: -5"),
+        ({"storage": -5}, "a size cannot be negative: -5"),
         ({"values": "x"}, "not a size: 'x'"),
         ({"fuel": -1}, "fuel is a whole number from 0"),
         ({"fuel": 1.0}, "fuel is a whole number from 0"),

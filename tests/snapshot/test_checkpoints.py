@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from svm import CheckpointStore, Guest, Module, Paused, SnapshotError, UsageError
+from svm import CheckpointStore, Guest, Module, Paused, SnapshotError, Storage, UsageError
 from svm.module import from_text
 
 TEXT = """
@@ -129,6 +129,28 @@ def test_pages_are_kept_once_and_freed(tmp_path: Path) -> None:
         assert pieces() == 0
         store.save(twin.snapshot(), "four")
         assert finish(store.load("four").restore())[0].value == RESULT
+
+
+def test_files_are_kept_once_over_generations(tmp_path: Path) -> None:
+    storage = Storage({"big": random.Random(1).randbytes(1 << 20), "small": b"1"})
+    guest = Module(from_text(TEXT)).spawn(devices=[storage])
+    with CheckpointStore(tmp_path / "store") as store:
+        store.save(guest.snapshot(), "job")
+        pieces = kept(tmp_path / "store")
+        assert pieces >= 257
+        storage["small"] = b"2"
+        store.save(guest.snapshot(), "job")
+        assert kept(tmp_path / "store") == pieces + 1
+        for number, small in ((1, b"1"), (2, b"2")):
+            twin = Storage()
+            store.load("job", number).restore(devices=[twin])
+            assert twin["small"] == small and twin["big"] == storage["big"]
+
+
+def kept(file: Path) -> int:
+    """How many pieces a store has."""
+    with closing(sqlite3.connect(file)) as base:
+        return int(base.execute("SELECT count(*) FROM piece").fetchone()[0])
 
 
 def test_output_that_nobody_had(tmp_path: Path) -> None:
