@@ -73,6 +73,9 @@ class _Decoders:
 class _KnownOrder:
     def __getitem__(self, type: type[Any], /) -> Callable[[], None]: ...
 
+class _Asked:
+    def __getitem__(self, type: type[Any], /) -> Callable[[], bool]: ...
+
 load: _Loads
 store: _Stores
 object_at: _ObjectsAt
@@ -87,6 +90,10 @@ new_items: _NewItems
 """The address of so many new items of these types, zero, which an `owned` field is to hold: `new_items[int](count)`."""
 known_order: _KnownOrder
 """Refuses sets of the type whose order differs from run to run in CPython: `known_order[T]()`."""
+plain_order: _Asked
+"""Whether `<` of two such items runs no code but the library's, so that nobody sees them meanwhile."""
+is_int: _Asked
+"""Whether a type is `int`."""
 
 # Values that cross to the host, by their type; the functions of `krait.border` that it takes are the compiler's choice.
 def encode(value: object, /) -> None: ...

@@ -151,6 +151,10 @@ def test_sorting() -> None:
         for shape in shapes(source, length):
             cases.append("i" + " ".join(map(str, shape)))
             expected.append(str(sorted(shape)))
+    for bits in (1, 7, 8, 9, 16, 31, 32, 62, 63):  # how many bytes they differ in, and on both sides of zero
+        wide = [source.randrange(-(1 << bits), 1 << bits) for _ in range(300)] + [-(1 << bits), (1 << bits) - 1]
+        cases.append("i" + " ".join(map(str, wide)))
+        expected.append(str(sorted(wide)))
     signs = [0.0, -0.0, 1.5, -1.5, -0.0, 0.0, 1.5] * 9  # the order of equal ones shows
     for reverse in (False, True):
         cases.append(("r" if reverse else "f") + " ".join(map(str, signs)))

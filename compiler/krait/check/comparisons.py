@@ -341,6 +341,14 @@ def _equal_optional(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[
     return hir.Let(BOOL, [*held_left, *held_right], result)
 
 
+def has_plain_order(t: Type) -> bool:
+    """Return whether ``<`` of two values of the type runs no code but the library's."""
+    t = prune(t)
+    if isinstance(t, ClassType) and t.decl.module.library:
+        return t.decl.name in ("str", "bytes") or (is_tuple(t.decl) and all(has_plain_order(arg) for arg in t.args))
+    return t in (INT, FLOAT, BOOL)
+
+
 def _ordered(
     ctx: Context, kind: type[tree.cmpop], left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]
 ) -> hir.Expr:

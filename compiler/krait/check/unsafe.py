@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from krait.check import border, hir
 from krait.check.coerce import coerce, to_int
+from krait.check.comparisons import has_plain_order
 from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.hashing import has_random_hash, key_bits, same_key
@@ -229,6 +230,14 @@ def _known_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.
     return hir.Const(BOOL, not has_random_hash(ctx, _type_argument(ctx, node, types)))
 
 
+def _plain_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Const(BOOL, has_plain_order(_type_argument(ctx, node, types)))
+
+
+def _is_int(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Const(BOOL, prune(_type_argument(ctx, node, types)) is INT)
+
+
 def _encode(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     return border.encode(ctx, ctx.expr(node.args[0]), node.span)
 
@@ -263,6 +272,8 @@ _SPECIAL: dict[str, tuple[int, Callable[[Context, tree.Call, tuple[Type, ...]], 
     "key_bits": (1, _key_bits),
     "same_key": (2, _same_key),
     "known_order": (0, _known_order),
+    "plain_order": (0, _plain_order),
+    "is_int": (0, _is_int),
     "encode": (1, _encode),
     "encode_fields": (1, _encode_fields),
     "decode": (1, _decode),

@@ -116,6 +116,8 @@ _UNSAFE: dict[str, Type | str] = {
             "key_bits",
             "same_key",
             "known_order",
+            "plain_order",
+            "is_int",
             "encode",
             "encode_fields",
             "decode",
