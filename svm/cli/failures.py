@@ -19,7 +19,9 @@ from svm.cli.terminal import clean, coloured, complain, say
 
 __all__ = ["Failure", "about", "failure", "interrupted", "report"]
 
-_OPTIONS = {"fuel": "--fuel", "seconds": "--timeout", "memory": "--memory", "stack": "--stack"}
+_OPTIONS = {
+    "fuel": "--fuel", "seconds": "--timeout", "memory": "--memory", "stack": "--stack", "storage": "--storage-limit",
+}  # fmt: skip
 _MAX_SOURCE = 1 << 22  # bytes of a source whose lines a traceback shows
 _HIDDEN = "<krait>"  # how the standard library's own files begin in a line table
 

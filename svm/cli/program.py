@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -44,6 +44,9 @@ def run(
     stack: int = DEFAULT_STACK,
     timeout: float | None = None,
     env: tuple[tuple[str, str], ...] = (),
+    storage: str | None = None,
+    write_back: str | None = None,
+    storage_limit: int | None = None,
     invoke: str | None = None,
     canonical_nans: bool = False,
     eager: bool = False,
@@ -57,7 +60,7 @@ def run(
     from svm.devices import Clock, Console, Entropy
     from svm.embed import load
 
-    limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack)
+    limits = Limits(memory=memory, fuel=fuel, seconds=timeout, stack=stack, storage=storage_limit)
     kept = checkpoint is not None or on_exit is not None
     if kept and invoke:
         raise UsageError("--invoke calls a function: only programs are kept")
@@ -70,18 +73,21 @@ def run(
 
             stdout = resumable.Held(resumable.standard_output())
         console = Console(stdout=stdout, args=words, environ=dict(env))
-        _check_granted(file, module)
+        files = _Files(storage, write_back, storage_limit)
+        _check_granted(file, module, files)
         with ExitStack() as ending, _alarm(timeout):  # the guest is closed last, which keeps its code for the next run
-            devices: tuple[Device, ...] = (console, Clock(), Entropy())
+            devices: tuple[Device, ...] = (console, Clock(), Entropy(), *files.devices)
             guest = ending.enter_context(
                 module.spawn(engine=engine, limits=limits, devices=devices, canonical_nans=canonical_nans)
             )
             begun = time.perf_counter()
             try:
                 if stdout is not None:
-                    said = {"args": list(words), "env": dict(env)}
-                    return _kept(guest, file, stdout, (checkpoint, every, on_exit, timeout, said))
-                return _invoke(guest, invoke, args) if invoke else _program(guest, file)
+                    said = {"args": list(words), "env": dict(env), **files.said}
+                    return _kept(guest, file, stdout, (checkpoint, every, on_exit, timeout, said, files.write_back))
+                status = _invoke(guest, invoke, args) if invoke else _program(guest, file)
+                files.write_back()
+                return status
             except UncaughtError as error:
                 if console.broken_pipe and error.message.startswith("BrokenPipeError"):
                     raise Failure(Status.BROKEN_PIPE) from error
@@ -98,7 +104,37 @@ def run(
                     _say_stats(guest, time.perf_counter() - begun, as_json)
 
 
-def _check_granted(file: str, module: Module) -> None:
+class _Files:
+    """What the options say of files.
+
+    devices: the storage, if it is to be granted.  said: what a snapshot keeps of what it was given.  write_back: what
+    is done when the program has ended.
+    """
+
+    def __init__(self, folder: str | None, back: str | None, limit: int | None) -> None:
+        """Read the folder.  Raises as `read_folder` and `require_folder`."""
+        self.devices: tuple[Device, ...] = ()
+        self.said: dict[str, Any] = {}
+        self.write_back: Callable[[], None] = lambda: None
+        if folder is None and back is None:
+            return
+        from svm.cli import storage  # here, for a run without files does without
+
+        for named in (folder, back):
+            if named is not None:
+                storage.require_folder(named)
+        found, given = storage.read_folder(folder, limit)
+        self.devices, self.said = (found,), {"given": given.said()}
+        if back is not None:
+
+            def write_back() -> None:
+                _disarm()  # what the program did is done
+                storage.write_back(found, given, back)
+
+            self.write_back = write_back
+
+
+def _check_granted(file: str, module: Module, files: _Files) -> None:
     """Raise Failure, which lists all of it, where a module asks for what this command does not grant.
 
     WASI's calls are all there, even those that answer that they are not: a program that imports one may never call it.
@@ -107,7 +143,8 @@ def _check_granted(file: str, module: Module) -> None:
 
     given = NoConsole().imports()
     wanted = [f"the capability {item.name!r}{f' ({item.reason})' if item.reason else ''}"
-              for item in module.capabilities if item.name not in _GRANTED]  # fmt: skip
+              for item in module.capabilities
+              if item.name not in _GRANTED and not (files.devices and item.name == "storage")]  # fmt: skip
     wanted += [f"the import {item.module!r} {item.name!r} ({item.kind})"
                for item in module.imports if item.name not in given.get(item.module, ())]  # fmt: skip
     if wanted:
@@ -116,14 +153,19 @@ def _check_granted(file: str, module: Module) -> None:
         raise Failure(Status.DENIED, clean(f"svm: {file} needs what `svm run` does not grant:{lines}"))
 
 
-def _kept(guest: Guest, file: str, out: Held, said: tuple[str | None, float, str | None, float | None, Any]) -> int:
+def _kept(
+    guest: Guest,
+    file: str,
+    out: Held,
+    said: tuple[str | None, float, str | None, float | None, Any, Callable[[], None]],
+) -> int:
     """Run a module's `_start` so that it can go on later; the status that the guest ends with."""
     from svm.cli.resumable import drive, plan_of
 
     _check_program(guest, file)
-    checkpoint, every, on_exit, timeout, settings = said
+    checkpoint, every, on_exit, timeout, settings, ended = said
     name = os.path.splitext(os.path.basename(file))[0].replace(":", "_") or "program"
-    with plan_of(checkpoint, name, every, on_exit, timeout, settings) as plan:
+    with plan_of(checkpoint, name, every, on_exit, timeout, settings, ended) as plan:
         return drive(guest, guest.start("_start"), plan, out)
 
 
@@ -190,6 +232,13 @@ def _alarm(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _disarm() -> None:
+    import signal
+
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _say_stats(guest: Guest, seconds: float, as_json: bool) -> None:

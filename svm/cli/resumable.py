@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,8 @@ _GENERATIONS = 3
 class Plan:
     """What is kept, and when.  store, name: where checkpoints go, None for nowhere.  every: seconds from one to the
     next.  on_exit: a file for a snapshot of a program that was stopped before its end.  timeout: seconds that the
-    program may run.  settings: what is needed to run it again.
+    program may run.  settings: what is needed to run it again.  ended: what is done when it has ended, before its
+    checkpoints are removed.
     """
 
     store: CheckpointStore | None
@@ -46,6 +47,7 @@ class Plan:
     on_exit: str | None
     timeout: float | None
     settings: dict[str, Any]
+    ended: Callable[[], None]
 
 
 class Held(io.BytesIO):
@@ -103,11 +105,11 @@ def read_snapshot(place: str) -> tuple[Snapshot, CheckpointStore | None, str, in
 @contextmanager
 def plan_of(
     checkpoint: str | None, default: str, every: float, on_exit: str | None, timeout: float | None,
-    settings: dict[str, Any],
+    settings: dict[str, Any], ended: Callable[[], None],
 ) -> Iterator[Plan]:  # fmt: skip
     """The plan that options make, its store open within.  default: the name of checkpoints where none is given."""
     if checkpoint is None:
-        yield Plan(None, default, every, on_exit, timeout, settings)
+        yield Plan(None, default, every, on_exit, timeout, settings, ended)
         return
     from svm.snapshot.checkpoints import CheckpointStore
 
@@ -115,7 +117,7 @@ def plan_of(
     if number is not None:
         raise UsageError("checkpoints get their numbers from the store: STORE or STORE:NAME is expected")
     with CheckpointStore(file) as store:
-        yield Plan(store, name or default, every, on_exit, timeout, settings)
+        yield Plan(store, name or default, every, on_exit, timeout, settings, ended)
 
 
 def drive(guest: Guest, task: Task, plan: Plan, out: Held) -> int:
@@ -145,6 +147,7 @@ def drive(guest: Guest, task: Task, plan: Plan, out: Held) -> int:
         status = 0
     except ExitError as end:
         status = end.code & 0xFF
+    plan.ended()
     if plan.store is not None:  # it has ended: there is nothing to go on with
         plan.store.remove(plan.name)
     return status

@@ -22,6 +22,9 @@ __all__ = ["command"]
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="How long it may run.")
 @click.option("--env", metavar="NAME=VALUE", callback=variables, multiple=True,
               help="An environment variable of its own; may be repeated.")  # fmt: skip
+@click.option("--storage", metavar="DIR", help="Give it a copy of the files in DIR, to read and to change.")
+@click.option("--write-back", metavar="DIR", help="Write what it changed of its files to DIR when it has ended.")
+@click.option("--storage-limit", metavar="SIZE", callback=size, help="Bytes that its files may take.")
 @click.option("--invoke", metavar="NAME", help="Call this export with ARGS, and print its result.")
 @click.option("--canonical-nans", is_flag=True, help="Give NaNs the same bits on every engine and processor.")
 @click.option("--eager", is_flag=True, help="Check all functions first, not each at its first call.")
@@ -34,8 +37,8 @@ __all__ = ["command"]
 def command(file: str, args: tuple[str, ...], **options: Any) -> int:
     """Run the program in FILE: a Krait source, a module, or a module's text.
 
-    It is granted standard input, output and error, ARGS, the variables of --env, the time and random bytes; nothing
-    else. ARGS are the program's own, those that begin with a dash too: options of svm stand before FILE. Without limits
-    it may use what it likes.
+    It is granted standard input, output and error, ARGS, the variables of --env, the time and random bytes, and with
+    --storage or --write-back files of its own; nothing else. ARGS are the program's own, those that begin with a dash
+    too: options of svm stand before FILE. Without limits it may use what it likes.
     """
     return program.run(file, args, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from svm.cli.terminal import clean
 from svm.errors import LinkError, UsageError
 
 if TYPE_CHECKING:
+    from svm.devices import Storage
     from svm.snapshot import Snapshot
     from svm.snapshot.checkpoints import Checkpoint
 
@@ -90,6 +92,7 @@ def _read(place: str) -> Snapshot:
 
 def _described(snapshot: Snapshot) -> dict[str, Any]:
     state = snapshot.state
+    storages = _storages(snapshot)
     return {
         "name": snapshot.name or "",
         "identity": snapshot.identity,
@@ -99,8 +102,23 @@ def _described(snapshot: Snapshot) -> dict[str, Any]:
         "fuel_used": snapshot.fuel_used,
         "memory": snapshot.memory_bytes,
         "pages": sum(1 for memory in state.memories for _ in memory.loaded()),
+        "files": sum(map(len, storages)),
+        "storage": sum(storage.used for storage in storages),
         "metadata": snapshot.metadata,
     }
+
+
+def _storages(snapshot: Snapshot) -> list[Storage]:
+    """The files of each guest that has some.  Raises SnapshotError."""
+    states = [state for items in snapshot.state.devices for kind, state in items if kind == "storage"]
+    if not states:
+        return []
+    from svm.devices import Storage
+
+    found = [Storage() for _ in states]
+    for storage, state in zip(found, states, strict=True):
+        storage.restore(state, replica=True)
+    return found
 
 
 @command.command("diff", short_help="Say what has changed between two snapshots.")
@@ -129,10 +147,15 @@ def _changes(before: Snapshot, after: Snapshot) -> dict[str, Any]:
     for mine, theirs in zip(old.memories, new.memories, strict=True):
         first, second = dict(mine.loaded()), dict(theirs.loaded())
         pages += sum(first.get(number) != second.get(number) for number in first.keys() | second.keys())
+    files = 0
+    nothing: dict[str, bytes] = {}
+    for earlier, later in zip_longest(_storages(before), _storages(after), fillvalue=nothing):
+        files += sum(earlier.get(path) != later.get(path) for path in earlier.keys() | later.keys())
     return {
         "fuel": after.fuel_used - before.fuel_used,
         "memory": after.memory_bytes - before.memory_bytes,
         "pages changed": pages,
+        "files changed": files,
         "globals changed": sum(a != b for a, b in zip(_slots(old.globals), _slots(new.globals), strict=False)),
         "tables changed": sum(a != b for a, b in zip(old.tables, new.tables, strict=False)),
         "stack": "same" if old.record == new.record else "changed",

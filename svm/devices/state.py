@@ -56,7 +56,7 @@ class StatefulDevice(ABC):
     @abstractmethod
     def restore(self, state: DeviceState, *, replica: bool, limits: Limits | None = None) -> None:
         """Take up a state.  replica: the guest is to run just as the one did whose state it is, else what should differ
-        between guests does.  limits: those of the store, where they are to have room for it.
+        between guests does.  limits: new ones, if it comes under such, which are to have room for it.
 
         Raises SnapshotError where it is no state of such a device, LimitError where there is no room.
         """

@@ -271,7 +271,7 @@ class Snapshot:
             fill(store, state, fuel, lambda number: grants[number].filled(store))
             store.grants += grants
             for item, states in zip(grants, state.devices, strict=True):
-                item.restore(states, replica=replica, limits=store.limits)
+                item.restore(states, replica=replica, limits=limits)
         except BaseException:
             store.close()
             raise

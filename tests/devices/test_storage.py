@@ -162,6 +162,7 @@ def test_a_snapshot_needs_room_under_the_limit() -> None:
         assert (caught.value.limit, caught.value.value) == ("storage", 1512)
         assert source.restore(devices=[svm.Storage()], limits=svm.Limits(storage=1513)).limits.storage == 1513
     ours.guest.limits = svm.Limits(storage=10)
+    assert ours.guest.clone().limits.storage == 10  # what the host put in is not refused
     ours.guest.rollback(snapshot)  # a limit takes nothing away
     assert ours.storage["f"] == bytes(1000)
 
