@@ -69,8 +69,8 @@ class StorageState(DeviceState):
         first = 0
         for _, _, _, node in self._walk():
             if isinstance(node, File):
-                for number in sorted(node.blocks):
-                    yield first + number, node.blocks[number].ljust(SNAPSHOT_PAGE, b"\0")
+                for number, block in node.blocks:
+                    yield first + number, block.ljust(SNAPSHOT_PAGE, b"\0")
                 first += _pages(node.size)
 
     def _walk(self) -> Iterator[tuple[int, int, str, Node]]:

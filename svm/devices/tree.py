@@ -1,23 +1,22 @@
 """A tree of files and directories that lies in memory: what a storage is made of.
 
 In come numbers of nodes, names and bytes; out come what there is, or a `Refused` with WASI's number for what is wrong.
-Invariant: an `Image` of the tree never changes.  What an image has is copied before it is changed, a directory or the
-list of a file's blocks at a time; blocks themselves are never written to.  So an image costs nothing when it is taken,
-and then as much as is changed, whatever the files hold.
+Invariant: an `Image` of the tree never changes.  What an image has is copied before it is changed, a directory at a
+time, or a part of a file's list of blocks.  So an image costs nothing when it is taken, and then as much as is changed,
+whatever the files hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from svm.devices.blocks import BLOCK, Blocks
 from svm.devices.wasi import Errno, Refused
-from svm.limits import SNAPSHOT_PAGE
 from svm.record import record
 
 __all__ = ["CHARGE", "FIRST", "MAX_DEPTH", "MAX_FILE_BYTES", "MAX_NAME_BYTES", "ROOT", "Directory", "File", "Image",
            "Node", "Tree", "check_name"]  # fmt: skip
 
-BLOCK = SNAPSHOT_PAGE
 ROOT = 2
 """The number of the root; 1 and 2 are places that a listing gives to `.` and `..`."""
 
@@ -35,7 +34,7 @@ MAX_FILE_BYTES = (1 << 32) - 1
 
 
 class File:
-    """Blocks of content by number, without their zeros at the end; a block that is missing is all zero.
+    """A file's content, and what is known of it.
 
     accessed, modified: times in nanoseconds.  linked: whether a directory has it.
     """
@@ -47,12 +46,12 @@ class File:
         self.modified = modified
         self.linked = True
         self.size = size
-        self.blocks: dict[int, bytes] = {}
+        self.blocks = Blocks()
 
     def copy(self) -> File:
-        """Another with the same content."""
+        """Another with the same content; this one is not changed any more."""
         found = File(self.accessed, self.modified, self.size)
-        found.linked, found.blocks = self.linked, dict(self.blocks)
+        found.linked, found.blocks = self.linked, self.blocks.copy()
         return found
 
     def read(self, start: int, size: int) -> bytes:
@@ -61,7 +60,7 @@ class File:
         if start >= end:
             return b""
         first = start // BLOCK
-        blocks = (self.blocks.get(number, b"").ljust(BLOCK, b"\0") for number in range(first, -(-end // BLOCK)))
+        blocks = (self.blocks[number].ljust(BLOCK, b"\0") for number in range(first, -(-end // BLOCK)))
         return b"".join(blocks)[start - first * BLOCK : end - first * BLOCK]
 
     def write(self, start: int, data: bytes) -> None:
@@ -72,28 +71,19 @@ class File:
             part = data[at : at + BLOCK - skipped]
             at += len(part)
             if len(part) < BLOCK:
-                old = self.blocks.get(number, b"")
+                old = self.blocks[number]
                 part = old[:skipped].ljust(skipped, b"\0") + part + old[skipped + len(part) :]
-            self._put(number, part)
+            self.blocks[number] = part
         self.size = max(self.size, start + len(data))
 
     def resize(self, size: int) -> None:
         """Cut it, or lengthen it by zeros."""
         if size < self.size:
-            kept = -(-size // BLOCK)
-            gone = range(kept, -(-self.size // BLOCK))
-            for number in gone if len(gone) < len(self.blocks) else [item for item in self.blocks if item >= kept]:
-                self.blocks.pop(number, None)
-            if size % BLOCK:
-                self._put(kept - 1, self.blocks.get(kept - 1, b"")[: size % BLOCK])
+            whole, rest = divmod(size, BLOCK)
+            last = self.blocks[whole][:rest]
+            self.blocks.cut(whole)
+            self.blocks[whole] = last
         self.size = size
-
-    def _put(self, number: int, block: bytes) -> None:
-        block = block.rstrip(b"\0")
-        if block:
-            self.blocks[number] = block
-        else:
-            self.blocks.pop(number, None)
 
 
 class Directory:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svm.devices.tree import BLOCK, CHARGE, ROOT, Directory, File, Image, Tree
+from svm.devices.blocks import BLOCK
+from svm.devices.tree import CHARGE, ROOT, Directory, File, Image, Tree
 
-PLACE = st.one_of(st.integers(0, 3 * BLOCK), st.sampled_from([0, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK]))
+EDGES = [0, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 255 * BLOCK, 256 * BLOCK + 1]
+PLACE = st.one_of(st.integers(0, 3 * BLOCK), st.sampled_from(EDGES))
 DATA = st.one_of(
     st.binary(max_size=20), st.builds(lambda byte, size: bytes([byte]) * size, st.sampled_from([0, 7]), PLACE)
 )
@@ -34,15 +36,15 @@ def test_a_file_is_what_its_bytes_are(changes: list[tuple[str, int, bytes]]) -> 
         else:
             assert file.read(at, len(data)) == model[at : at + len(data)]
         assert (file.size, file.read(0, file.size)) == (len(model), model)
-    assert not any(block.endswith(b"\0") or not block or len(block) > BLOCK for block in file.blocks.values())
-    assert all(number * BLOCK + len(block) <= file.size for number, block in file.blocks.items())
+    assert not any(block.endswith(b"\0") or not block or len(block) > BLOCK for _, block in file.blocks)
+    assert all(number * BLOCK + len(block) <= file.size for number, block in file.blocks)
 
 
 def seen(image: Image) -> list[object]:
     """All that an image holds, in a form that shares nothing with it."""
     found: list[object] = [image.following, image.used]
     for number, node in sorted(image.nodes.items()):
-        what = (node.size, dict(node.blocks)) if isinstance(node, File) else (node.parent, dict(node.entries))
+        what = (node.size, list(node.blocks)) if isinstance(node, File) else (node.parent, dict(node.entries))
         found.append((number, node.linked, node.accessed, node.modified, what))
     return found
 
@@ -82,6 +84,20 @@ def test_what_is_not_changed_is_shared() -> None:
     old, new = first.nodes[numbers[0]], second.nodes[numbers[0]]
     assert isinstance(old, File) and isinstance(new, File)
     assert [old.blocks[at] is new.blocks[at] for at in range(256)] == [False] + [True] * 255
+
+
+def test_a_change_copies_no_more_than_a_part_of_a_list() -> None:
+    file = File()
+    file.write(0, b"x" * (3 << 20))
+    copy = file.copy()
+    copy.write(1 << 20, b"changed")
+    shared = [
+        mine is theirs for mine, theirs in zip(file.blocks._parts.values(), copy.blocks._parts.values(), strict=True)
+    ]
+    assert shared == [True, False, True]
+    copy.resize(5000)
+    copy.resize(3 << 20)
+    assert file.read(0, 4 << 20) == b"x" * (3 << 20) and copy.read(0, 4 << 20) == b"x" * 5000 + bytes((3 << 20) - 5000)
 
 
 def test_what_is_charged() -> None:

@@ -52,27 +52,29 @@ PATHS = (
     "d/../f", "d/e/x", "empty/k", "../x", "d/new", "d/../../x",
 )  # fmt: skip
 WILD = ("x" * 256, b"\xff", b"a\0b")
-ENGINE = wasmtime.Engine()
 
 
 @pytest.fixture(scope="module")
 def compiled() -> Any:
-    return wasmtime.Module(ENGINE, to_wasm(forwarder()))
+    """The engine, and the module for it."""
+    engine = wasmtime.Engine()
+    return engine, wasmtime.Module(engine, to_wasm(forwarder()))
 
 
 class Theirs:
     """The guest under wasmtime, with a directory."""
 
-    def __init__(self, folder: Path, read_only: bool, module: Any) -> None:
+    def __init__(self, folder: Path, read_only: bool, compiled: Any) -> None:
         for path, data in FILES.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(data)
         (folder / "empty").mkdir()
+        engine, module = compiled
         config = wasmtime.WasiConfig()
         config.preopen_dir(str(folder), "/", not read_only)
-        self._store = wasmtime.Store(ENGINE)
+        self._store = wasmtime.Store(engine)
         self._store.set_wasi(config)
-        linker = wasmtime.Linker(ENGINE)
+        linker = wasmtime.Linker(engine)
         linker.define_wasi()
         self._exports = linker.instantiate(self._store, module).exports(self._store)
 
