@@ -50,9 +50,9 @@ class Given:
             or not all(isinstance(item, str) for item in (*files.values(), *directories))
         ):
             raise UsageError("what the snapshot says of the files that the program was given is none")
-        Storage(dict.fromkeys(files, b""))  # which looks at the paths
+        storage = Storage(dict.fromkeys(files, b""))  # which looks at the paths
         for path in directories:
-            Storage().make_directory(path)
+            storage.make_directory(path)
         return cls(files, directories)
 
 

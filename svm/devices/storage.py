@@ -65,10 +65,13 @@ class Storage(DescriptorDevice, MutableMapping[str, bytes]):
     def __setitem__(self, path: str, content: bytes) -> None:
         """Put a file, with the directories that it needs, or give one another content, whatever the guest's limit.
 
-        Raises UsageError for a path that can be none, or leads through a file or to a directory, and for a content of
-        4 GiB.
+        Raises UsageError for a path that can be none, or leads through a file or to a directory, and for a content that
+        is none or has 4 GiB.
         """
-        content = bytes(content)
+        try:
+            content = bytes(memoryview(content))  # of an int, `bytes` would make zeros
+        except TypeError:
+            raise UsageError(f"a file's content is bytes, not {content!r:.80}") from None
         if len(content) > MAX_FILE_BYTES:
             raise UsageError(f"a file has at most {MAX_FILE_BYTES} bytes, not {len(content)}")
         parts = _parts(path)
@@ -89,17 +92,21 @@ class Storage(DescriptorDevice, MutableMapping[str, bytes]):
 
     def __iter__(self) -> Iterator[str]:
         """Paths of all files."""
-        return (path for path, number in self._files.tree.walk() if isinstance(self._files.tree[number], File))
+        return (path for path, node in self._files.tree.walk() if isinstance(node, File))
 
     def __len__(self) -> int:
         """How many files there are."""
         return sum(1 for _ in self)
 
+    def clear(self) -> None:
+        """Remove all files; directories stay."""
+        for path in list(self):
+            del self[path]
+
     @property
     def directories(self) -> tuple[str, ...]:
         """Paths of all directories but the root."""
-        tree = self._files.tree
-        return tuple(path for path, number in tree.walk() if isinstance(tree[number], Directory))
+        return tuple(path for path, node in self._files.tree.walk() if isinstance(node, Directory))
 
     def make_directory(self, path: str) -> None:
         """Have a directory be there, with those that it needs.  Raises UsageError as `storage[path] = content`."""

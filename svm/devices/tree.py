@@ -270,14 +270,17 @@ class Tree:
             level = [child for item in level for child in self.directory(item).entries.values()]
         return height
 
-    def walk(self) -> Iterator[tuple[str, int]]:
-        """Path and number of each node in the tree but the root, a directory before what is in it."""
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Path and node of all that is in the tree but the root, a directory before what is in it; what is removed
+        meanwhile may be left out."""
         left = [("", ROOT)]
         while left:
             path, number = left.pop()
+            node = self._nodes.get(number)
+            if node is None:
+                continue
             if number != ROOT:
-                yield path, number
-            node = self._nodes[number]
+                yield path, node
             if isinstance(node, Directory):
                 before = f"{path}/" if path else ""
                 left += [(before + name, child) for name, child in reversed(node.entries.items())]

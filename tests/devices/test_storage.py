@@ -62,6 +62,25 @@ def test_paths_that_are_none(path: Any, message: str) -> None:
             storage.make_directory(path if path != "f/x" else "f")
 
 
+@pytest.mark.parametrize("content", [5, "text", None, ["a"]])
+def test_contents_that_are_none(content: Any) -> None:
+    storage = svm.Storage()
+    with pytest.raises(svm.UsageError, match="a file's content is bytes, not"):
+        storage["f"] = content
+    assert not len(storage)
+
+
+def test_files_are_removed_while_they_are_gone_through() -> None:
+    storage = svm.Storage({f"d{n % 3}/f{n}": b"x" for n in range(30)})
+    for path in storage:
+        storage.pop(path)
+        storage.pop("d2/f29", None)
+    assert not len(storage) and storage.directories == ("d0", "d1", "d2")
+    storage.update({"a": b"", "b/c": b""})
+    storage.clear()
+    assert not len(storage) and storage.used == 4 * 512 + len("d0d1d2b")
+
+
 def test_the_host_changes_files_while_the_guest_has_them_open(engine: str) -> None:
     ours = Ours({"f": b"hello"}, engine)
     fd = opened(ours, "f", 0, READ | WRITE)
