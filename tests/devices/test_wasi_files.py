@@ -17,6 +17,7 @@ from svm.devices.descriptors import MAX_DESCRIPTORS
 from svm.devices.storage_state import read_state
 from svm.devices.tree import CHARGE, MAX_DEPTH, MAX_FILE_BYTES
 from svm.devices.wasi import MAX_TRANSFER, MAX_VECTORS, SIGNATURES, Errno
+from tests.conftest import Spawn
 from tests.devices.calls import (
     APPEND,
     CREATE,
@@ -427,6 +428,37 @@ def test_what_the_host_puts_in_is_not_refused_but_counts(engine: str) -> None:
     assert write(ours, fd, b"x") == (0, 1)
     stopped(ours, "fd_filestat_set_size", fd, 1001).cancel()
     assert ours.call("fd_filestat_set_size", fd, 10) == 0
+
+
+NESTED = """
+    import "host" "ask" func $ask (result i32)
+    import "wasi_snapshot_preview1" "path_create_directory" func $mkdir (param i32 i32 i32) (result i32)
+    memory 1
+    data active at (i32.const 0) "dir"
+    func $make (result i32)
+      i32.const 3
+      i32.const 0
+      i32.const 3
+      call $mkdir
+    end
+    func $outer (result i32)
+      call $ask
+    end
+    export "make" func $make
+    export "outer" func $outer
+    """
+
+
+def test_inside_of_a_host_function_the_limit_is_raised_there(spawn: Spawn) -> None:
+    storage = svm.Storage()
+    guest = spawn(
+        NESTED, devices=[storage], limits=svm.Limits(storage=10), host={"ask": lambda: guest.call("make") + 100}
+    )
+    with pytest.raises(svm.LimitError, match="the limit of storage, 10 bytes"):
+        guest.call("outer")
+    assert guest.task is None and storage.directories == ()
+    guest.limits = svm.Limits(storage=1000)
+    assert guest.call("outer") == 100 and storage.directories == ("dir",)
 
 
 # Wild calls
