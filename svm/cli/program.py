@@ -84,7 +84,7 @@ def run(
             try:
                 if stdout is not None:
                     said = {"args": list(words), "env": dict(env), **files.said}
-                    return _kept(guest, file, stdout, (checkpoint, every, on_exit, timeout, said, files.write_back))
+                    return _kept(guest, file, stdout, (checkpoint, every, on_exit, timeout, said), files)
                 status = _invoke(guest, invoke, args) if invoke else _program(guest, file)
                 files.write_back()
                 return status
@@ -107,14 +107,15 @@ def run(
 class _Files:
     """What the options say of files.
 
-    devices: the storage, if it is to be granted.  said: what a snapshot keeps of what it was given.  write_back: what
-    is done when the program has ended.
+    devices: the storage, if it is to be granted.  said: what a snapshot keeps of what it was given.  back: the folder
+    to write to.  write_back: what is done when the program has ended.
     """
 
     def __init__(self, folder: str | None, back: str | None, limit: int | None) -> None:
         """Read the folder.  Raises as `read_folder` and `require_folder`."""
         self.devices: tuple[Device, ...] = ()
         self.said: dict[str, Any] = {}
+        self.back = back
         self.write_back: Callable[[], None] = lambda: None
         if folder is None and back is None:
             return
@@ -157,15 +158,16 @@ def _kept(
     guest: Guest,
     file: str,
     out: Held,
-    said: tuple[str | None, float, str | None, float | None, Any, Callable[[], None]],
+    said: tuple[str | None, float, str | None, float | None, Any],
+    files: _Files,
 ) -> int:
     """Run a module's `_start` so that it can go on later; the status that the guest ends with."""
     from svm.cli.resumable import drive, plan_of
 
     _check_program(guest, file)
-    checkpoint, every, on_exit, timeout, settings, ended = said
+    checkpoint, every, on_exit, timeout, settings = said
     name = os.path.splitext(os.path.basename(file))[0].replace(":", "_") or "program"
-    with plan_of(checkpoint, name, every, on_exit, timeout, settings, ended) as plan:
+    with plan_of(checkpoint, name, every, on_exit, timeout, settings, files.write_back, files.back) as plan:
         return drive(guest, guest.start("_start"), plan, out)
 
 

@@ -38,7 +38,7 @@ class Plan:
     """What is kept, and when.  store, name: where checkpoints go, None for nowhere.  every: seconds from one to the
     next.  on_exit: a file for a snapshot of a program that was stopped before its end.  timeout: seconds that the
     program may run.  settings: what is needed to run it again.  ended: what is done when it has ended, before its
-    checkpoints are removed.
+    checkpoints are removed.  back: the folder that this writes its files to.
     """
 
     store: CheckpointStore | None
@@ -48,6 +48,7 @@ class Plan:
     timeout: float | None
     settings: dict[str, Any]
     ended: Callable[[], None]
+    back: str | None
 
 
 class Held(io.BytesIO):
@@ -105,11 +106,11 @@ def read_snapshot(place: str) -> tuple[Snapshot, CheckpointStore | None, str, in
 @contextmanager
 def plan_of(
     checkpoint: str | None, default: str, every: float, on_exit: str | None, timeout: float | None,
-    settings: dict[str, Any], ended: Callable[[], None],
+    settings: dict[str, Any], ended: Callable[[], None], back: str | None,
 ) -> Iterator[Plan]:  # fmt: skip
     """The plan that options make, its store open within.  default: the name of checkpoints where none is given."""
     if checkpoint is None:
-        yield Plan(None, default, every, on_exit, timeout, settings, ended)
+        yield Plan(None, default, every, on_exit, timeout, settings, ended, back)
         return
     from svm.snapshot.checkpoints import CheckpointStore
 
@@ -117,7 +118,7 @@ def plan_of(
     if number is not None:
         raise UsageError("checkpoints get their numbers from the store: STORE or STORE:NAME is expected")
     with CheckpointStore(file) as store:
-        yield Plan(store, name or default, every, on_exit, timeout, settings, ended)
+        yield Plan(store, name or default, every, on_exit, timeout, settings, ended, back)
 
 
 def drive(guest: Guest, task: Task, plan: Plan, out: Held) -> int:
@@ -187,8 +188,9 @@ def _stopped(guest: Guest, plan: Plan, out: Held) -> None:
     if plan.on_exit is not None:
         guest.snapshot(plan.name, metadata={SETTINGS: plan.settings}).save(plan.on_exit)
         places.append(plan.on_exit)
+    options = "" if plan.back is None else f"--write-back {plan.back} "
     for place in places:
-        complain(clean(f"kept; `svm resume {place}` goes on from here"))
+        complain(clean(f"kept; `svm resume {options}{place}` goes on from here"))
 
 
 def standard_output() -> Any:

@@ -77,7 +77,7 @@ def resume(
             out.write(data)
             out.release()
             store.given(number)
-        return drive(guest, task, Plan(store, name, every, on_exit, timeout, settings, ended), out)
+        return drive(guest, task, Plan(store, name, every, on_exit, timeout, settings, ended, write_back), out)
 
 
 def _storage(snapshot: Snapshot) -> tuple[Storage, ...]:

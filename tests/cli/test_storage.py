@@ -152,7 +152,8 @@ def test_what_does_not_end_changes_nothing(cli: Cli, data: Path) -> None:
 def test_it_goes_on_with_its_files(cli: Cli, data: Path, folder: Path) -> None:
     """And what it was given is known then, wherever it goes on."""
     options = ("--storage", "data", "--snapshot-on-exit", "half.svms", "--fuel", "100000")
-    assert cli("run", *options, "--write-back", "data", "files.svmt").status == Status.LIMIT
+    done = cli("run", *options, "--write-back", "data", "files.svmt")
+    assert done.status == Status.LIMIT and "`svm resume --write-back data half.svms` goes on from here" in done.err
     shown = json.loads(cli("snapshot", "show", "--json", "half.svms").out)
     assert shown["files"] == 3 and shown["storage"] == 5 * 512 + len("goneinkeptemptyout") + 12
     assert cli("resume", "--fuel", "10000000", "half.svms") == (200, "", "")
