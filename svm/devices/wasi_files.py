@@ -120,12 +120,14 @@ class _Calls:
     def fd_fdstat_get(self, caller: Instance, memory: Memory, fd: int, status: int) -> Errno:
         descriptor = self._files.descriptors[fd]
         node = self._files.tree[descriptor.node]
+        # Nothing is withheld of what a directory passes on: a C library would leave it out of what it asks for, and
+        # take a file that it cannot write to for one that it can.
         withheld = _TO_CHANGE if self._files.read_only else 0
         if isinstance(node, File):
             rights, passed = _OF_FILES | _READ * descriptor.reads | _TO_WRITE * descriptor.writes, 0
         else:
             rights, passed = _OF_DIRECTORIES, _OF_DIRECTORIES | _OF_FILES | _READ | _TO_WRITE
-        return put(memory, status, _STATUS, _kind(node), descriptor.flags, rights & ~withheld, passed & ~withheld)
+        return put(memory, status, _STATUS, _kind(node), descriptor.flags, rights & ~withheld, passed)
 
     def fd_fdstat_set_flags(self, caller: Instance, memory: Memory, fd: int, flags: int) -> Errno:
         descriptor, _ = self._file(fd)

@@ -65,8 +65,23 @@ static unsigned checksum(FILE *file) {
     return sum;
 }
 
+static int read_only(void) {
+    TRY(open("in.txt", O_WRONLY));
+    TRY(open("in.txt", O_RDWR));
+    TRY(open("in.txt", O_RDONLY | O_TRUNC));
+    TRY(open("in.txt", O_RDONLY));
+    TRY(mkdir("new", 0777));
+    TRY(unlink("in.txt"));
+    TRY(rename("in.txt", "x"));
+    TRY(fopen("new", "w") ? 0 : -1);
+    list("/", 0);
+    return 3;
+}
+
 int main(int count, char **words) {
     char line[100];
+    if (count > 1 && !strcmp(words[1], "read-only"))
+        return read_only();
     FILE *in = fopen("/in.txt", "r");
     if (!in) {
         perror("in.txt");

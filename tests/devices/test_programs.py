@@ -40,7 +40,7 @@ def theirs(program: Path, folder: Path, args: tuple[str, ...]) -> tuple[int, byt
     config = wasmtime.WasiConfig()
     config.argv = ("files", *args)
     config.stdout_file = str(folder / "stdout")
-    config.preopen_dir(str(folder / "root"), "/")
+    config.preopen_dir(str(folder / "root"), "/", "read-only" not in args)
     engine = wasmtime.Engine()
     store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
     store.set_wasi(config)
@@ -64,19 +64,19 @@ def devices(storage: svm.Storage, out: io.BytesIO, args: tuple[str, ...]) -> lis
     return [svm.Console(io.BytesIO(), out, io.BytesIO(), args=["files", *args]), storage, svm.Clock()]
 
 
-@pytest.mark.parametrize("args", [(), ("redirect",)])
+@pytest.mark.parametrize("args", [(), ("redirect",), ("read-only",)])
 def test_a_program_s_files_are_what_they_are_elsewhere(
     compiled: Path, engine: str, tmp_path: Path, args: tuple[str, ...]
 ) -> None:
     expected = theirs(compiled, tmp_path, args)
     expected[2].pop("linked", None)
-    storage, out = svm.Storage({"in.txt": TEXT}), io.BytesIO()
+    storage, out = svm.Storage({"in.txt": TEXT}, read_only="read-only" in args), io.BytesIO()
     guest = svm.load(compiled).spawn(engine=engine, devices=devices(storage, out, args))
-    assert guest.run() == expected[0] == (0 if args else 7)
+    assert guest.run() == expected[0] == {(): 7, ("redirect",): 0, ("read-only",): 3}[args]
     assert lines(out.getvalue()) == lines(expected[1])
     assert dict(storage) == expected[2]
     assert storage.used == sum(512 + len(path.rpartition("/")[2]) + len(data) for path, data in storage.items()) + (
-        512 + len("work") if args else 0
+        512 + len("work") if args == ("redirect",) else 0
     )
 
 
