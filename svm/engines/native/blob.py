@@ -37,6 +37,7 @@ __all__ = [
     "buildable",
     "get_blob",
     "make_blob",
+    "processor",
     "supported",
     "write_blobs",
 ]
@@ -68,6 +69,15 @@ TARGETS = {
 Linux's names.
 """
 
+_CLOSER = {
+    "znver4": TARGETS["x86-64-v3"] | {
+        "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi", "avx512_vbmi2",
+        "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq", "avx512_bf16", "gfni", "sse4a", "adx", "vaes", "vpclmulqdq",
+        "sha_ni", "aes", "pclmulqdq", "rdpid", "clwb", "clzero", "fsgsbase", "xsave", "xsavec", "xsaveopt", "xsaves",
+    },
+}  # fmt: skip
+"""Processors that guests' code is compiled for where they are at hand; the interpreter gains nothing there."""
+
 
 def buildable() -> bool:
     """Whether there is an interpreter for this platform, whatever its processor."""
@@ -79,13 +89,28 @@ def supported() -> str | None:
     """Which of the `TARGETS` this machine is, or None where the native engine cannot run."""
     if not buildable():
         return None
+    flags = _flags()
+    if flags is None:
+        return "x86-64-v2"
+    return next((target for target, features in TARGETS.items() if features <= flags), None)
+
+
+@cache
+def processor(least: str) -> str:
+    """What a guest's code is compiled for on a machine that is one of the `TARGETS`: that, or a closer one."""
+    flags = _flags() or frozenset()
+    return next((target for target, features in _CLOSER.items() if features <= flags), least)
+
+
+@cache
+def _flags() -> frozenset[str] | None:
+    """The processor's features, by Linux's names; None where it does not tell."""
     try:
         with open("/proc/cpuinfo", "rb") as lines:
             line = next((line for line in lines if line.startswith(b"flags")), b"")
     except OSError:
-        return "x86-64-v2"
-    flags = set(line.decode(errors="replace").split())
-    return next((target for target, features in TARGETS.items() if features <= flags), None)
+        return None
+    return frozenset(line.decode(errors="replace").split())
 
 
 _OWN = (

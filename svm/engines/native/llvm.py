@@ -29,6 +29,7 @@ def compile_object(ir: str, cpu: str, *, level: int = 1, optimise: bool = False)
     if optimise:
         llvm.set_option("", "-x86-cmov-converter=false")  # it turns selects of loops over data into branches: slower
         llvm.set_option("", "-runtime-memory-check-threshold=24")  # comparisons before a vectorised loop; else 8
+        llvm.set_option("", "-post-RA-scheduler=false")  # a twentieth of the time, for nothing that can be measured
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         builder = llvm.create_pass_builder(machine, options)
         passes = builder.getModulePassManager()

@@ -181,3 +181,13 @@ def test_an_operation_with_every_kind_of_operand(op: Op, base: bool) -> None:
 def test_every_llvm_type_is_known() -> None:
     assert set(LLVM_TYPES) == set(ValueType)
     assert all(operation(op.name).llvm for op in ROWS)
+
+
+def test_guests_code_is_made_for_a_closer_processor_where_that_is_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    (closer,) = blobs._CLOSER
+    for missing, expected in ((set(), closer), ({"avx512bw"}, "x86-64-v3"), ({"sse4a"}, "x86-64-v3")):
+        features = blobs._CLOSER[closer] - missing
+        monkeypatch.setattr(blobs, "_flags", lambda features=features: features)
+        blobs.processor.cache_clear()
+        assert blobs.processor("x86-64-v3") == expected
+    blobs.processor.cache_clear()

@@ -22,7 +22,7 @@ from contextlib import suppress
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
-from svm.engines.native.blob import Blob
+from svm.engines.native.blob import Blob, processor
 from svm.engines.native.jit import helper
 from svm.engines.native.jit.compiled import CompilerError, Unit, keep, kept, unit_name, unpack
 from svm.engines.native.jit.maker import Maker, Source
@@ -124,7 +124,7 @@ class Helper:
         if self.units == 0:
             asked["keys"] = blob.keys
         if self.place != source.place:
-            asked |= {"source": source, "target": blob.target}
+            asked |= {"source": source, "target": processor(blob.target)}
         self.units += 1
         self.place = source.place
         data = pickle.dumps(asked, pickle.HIGHEST_PROTOCOL)
@@ -311,7 +311,7 @@ class Service:
         if len(source.functions[order.root - source.imported].body) > _IN_PROCESS:
             raise HelperError("it is large, and no other process can be started")
         if self.maker is None or self.maker.source.place != source.place:
-            self.maker = Maker(source, KeySet(order.blob.keys), order.blob.target)
+            self.maker = Maker(source, KeySet(order.blob.keys), processor(order.blob.target))
         return self.maker.make(order.root, order.loop)
 
     def drop_helper(self) -> None:

@@ -17,6 +17,7 @@ import time
 from array import array
 
 from svm.digest import digest
+from svm.engines.native.blob import processor
 from svm.engines.native.executable import Executable
 from svm.engines.native.jit.compiled import (
     CompilerError,
@@ -207,7 +208,7 @@ class Tier:
 
             module, blob, numbers = part.valid, self.space.blob, digest(array("I", part.functions).tobytes())
             nans, own = self.space.canonical_nans, (part.globals, part.types, part.tags, part.number)
-            facts = (blob.build, blob.target, made_from(), module.fingerprint, numbers, own, nans)
+            facts = (blob.build, processor(blob.target), made_from(), module.fingerprint, numbers, own, nans)
             place = digest(repr(facts).encode()).hex()[:40]
             bodies = module.module.functions
             found = self._sources[part.number] = Source(
@@ -221,7 +222,7 @@ class Tier:
         if found is None:
             from svm.engines.native.jit.maker import Maker
 
-            found = Maker(self.source(part), self.space.keys, self.space.blob.target)
+            found = Maker(self.source(part), self.space.keys, processor(self.space.blob.target))
             self._makers[part.number] = found
         return found
 
