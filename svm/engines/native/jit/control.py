@@ -11,6 +11,7 @@ from typing import Any
 
 from svm.engines.native.context import COMPILED, FOREIGN, LIMIT, Exit, Field, FunctionField, header
 from svm.engines.native.expand import LLVM_TYPES, expand
+from svm.engines.native.jit.compiled import entry_symbol
 from svm.engines.native.jit.frames import CONTEXT, frame_type, zero_of
 from svm.engines.native.jit.throwing import catch, throw
 from svm.engines.native.jit.writer import Control, FunctionWriter, Operand
@@ -200,6 +201,11 @@ def _br(t: FunctionWriter, *args: Any) -> None:
 
 def _br_if(t: FunctionWriter, *args: Any) -> None:
     key = t.function.targets[t.at][0]
+    if t.at in t.settled:
+        t.take()
+        if t.settled[t.at]:
+            t.branch(key)
+        return
     condition = t.let(f"icmp ne i32 {t.pop()}, 0")
     name = t.name()
     if not t.function.blocks[key].branch_types:
@@ -257,10 +263,8 @@ def _call(t: FunctionWriter, index: int) -> None:
     if index < t.around.imported:
         _call_import(t, type_, index)
     elif index in t.around.together:
-        callee = t.around.codes[index]
         first = _first(t, type_)
-        frame = callee.layout.slots * SLOT_BYTES
-        _check_stack(t, first, str(frame))
+        _check_call(t, index, first)
         arguments = _arguments(t, type_)
         fp = t.slot(first)
         result = t.let(f"call {frame_type(type_)} @{t.callee(index)}({_actual(t, fp, type_, arguments)})")
@@ -319,11 +323,24 @@ def _parts(t: FunctionWriter, type_: FuncType, result: str) -> tuple[str, str]:
     return t.let(f"extractvalue {kind} {result}, 0"), t.let(f"extractvalue {kind} {result}, 1")
 
 
-def _check_stack(t: FunctionWriter, first: int, size: str) -> None:
-    """Trap where the callee's frame does not fit the guest's stack."""
+def _check_call(t: FunctionWriter, index: int, first: int) -> None:
+    """Trap where the frame of a callee in the unit does not fit the guest's stack.
+
+    Who calls the copy of a twin asks for it and for what it calls, and leaves the call to the interpreter where that
+    may not fit: so there is one test for two calls.
+    """
+    frame = t.around.codes[index].layout.slots * SLOT_BYTES
+    if t.callee(index) != entry_symbol(index):
+        beyond = _beyond(t, first, str(t.around.reach(index)))
+        t.leave_if(beyond, Exit.CHANGED, t.sites[t.offset], t.live[t.at], t.stack)
+    elif not (t.inner and index == t.function.index):
+        t.trap_if(_beyond(t, first, str(frame)), TrapKind.CALL_STACK_EXHAUSTED)
+
+
+def _beyond(t: FunctionWriter, first: int, size: str) -> str:
+    """Whether the guest's stack ends before so many bytes from a slot."""
     end = t.let(f"getelementptr i8, ptr {t.slot(first)}, i64 {size}")
-    over = t.let(f"icmp ugt ptr {end}, {t.context(Field.STACK_END)}")
-    t.trap_if(over, TrapKind.CALL_STACK_EXHAUSTED)
+    return t.let(f"icmp ugt ptr {end}, {t.fixed(Field.STACK_END)}")
 
 
 def _returned(t: FunctionWriter, type_: FuncType, first: int, fp: str, status: str, value: str) -> None:
@@ -358,7 +375,7 @@ def _call_entry(t: FunctionWriter, type_: FuncType, entry: str, status: int, aux
     """
     first, operands = _first(t, type_), list(t.stack)
     size = t.let(f"zext i32 {_field(t, entry, FunctionField.SLOTS, 'i32')} to i64")
-    _check_stack(t, first, size)
+    t.trap_if(_beyond(t, first, size), TrapKind.CALL_STACK_EXHAUSTED)
     native = _field(t, entry, FunctionField.NATIVE, "ptr")
     arguments = _arguments(t, type_)
     fp, name, kind = t.slot(first), t.name(), frame_type(type_)

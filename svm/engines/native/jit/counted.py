@@ -1,6 +1,9 @@
 """Counted loops: innermost loops of which it can be told, when they are entered, how many rounds they take at least,
 and which memory they access in them; and others, of which only the second can be told.
 
+What ends a counted loop is its latch, the branch back before its end, or a branch in its middle that is its only way
+out: so compilers write a loop whose number of rounds is no multiple of how often they unrolled it.
+
 The body is read once in symbols: what each local holds after so many instructions of a round, as a sum of what locals
 held at its start (`svm.engines.native.jit.linear`).  A local that each round changes by the same sum of locals which
 the loop leaves alone is an induction variable.  An access is covered if its address is a sum of those and of what the
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from svm.engines.native.jit.exits import Exits, WayOut
 from svm.engines.native.jit.linear import Comparison, Known, Linear, evaluate, signed
 from svm.isa import I32, I64, Form, Op
 from svm.lower import LoopCharge
@@ -55,16 +59,19 @@ class Group(NamedTuple):
 
 @record
 class Counted:
-    """A counted loop, which goes round as long as `latch` holds at its end.
+    """A counted loop, which goes round as long as `latch` holds: where it goes back, or at its way out.
 
-    by, against: what each round adds to the left and the right of it, which so come nearer to where it fails.  steps:
-    what it adds to the induction variables.  accesses: those that the groups cover, by their index: the group's, and
-    how far beyond its lowest address they begin.
+    by, against: what each round adds to the left and the right of it, which so come nearer to where it fails.  pace:
+    what it adds to the left, in place of 1, if that is known only when the code runs.  way_out: that branch, if it is
+    not the one at the end.  steps: what a round adds to the induction variables.  accesses: those that the groups
+    cover, by their index: the group's, and how far beyond its lowest address they begin.
     """
 
     latch: Comparison
     by: int
     against: int
+    pace: Linear | None
+    way_out: WayOut | None
     steps: dict[int, Linear]
     groups: tuple[Group, ...]
     accesses: dict[int, tuple[int, int]]
@@ -82,13 +89,19 @@ class Batched:
 def counted_loops(function: ValidFunction, charges: dict[int, LoopCharge]) -> dict[int, Counted]:
     """The counted loops of a function, by key."""
     found: dict[int, Counted] = {}
-    outer = {block.parent for block in function.blocks.values() if block.kind == "loop"}
-    room = _MOST_AGAIN
-    for key in sorted(latched_once(function)):
-        size = function.blocks[key].end - key
-        if key in outer or size > min(_LONGEST, room):
+    once = latched_once(function)
+    exits, room = Exits(function), _MOST_AGAIN
+    for key, block in sorted(function.blocks.items()):
+        if block.kind != "loop":
             continue
-        counted = _Reading(function, key).counted()
+        counted, size = None, block.end - key
+        if key in once and size <= min(_LONGEST, room):
+            counted = _Reading(function, key).counted()
+        if counted is None:
+            way_out = exits.only(key)
+            size -= way_out.past - way_out.at if way_out is not None else 0
+            if way_out is not None and size <= min(_LONGEST, room):
+                counted = _Reading(function, key, way_out).counted()
         if counted is not None and (counted.groups or charges[key].test):
             found[key] = counted
             room -= size
@@ -115,23 +128,31 @@ class _Reading:
     variables until a reading shows the contrary have an entry in steps, which a reading corrects.
     """
 
-    def __init__(self, function: ValidFunction, key: int) -> None:
+    def __init__(self, function: ValidFunction, key: int, way_out: WayOut | None = None) -> None:
         self.function = function
         self.key = key
+        self.way_out = way_out
         self.block = function.blocks[key]
         self.body = function.code[key + 1 : self.block.end]
+        if way_out is not None:
+            self.body = function.code[key + 1 : way_out.at + 1] + function.code[way_out.past : self.block.end]
         self.written = {args[0] for op, args, _ in self.body if op.name in ("local.set", "local.tee")}
         integers = (local for local in self.written if function.locals[local] in (I32, I64))
         self.steps: dict[int, Linear] = {local: Linear((), 0, 32) for local in integers}
 
     def counted(self) -> Counted | None:
-        """What is known of a loop whose last instruction is its only branch back, if its rounds can be counted."""
-        last = self.block.end - 1
-        if last == self.key or self.function.code[last].op.name != "br_if" or self.function.heights[last] < 0:
+        """What is known of a loop with a way out, or whose last instruction is its only branch back, if its rounds can
+        be counted.
+        """
+        last, way_out = self.block.end - 1, self.way_out
+        latched = last > self.key and self.function.code[last].op.name == "br_if" and self.function.heights[last] >= 0
+        if way_out is None and not latched:
             return None
         reading = self._read()
         latch = self._latch(reading.latch) if reading is not None else None
-        return None if reading is None or latch is None else Counted(*latch, self.steps, *self._covered(reading))
+        if reading is None or latch is None:
+            return None
+        return Counted(*latch, way_out, self.steps, *self._covered(reading))
 
     def batched(self) -> Batched | None:
         """What is known of any other."""
@@ -153,7 +174,8 @@ class _Reading:
 
     def _suits(self) -> bool:
         type_ = self.block.type
-        if type_.params or type_.results or len(self.written) > _MOST_LOCALS:
+        results = type_.results and self.way_out is None  # what leaves by a branch brings none
+        if type_.params or results or len(self.written) > _MOST_LOCALS:
             return False
         return all(not stops(op) and (op.form is not Form.NAMED or _suits(op.name)) for op, _, _ in self.body)
 
@@ -195,10 +217,12 @@ class _Reading:
             made.append(Group(start, self.step(start), over))
         return tuple(made), accesses
 
-    def _latch(self, latch: Known) -> tuple[Comparison, int, int] | None:
-        """The comparison at the loop's end, and what a round adds to its sides."""
+    def _latch(self, latch: Known) -> tuple[Comparison, int, int, Linear | None] | None:
+        """The comparison that holds in rounds that go round, and what a round adds to its sides."""
         if isinstance(latch, Linear):
             latch = Comparison("ne", latch, Linear((), 0, latch.bits))
+        if latch is not None and self.way_out is not None and not self.way_out.taken:
+            latch = latch.opposite()
         if latch is None:
             return None
         name, left, right = latch
@@ -206,10 +230,12 @@ class _Reading:
             left, right = left.plus(right, -1), Linear((), 0, left.bits)
         steps = self.step(left), self.step(right)
         by, against = (signed(step.const, left.bits) for step in steps)
+        if name[0] == "l" and steps[0].terms and not steps[1].terms and against == 0:
+            return Comparison(name, left, right), 1, 0, steps[0]
         if any(step.terms for step in steps) or max(abs(by), abs(against)) >= 1 << 31 or by == against:
             return None
         if name == "ne" or (name[0] == "l" and by >= 0 >= against) or (name[0] == "g" and by <= 0 <= against):
-            return Comparison(name, left, right), by, against
+            return Comparison(name, left, right), by, against, None
         return None
 
 
@@ -230,13 +256,14 @@ _NAMED = _STRUCTURE | _LOCALS | _PUSHES | {*_POPS, "memory.size", "table.size", 
 class _Round:
     """One reading of a loop's body.  locals: what those that it writes hold, None where control does not come.
     joined: the same where branches to a block's end come together, by the block's key; of the loop, to its start.
-    latch: what its last instruction takes.
+    latch: what its last instruction takes, or its way out.
     """
 
     def __init__(self, reading: _Reading) -> None:
         self.function = reading.function
         self.key = reading.key
         self.block = reading.block
+        self.way_out = reading.way_out
         self.locals: dict[int, Known] | None = {
             local: self._itself(local) if local in reading.steps else None for local in reading.written
         }
@@ -254,10 +281,13 @@ class _Round:
     def run(self) -> None:
         """Read it all."""
         at, last = self.key + 1, self.block.end - 1
+        decides = last if self.way_out is None else self.way_out.at
         while at <= last:
-            if at == last and self.stack:
+            if at == decides and self.stack:
                 self.latch = self.stack[-1]
             at = self._dead(at) if self.locals is None else self._alive(at)
+            if at == decides + 1 and self.way_out is not None and self.way_out.taken:
+                self.locals, at = None, self.way_out.past
 
     def _dead(self, at: int) -> int:
         """Pass by an instruction that control never comes to; the index of the next."""

@@ -53,6 +53,10 @@ class Comparison(NamedTuple):
     left: Linear
     right: Linear
 
+    def opposite(self) -> Comparison:
+        """What holds where this does not."""
+        return Comparison(_OPPOSITES[self.name], self.left, self.right)
+
 
 Known = Linear | Comparison | None
 
@@ -73,8 +77,7 @@ def evaluate(name: str, operands: list[Known], args: tuple[Any, ...]) -> Known:
     if what == "const":
         return Linear((), args[0] & (1 << bits) - 1, bits) if bits else None
     if what == "eqz" and isinstance(operands[0], Comparison):
-        compared = operands[0]
-        return Comparison(_OPPOSITES[compared.name], compared.left, compared.right)
+        return operands[0].opposite()
     sums = [operand for operand in operands if isinstance(operand, Linear)]
     if not bits or len(sums) < len(operands) or not sums:
         return None

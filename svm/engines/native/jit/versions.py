@@ -49,23 +49,33 @@ def write_copy(t: FunctionWriter, key: int, body: Callable[[FunctionWriter, int,
 
 def _write_counted(t: FunctionWriter, key: int, section: str, body: Callable[[FunctionWriter, int, int], None]) -> None:
     """The guard, to which the ways into the loop come, and all rounds but the last."""
-    cost = t.code.charges.loops[key].cost
+    cost, counted, end = t.code.charges.loops[key].cost, t.counted[key], t.function.blocks[key].end
     rounds = _guard(t, key, section)
-    left, right = (_value(t, value) for value in t.counted[key].latch[1:])
-    starts = {local: t.read(*t.local(local)) for local in t.counted[key].steps}
+    left, right = (_value(t, value) for value in counted.latch[1:])
+    starts = {local: t.read(*t.local(local)) for local in counted.steps}
     t.charge(-cost)  # each round takes it at its start
     t.write(t.variable("%round", "i64"), "i64", "0")
     t.do(f"br label %H{key}{t.section}")
     t.label(f"H{key}{t.section}")
     t.charge(cost)
-    body(t, key + 1, t.function.blocks[key].end - 1)
-    t.take()
+    way_out = counted.way_out
+    if way_out is None:
+        body(t, key + 1, end - 1)
+        t.take()
+    else:
+        t.settled[way_out.at] = way_out.taken
+        body(t, key + 1, end)
+        del t.settled[way_out.at]
+        t.label(f"A{key}{t.section}")
     round_, last = t.read("%round", "i64"), f"last{t.name()}"
     t.write("%round", "i64", t.let(f"add nuw nsw i64 {round_}, 1"))
     t.do(f"br i1 {t.let(f'icmp ne i64 {round_}, {rounds}')}, label %H{key}{t.section}, label %{last}")
     t.label(last)
-    holds = _after(t, t.counted[key], rounds, left, right, starts)
-    t.do(f"br i1 {holds}, label %A{key}{section}, label %J{key}{section}")
+    holds = _after(t, counted, rounds, left, right, starts)
+    if way_out is None:
+        t.do(f"br i1 {holds}, label %A{key}{section}, label %J{key}{section}")
+    else:
+        t.do(f"br label %A{key}{section}")
 
 
 def _write_batches(t: FunctionWriter, key: int, section: str, body: Callable[[FunctionWriter, int, int], None]) -> None:
@@ -117,6 +127,8 @@ def _guard(t: FunctionWriter, key: int, section: str) -> str:
     if charge.test:
         rounds = _paid(t, rounds, charge.cost)
         refuse = t.let(f"icmp ult i64 {rounds}, {LEAST_ROUNDS}")
+    if counted.way_out is not None:  # the round that leaves by it begins in the loop
+        rounds = t.let(f"sub i64 {rounds}, 1")
     _enter(t, key, section, _cover(t, counted, rounds, refuse))
     return rounds
 
@@ -154,7 +166,8 @@ def _after(t: FunctionWriter, counted: Counted, rounds: str, left: str, right: s
         _move(t, local, step, starts[local], times)
     kind = f"i{counted.latch.left.bits}"
     times = rounds if kind == "i64" else t.let(f"trunc i64 {rounds} to i32")
-    left = t.let(f"add {kind} {left}, {t.let(f'mul {kind} {times}, {counted.by}')}")
+    by = counted.by if counted.pace is None else _value(t, counted.pace)
+    left = t.let(f"add {kind} {left}, {t.let(f'mul {kind} {times}, {by}')}")
     right = t.let(f"add {kind} {right}, {t.let(f'mul {kind} {times}, {counted.against}')}")
     name = counted.latch.name
     return t.let(f"icmp {name[-1] + name[:2] if '_' in name else name} {kind} {left}, {right}")
@@ -183,7 +196,11 @@ def _step(t: FunctionWriter, step: Linear) -> str:
 
 def _rounds(t: FunctionWriter, counted: Counted) -> str:
     """How often the latch surely holds, one time after the other: an i64, at most 2^32."""
-    (name, left, right), speed = counted.latch, abs(counted.by - counted.against)
+    (name, left, right), speed, forwards = counted.latch, str(abs(counted.by - counted.against)), "true"
+    if counted.pace is not None:  # the comparison may also hold because the left side goes away from the right
+        pace = _wide(t, counted.pace, "sext" if name[-1] == "s" else "zext")
+        speed = t.let(f"call i64 @llvm.smax.i64(i64 {pace}, i64 1)")
+        forwards = t.let(f"icmp sgt i64 {pace}, 0")
     if name == "ne":
         way = _wide(t, left.times(-1) if counted.by > 0 else left, "zext")
         rounds = t.let(f"udiv i64 {way}, {speed}")
@@ -192,6 +209,7 @@ def _rounds(t: FunctionWriter, counted: Counted) -> str:
         extend = "sext" if order == "s" else "zext"
         low, high = (_wide(t, value, extend) for value in ((left, right) if name[0] == "l" else (right, left)))
         holds = t.let(f"icmp {order}{'lt' if strict else 'le'} i64 {low}, {high}")
+        holds = t.let(f"and i1 {holds}, {forwards}") if counted.pace is not None else holds
         way = t.let(f"sub i64 {high}, {low}")
         way = t.let(f"sub i64 {way}, 1") if strict else way
         count = t.let(f"add i64 {t.let(f'udiv i64 {way}, {speed}')}, 1")

@@ -27,7 +27,7 @@ from svm.engines.native.jit.frames import MOST_PARTS, MOST_WORDS, frame_type, wa
 from svm.engines.native.stream import FunctionCode
 from svm.isa import F32, I32, NAN_MAKERS, Form, FuncType, Op, TrapKind, ValueType
 from svm.limits import PAGE
-from svm.lower import HEADER_SLOTS, live_locals
+from svm.lower import HEADER_SLOTS, SLOT_BYTES, live_locals
 from svm.module import FUNCTION, Block, Context, ValidFunction
 from svm.record import record
 
@@ -62,6 +62,11 @@ class Around:
     def least_memory(self) -> int:
         """Bytes that the memory has at least."""
         return self.context.memories[0].minimum * PAGE if self.context.memories else 0
+
+    def reach(self, index: int) -> int:
+        """Bytes of a twin's frame, and of one more of it above its operands."""
+        layout = self.codes[index].layout
+        return (2 * layout.slots - layout.params) * SLOT_BYTES
 
 
 class Operand(NamedTuple):
@@ -130,6 +135,7 @@ class FunctionWriter:
         self.live = live_locals(function)
         self.tries = any(block.kind == "try_table" for block in function.blocks.values())
         self.places = _places(self.code)
+        self.entrances = {0, *self.code.targets.values()}
         self.sites = {site.offset: position for position, site in self.code.sites.items()}
         self.variables: dict[str, str] = {}
         self.out: list[str] = []
@@ -145,6 +151,7 @@ class FunctionWriter:
         self.together, self.checked = shared_checks(function)
         self.counted = counted_loops(function, self.code.charges.loops)
         self.batched = batched_loops(function, self.counted)
+        self.settled: dict[int, bool] = {}  # conditional branches of which it is known whether they are taken
         self.covered: dict[int, tuple[str, str, int]] = {}  # accesses known to lie in the memory: base, step, beyond
         self.exact = exact
         self.inexact: set[int] = set()  # what turned out wrong with `exact`
@@ -188,6 +195,11 @@ class FunctionWriter:
     def context(self, field: int, type_: str = "ptr") -> str:
         place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
         return self.let(f"load {type_}, ptr {place}, align 8, !tbaa !3")
+
+    def fixed(self, field: int) -> str:
+        """An address in the context that nothing changes while compiled code runs."""
+        place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
+        return self.let(f"load ptr, ptr {place}, align 8, !invariant.load !18")
 
     # Operands
 
@@ -267,9 +279,13 @@ class FunctionWriter:
     # Frames
 
     def callee(self, index: int) -> str:
-        """Symbol of a function of the unit that is called from here."""
+        """Symbol of a function of the unit that is called from here.
+
+        A twin's copy is called only where the interpreter can make the call in its place, and so not where that would
+        enter compiled code again: at the first handler of a function, or of a loop.
+        """
         twin = index in self.around.twins and not self.inner
-        return inner_symbol(index) if twin else entry_symbol(index)
+        return inner_symbol(index) if twin and self.sites[self.offset] not in self.entrances else entry_symbol(index)
 
     def slot(self, index: int, base: str = "%fp") -> str:
         return self.let(f"getelementptr i64, ptr {base}, i64 {index}")

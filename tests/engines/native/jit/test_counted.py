@@ -128,6 +128,9 @@ def test_accesses(body: str, expected: list[str] | None) -> None:
         ("local.get $j; i32.const 2; i32.add; local.tee $j; i32.lt_s", None),
         ("local.get $j; i32.const 2; i32.sub; local.tee $j; i32.ne", ("ne", 3, 0)),
         ("local.get $n; i32.and", None),
+        ("drop; local.get $k; local.get $m; i32.add; local.tee $k; local.get $n; i32.lt_s", ("lt_s", 1, 0)),
+        ("drop; local.get $k; local.get $m; i32.add; local.tee $k; local.get $n; i32.ne", None),
+        ("local.get $k; local.get $m; i32.add; local.tee $k; i32.lt_u", None),  # one side's pace is another's
         ("local.set $j; local.get $x; i64.const 3; i64.sub; local.tee $x; i64.const 7; i64.ge_s", ("ge_s", -3, 0)),
         ("i32.load", None),
     ],
@@ -135,6 +138,46 @@ def test_accesses(body: str, expected: list[str] | None) -> None:
 def test_latches(latch: str, expected: tuple[str, int, int] | None) -> None:
     found = loops(f"loop $next; {LOAD}; {UP}; {latch}; br_if $next; end")
     assert [(each.latch.name, each.by, each.against) for each in found] == ([] if expected is None else [expected])
+
+
+AT_N = f"{UP}; local.get $n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"{LOAD}; {AT_N}; i32.eq; br_if $out; nop; br $next", ("ne", False)),
+        (f"{LOAD}; {AT_N}; i32.ge_u; br_if $out; local.get $m; br_if $next; {LOAD}; br $next", ("lt_u", False)),
+        (f"local.get $m; if; nop; else; nop; end; {LOAD}; {AT_N}; i32.eq; br_if $out; br $next", ("ne", False)),
+        (f"block $on; {LOAD}; {AT_N}; i32.ne; br_if $on; call $g; return; end; br $next", ("ne", True)),
+        (f"block $on; {LOAD}; {AT_N}; i32.lt_s; br_if $on; loop $l; br $l; end; end; br $next", ("lt_s", True)),
+        (f"{LOAD}; {AT_N}; i32.lt_s; br_if $next; call $g", ("lt_s", True)),
+        (f"{LOAD}; {AT_N}; i32.lt_s; br_if $next; call $g; br $out", ("lt_s", True)),
+        (f"{LOAD}; {AT_N}; i32.eq; br_if $out; local.get $m; br_if $next", None),  # it goes out at its end, too
+        (f"{LOAD}; {AT_N}; i32.eq; br_if $out; local.get $m; br_if $out; br $next", None),
+        (f"local.get $m; br_if $next; {LOAD}; {AT_N}; i32.eq; br_if $out; br $next", None),  # not in each round
+        (f"block $on; local.get $m; br_if $on; {AT_N}; i32.eq; br_if $out; end; {LOAD}; br $next", None),
+        (f"local.get $m; if; {AT_N}; i32.eq; br_if $out; end; {LOAD}; br $next", None),
+        (f"block $on; {LOAD}; {AT_N}; i32.ne; br_if $on; call $g; end; br $next", None),  # it goes on in the loop
+        (f"block $on; {LOAD}; {AT_N}; i32.ne; br_if $on; local.get $m; br_if $next; return; end; br $next", None),
+        (f"{LOAD}; {AT_N}; i32.eq; br_if $out; call $g; br $next", None),
+        (f"{LOAD}; {UP}; i32.load; br_if $out; br $next", None),
+        (f"{LOAD}; local.get $i; local.get $m; i32.add; local.tee $i; local.get $n; i32.gt_s; br_if $out; br $next",
+         ("le_s", False)),
+    ],
+)  # fmt: skip
+def test_ways_out_in_the_middle(body: str, expected: tuple[str, bool] | None) -> None:
+    found = loops(f"block $out; loop $next; {body}; end; end")
+    ways = [(each.latch.name, each.way_out is not None and each.way_out.taken) for each in found]
+    assert ways == ([] if expected is None else [expected])
+
+
+def test_ways_out_are_looked_for_in_bounded_time() -> None:
+    tries = "local.get $m; br_if $on; local.get $m; br_if $on;" * 3_000
+    nest = "loop $next;" * 50 + f"block $on; {tries} return; end; br $next;" + "end;" * 50
+    begun = time.process_time()
+    assert loops(nest) == []
+    assert time.process_time() - begun < 10
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,75 @@ def test_runaway_recursion_traps_at_the_same_depth_on_each_engine() -> None:
     assert found[0][0] > 1000
 
 
+STEPS = """
+    memory 1
+    func $outer (param $n i32) (result i32)
+      i32.const 5
+      local.get $n
+      call $f
+      i32.add
+    end
+    func $f (param $n i32) (result i32)
+      local.get $n
+      i32.eqz
+      if (result i32)
+        i32.const 1
+      else
+        i32.const 3
+        i32.const 4
+        local.get $n
+        i32.const 1
+        i32.sub
+        call $f
+        i32.mul
+        i32.add
+        i32.const 0
+        local.get $n
+        i32.store
+        local.get $n
+        i32.const 1
+        i32.sub
+        call $f
+        i32.add
+      end
+    end
+    export "f" func $f
+    export "outer" func $outer
+    export "memory" memory 0
+"""
+
+
+@pytest.mark.parametrize("name", ["f", "outer"])
+def test_the_guest_s_stack_ends_in_any_step_of_a_recursion(name: str) -> None:
+    """Two steps of it are tested together; where they may not fit, the interpreter goes on, and compiled code again."""
+    ended = set()
+    for stack in range(240, 480, 8):
+        outcomes = []
+        for engine in (REFERENCE, JIT):
+            with spawn(STEPS, engine, limits=Limits(stack=stack)) as guest:
+                try:
+                    end: object = guest.call(name, 6)
+                except TrapError as error:
+                    end = [(frame.function, frame.offset) for frame in error.traceback.frames]
+                outcomes.append((end, guest.fuel_used, bytes(guest.memory[:8])))
+        assert outcomes[0] == outcomes[1], stack
+        ended.add(isinstance(outcomes[0][0], int))
+    assert ended == {True, False}
+
+
+@pytest.mark.parametrize("body", ["call $f", "nop\nloop\ncall $f\nend", "i32.const 1\ndrop\ncall $f"])
+def test_a_recursion_from_a_first_handler_ends(body: str) -> None:
+    """There the interpreter cannot make the call, for compiled code stands in the handler's place."""
+    outcomes = []
+    for engine in (REFERENCE, JIT):
+        guest = spawn(f"func $f\n{body}\nend\nexport \"f\" func $f", engine, limits=Limits(stack=2_000))
+        for _ in range(3):
+            with pytest.raises(ExhaustionError) as error:
+                guest.call("f")
+        outcomes.append((guest.fuel_used, error.value.traceback.frames))
+    assert outcomes[0] == outcomes[1]
+
+
 @pytest.mark.parametrize("size", [192 << 10, 256 << 10, 512 << 10, 16 << 20])
 def test_deep_recursion_completes_on_any_native_stack(size: int) -> None:
     depth = 200_000

@@ -234,6 +234,85 @@ def test_other_ways_out_of_the_copy() -> None:
     assert len(ends) > 6
 
 
+MIDDLE = """
+    memory 1
+    global $seen mut i32 (i32.const 0)
+    func $f (param $i i32) (param $n i32) (param $p i32) (param $s i32) (result i32)
+      local $sum i32
+      block $out
+        loop $next
+          block $on
+            local.get $p
+            local.get $sum
+            i32.store16
+            local.get $i
+            PACE
+            i32.add
+            local.tee $i
+            local.get $n
+            WAY
+          end
+          local.get $p
+          i32.load8_u offset=2
+          local.get $sum
+          i32.const 31
+          i32.mul
+          i32.add
+          local.tee $sum
+          global.set $seen
+          local.get $p
+          local.get $s
+          i32.add
+          local.set $p
+          br $next
+        end
+      end
+      local.get $p
+      local.get $sum
+      i32.add
+    end
+    export "f" func $f
+    export "seen" global $seen
+    export "memory" memory 0
+"""
+WAYS = {
+    "ge_u": "i32.ge_u\nbr_if $out",
+    "ne": "i32.ne\nbr_if $on\nlocal.get $i\nreturn",
+    "lt_s": "i32.lt_s\nbr_if $on\nbr $out",
+}
+
+
+@cache
+def middle(way: str, pace: str) -> Module:
+    """A module with a loop that is left in its middle."""
+    module = Module(from_text(f"module $m version 1\n{MIDDLE.replace('PACE', pace).replace('WAY', WAYS[way])}"))
+    function = module.valid.function(0)
+    (counted,) = counted_loops(function, charges_of(function).loops).values()
+    assert counted.way_out is not None and len(counted.groups) == 1
+    return module
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rounds", [1, 2, 4, 5, 6, 40])
+def test_loops_that_are_left_in_the_middle(way: str, rounds: int) -> None:
+    """Its last round stores, but does not load."""
+    places = [4_000, *(PAGE - 2 * rounds - by for by in (-1, 0, 1, 2))]
+    ends = [check(middle(way, "i32.const 3"), ENOUGH, 9, 9 + 3 * rounds, place, 2) for place in places]
+    assert [isinstance(end, tuple) for end in ends] == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("portion", [37, 64, 101, 250])
+def test_their_fuel_ends_in_the_middle(portion: int) -> None:
+    check(middle("ge_u", "i32.const 1"), portion, 0, 60, 5_000, 3)
+
+
+@pytest.mark.parametrize("way", ["ge_u", "lt_s"])
+@pytest.mark.parametrize("pace", [0, 1, 7, 1 << 30, -(1 << 31), -1, -5])
+def test_a_pace_that_is_known_when_it_runs(way: str, pace: int) -> None:
+    for i, n in product((-30, 0, 3, 1 << 31), (-31, 5, 100, (1 << 31) - 1)):
+        check(middle(way, "local.get $s"), ENOUGH, i, n, 6_000, pace & 0xFFFF_FFFF)
+
+
 SCAN = """
     memory 1
     global $seen mut i32 (i32.const 0)
