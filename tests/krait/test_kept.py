@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 import krait
 from krait import compiler, kept
+from krait.check.types import ClassDecl
 from krait.sources import Sources
 from svm.cache import cache_dir
 from svm.module import Module, encode
@@ -192,3 +194,11 @@ def test_a_damaged_tree_is_parsed_anew(program: Path, compiled: Compiled, tmp_pa
     program.write_text(MAIN + "# once more\n", encoding="utf-8")
     assert krait.compile_file(program).functions == first.functions
     assert entry.read_bytes() == data
+
+
+def test_the_process_keeps_nothing_of_a_program(compiled: Compiled) -> None:
+    """A host that compiles one plugin after the other does not grow."""
+    krait.compile_source("class Odd:\n    pass\n\nxs: list[Odd] = [Odd()]\nprint(len(xs))")
+    gc.collect()
+    assert compiled.count == 1
+    assert not [item for item in gc.get_objects() if isinstance(item, ClassDecl) and item.name == "Odd"]

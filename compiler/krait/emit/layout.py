@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 
 from krait.check.types import (
     BOOL,
@@ -117,7 +116,6 @@ class ItemLayout:
     last: int = 0
 
 
-@cache
 def item_layout(types: tuple[Type, ...]) -> ItemLayout:
     """Lay out an item that consists of values of these types: as fields are, its size a multiple of the widest."""
     layout = object_layout((str(number), t) for number, t in enumerate(types))
