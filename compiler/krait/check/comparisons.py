@@ -17,6 +17,7 @@ from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.names import object_of_type
 from krait.check.operators import member_value, operands
+from krait.check.reflected import by_derived, derived_first
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -297,14 +298,31 @@ def equal(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span
             return tested
     if isinstance(a, ClassType) and isinstance(b, ClassType) and is_tuple(a.decl) and is_vector(b.decl):
         left = adapt(ctx, left, b) or left
+    ordered = derived_first(ctx, left, right, "__eq__", spans[2], lambda x, y: _equal_objects(ctx, x, y, spans))
+    return ordered if ordered is not None else _equal_objects(ctx, left, right, spans)
+
+
+def _equal_objects(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
+    """Return what the left operand's ``__eq__`` says; without one, whether both are the same object."""
     made = set_operation(ctx, "__eq__", left, right, spans[2], compares=True) or try_invoke(
         ctx, left, "__eq__", [(right, spans[1])], spans[2]
     )
     if made is not None:
         return made
+    a, b = prune(left.type), prune(right.type)
     if isinstance(a, ClassType) and isinstance(b, ClassType) and find_method(ctx, a, "__eq__") is None:
         if a.decl.is_subclass(b.decl) or b.decl.is_subclass(a.decl):
-            return hir.Op(BOOL, "i32.eq", [left, right])
+            held, first = ctx.hold(left)
+            held_right, second = ctx.hold(right)
+            same = hir.Op(BOOL, "i32.eq", [first, second])
+            asked = by_derived(ctx, first, "__eq__", same, lambda own: _equal_objects(ctx, own, second, spans))
+            return hir.Let(BOOL, [*held, *held_right], asked)
+    if isinstance(b, ClassType) and not b.decl.module.library and find_method(ctx, b, "__eq__") is not None:
+        held, first = ctx.hold(left)
+        held_right, second = ctx.hold(right)
+        asked_back = try_invoke(ctx, second, "__eq__", [(first, spans[0])], spans[2])
+        if asked_back is not None:
+            return hir.Let(BOOL, [*held, *held_right], asked_back)
     raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))
 
 
@@ -358,13 +376,20 @@ def _ordered(
     tested = _ordered_literal(ctx, kind, left, right, spans[2])
     if tested is not None:
         return tested
-    method = f"__{_INSTRUCTION[kind]}__"
+    method, mirrored = f"__{_INSTRUCTION[kind]}__", f"__{_INSTRUCTION[_MIRRORED[kind]]}__"
+    if find_method(ctx, left.type, method) is not None:
+
+        def ask(first: hir.Expr, second: hir.Expr) -> hir.Expr:
+            return invoke(ctx, first, method, [(second, spans[1])], spans[2])
+
+        made = derived_first(ctx, left, right, mirrored, spans[2], ask)
+        if made is not None:
+            return made
     made = set_operation(ctx, method, left, right, spans[2], compares=True) or try_invoke(
         ctx, left, method, [(right, spans[1])], spans[2]
     )
     if made is not None:
         return made
-    mirrored = f"__{_INSTRUCTION[_MIRRORED[kind]]}__"
     if find_method(ctx, right.type, mirrored) is not None and prune(left.type) == prune(right.type):
         held_left, first = ctx.hold(left)
         held_right, second = ctx.hold(right)

@@ -11,6 +11,7 @@ from krait.check.coerce import is_none, unwrap
 from krait.check.comparisons import equal
 from krait.check.context import Context
 from krait.check.invoke import find_method, try_invoke
+from krait.check.reflected import by_derived
 from krait.check.signatures import declared_fields, field_type
 from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, is_object, prune
 from krait.check.unions import by_member, expands_objects, of_object
@@ -41,7 +42,9 @@ def hash_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
     if made is not None and prune(made.type) is INT:
         return made
     if isinstance(t, ClassType) and not t.decl.module.library and find_method(ctx, t, "__eq__") is None:
-        return hir.Op(INT, "i64.extend_i32_u", [value])
+        held, kept = ctx.hold(value)
+        address = hir.Op(INT, "i64.extend_i32_u", [kept])
+        return hir.Let(INT, held, by_derived(ctx, kept, "__hash__", address, lambda own: hash_of(ctx, own, span)))
     raise ctx.refuse(
         span,
         f"a `{t}` cannot be hashed: it is no key of a dict and no item of a set",
@@ -135,7 +138,8 @@ def same_key(ctx: Context, left: hir.Expr, right: hir.Expr, span: Span) -> hir.E
     held_left, a = ctx.hold(left)
     held_right, b = ctx.hold(right)
     same = hir.Op(BOOL, "i32.eq", [a, b])
-    if find_method(ctx, t, "__eq__") is None:
+    derived = [cls for cls in ctx.world.subclasses(t) if "__eq__" in cls.decl.methods]
+    if find_method(ctx, t, "__eq__") is None and not derived:
         return hir.Let(BOOL, [*held_left, *held_right], same)
     return hir.Let(
         BOOL, [*held_left, *held_right], hir.Conditional(BOOL, same, hir.Const(BOOL, True), equal(ctx, a, b, spans))

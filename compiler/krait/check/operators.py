@@ -12,6 +12,7 @@ from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, try_invoke
+from krait.check.reflected import derived_first
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
 from krait.check.texts import literal_text
@@ -386,10 +387,18 @@ def _by_method(
         made = set_operation(ctx, OPERATORS[type(op)], left, right, node.span)
         if made is not None:
             return made
+    reflected = f"__r{name}__"
+    if find_method(ctx, left.type, f"__{name}__") is not None:
+
+        def ask(first: hir.Expr, second: hir.Expr) -> hir.Expr:
+            return invoke(ctx, first, f"__{name}__", [(second, right_span)], node.span)
+
+        made = derived_first(ctx, left, right, reflected, node.span, ask)
+        if made is not None:
+            return made
     made = try_invoke(ctx, left, f"__{name}__", [(right, right_span)], node.span)
     if made is not None:
         return made
-    reflected = f"__r{name}__"
     if isinstance(op, tree.Mult) and prune(left.type) in (INT, BOOL):
         reflected = "__mul__"  # 3 * "ab" and 3 * [0]
         left = to_int(left) if prune(left.type) is BOOL else left

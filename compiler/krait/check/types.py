@@ -478,6 +478,7 @@ class FunctionDecl:
     exported: where ``@export`` stands.  implied: whether a class has it without saying so; then it is checked where it
     is needed.
     variants: the same for calls that give ints for the floats of some parameters, None where that will not do.
+    last: the same for the second of two operands that are asked in turn; is_last: this is such a one.
     """
 
     name: str
@@ -497,6 +498,8 @@ class FunctionDecl:
     exported: Span | None = None
     implied: bool = False
     variants: dict[frozenset[str], FunctionDecl | None] = field(default_factory=dict)
+    last: FunctionDecl | None = None
+    is_last: bool = False
 
     @property
     def qualified_name(self) -> str:
