@@ -17,6 +17,7 @@ from krait.check.classes import assign_class_variable, cast_up, class_named
 from krait.check.coerce import coerce, require
 from krait.check.conditions import access_path
 from krait.check.context import Context, statement
+from krait.check.declare import DELETER
 from krait.check.displays import make_tuple
 from krait.check.flow import Variable
 from krait.check.globals import prepare_global
@@ -80,6 +81,9 @@ Element: TypeAlias = "hir.Expr | tuple[Element, ...]"
 def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span: Span) -> None:
     """Emit the assignment of ``value`` to a variable; the first one gives the variable its type."""
     variable = _variable_for(ctx, name, span)
+    if prune(value.type) is NONE and ctx.parent is not None and not isinstance(value, hir.Const):
+        ctx.emit(hir.Evaluate(ctx.line, value))  # a wrapper keeps what the function that it wraps returns
+        value = hir.Const(NONE, None)
     if variable.broken or prune(value.type) is NEVER:
         ctx.emit(hir.Evaluate(ctx.line, value))
         ctx.flow = ctx.flow.bind(variable)
@@ -633,6 +637,9 @@ def delete(ctx: Context, node: tree.Delete) -> None:
             continue
         if isinstance(target, tree.Attribute):
             owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+            if find_method(ctx, owner.type, target.attr + DELETER) is not None:
+                ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, target.attr + DELETER, [], target.span)))
+                continue
             delete_field(ctx, owner, _field(ctx, owner, target), target.attr, target.span)
             continue
         assert isinstance(target, tree.Subscript)

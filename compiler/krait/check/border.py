@@ -127,7 +127,7 @@ class Interfaces:
     def declared(self, t: ClassType) -> str:
         """Declare a class of the program, and return its name in the interface."""
         decl = t.decl
-        if decl.data is None and not decl.enum:
+        if (decl.data is None and not decl.enum) or "flag" in decl.enum:
             raise Uncrossable(f"an object of the class `{t}` cannot cross to the host", "make it a `@dataclass`")
         name = self.new_name(str(t), f"{decl.module.name} {t}")
         self._names[t] = name

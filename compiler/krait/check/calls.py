@@ -190,6 +190,9 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     maker = function_called(ctx, tree.Call(func.value, (), (), node.span))
     if isinstance(maker, FunctionDecl) and f"{maker.module.name}.{maker.name}.{func.attr}" in BUILTINS:
         return BUILTINS[f"{maker.module.name}.{maker.name}.{func.attr}"](ctx, node, expected)
+    of_cache = maker.module.symbols.get(f"{maker.name}.{func.attr}") if isinstance(maker, FunctionDecl) else None
+    if of_cache is not None:
+        return call_symbol(ctx, of_cache, node, (), expected)
     cls = class_named(ctx, func.value)
     if cls is not None and func.attr in cls.decl.nested:
         return call_symbol(ctx, cls.decl.nested[func.attr], node, (), expected)

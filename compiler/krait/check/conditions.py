@@ -237,7 +237,7 @@ def _known_instance(t: Type, wanted: ClassType | Primitive | str) -> bool | None
     if isinstance(wanted, str):
         return isinstance(t, ClassType) and _is_of_kind(t.decl, wanted)
     if isinstance(wanted, Primitive) or not isinstance(t, ClassType):
-        int_like = isinstance(t, ClassType) and t.decl.enum == "int"
+        int_like = isinstance(t, ClassType) and t.decl.enum in ("int", "int flag")
         return t is wanted or (wanted is INT and (t is BOOL or int_like))
     if t.decl.is_subclass(wanted.decl):
         return True

@@ -14,6 +14,7 @@ from krait.check.data import DataField, DataOptions
 from krait.check.dataclasses import make_ordering
 from krait.check.decorators import cached_property_of, decorator_name, managed, undecorated, without_wraps
 from krait.check.enums import KINDS, make_enum
+from krait.check.functional import classes_of_calls
 from krait.check.names import object_of_type, scan
 from krait.check.types import (
     BOOL,
@@ -31,7 +32,7 @@ from krait.check.types import (
     Symbol,
     TypeParam,
 )
-from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT
+from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, LIBRARY
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -68,7 +69,11 @@ class _Declarer:
 
     def run(self) -> None:
         if not self.module.library:
-            body = undecorated(self.module.tree.body, lambda span, text, hint: self.error(text, span, "", hint))
+
+            def report(span: Span, text: str, hint: str) -> None:
+                self.error(text, span, "", hint)
+
+            body = classes_of_calls(undecorated(self.module.tree.body, report), report)
             self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
@@ -210,6 +215,8 @@ class _Declarer:
             match arg.annotation:
                 case tree.Name(id=name) if name in ("object", "Any") or name in self.protocols:
                     decl.open_params[arg.arg] = TypeParam(f"{name} {arg.arg}")
+                case None if decl.owner is not None and decl.name in OPERANDS and arg in arguments.args[1:]:
+                    decl.open_params[arg.arg] = TypeParam(f"object {arg.arg}")
                 case _:
                     pass
         decl.type_params += tuple(decl.open_params.values())
@@ -222,6 +229,9 @@ class _Declarer:
                 return
             case tree.Attribute(value=tree.Name(id=target), attr="setter") if target == decl.name and decl.owner:
                 decl.kind = "setter"
+                return
+            case tree.Attribute(value=tree.Name(id=target), attr="deleter") if target == decl.name and decl.owner:
+                decl.name += DELETER
                 return
             case _:
                 pass
@@ -302,7 +312,7 @@ class _Declarer:
             decl.protocol = True
             decl.abstract.update(decl.methods)
         for base in node.bases:
-            kind = KINDS.get(_dotted_name(base).removeprefix("enum."))
+            kind = KINDS.get(_dotted_name(base).removeprefix(LIBRARY).removeprefix("enum."))
             if kind is not None and not self.module.library:
                 decl.enum = kind
                 make_enum(decl, kind, lambda span, text, hint: self.error(text, span, "", hint))
@@ -323,9 +333,9 @@ class _Declarer:
             case tree.FunctionDef():
                 method = self.function(node, decl)
                 members = decl.setters if method.kind == "setter" else decl.methods
-                if node.name in members or node.name in decl.variables:
+                if method.name in members or method.name in decl.variables:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")
-                members[node.name] = method
+                members[method.name] = method
             case tree.AnnAssign(target=tree.Name(id=name)) if (
                 decl.data is not None and not _is_class_var(node) and " " not in name
             ):
@@ -480,6 +490,18 @@ def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             pending.extend(part.body)
 
+
+DELETER = " (deleter)"
+"""What the name of the method ends with that `del` calls for a property."""
+
+OPERANDS = frozenset(
+    f"__{name}__"
+    for name in (
+        *("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor"),
+        *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "matmul", "pow"),
+    )
+)
+"""Methods that are given the other operand, which may be anything: its type need not be said."""
 
 _ALIASED = frozenset(
     {

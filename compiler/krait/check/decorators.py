@@ -18,7 +18,11 @@ Report = Callable[[Span, str, str], object]
 
 _KNOWN = frozenset(("host", "export", "override", "final", "no_type_check"))
 """Decorators of functions that `declare` looks at."""
+_UNDECORATED = " (undecorated)"
+"""What the name of a function ends with that has a decorator, as it was before."""
 _CACHES = frozenset(("cache", "lru_cache"))
+_OF_CACHES = frozenset(("cache_clear", "cache_info"))
+"""What a function with a cache can be asked, as functions whose names begin with its own."""
 
 
 def decorator_name(node: tree.expr) -> str:
@@ -53,30 +57,146 @@ def wrapped_by(node: tree.FunctionDef) -> tree.expr | None:
 def undecorated(body: Iterable[tree.stmt], report: Report) -> tuple[tree.stmt, ...]:
     """Return the statements of a module, functions with decorators being written out."""
     found: list[tree.stmt] = []
+    body = _with_types(tuple(body))
+    asked = {part.attr for node in body for part in tree.walk(node) if isinstance(part, tree.Attribute)} & _OF_CACHES
     for node in body:
         if isinstance(node, tree.FunctionDef) and "overload" in map(decorator_name, node.decorator_list):
             continue  # the function that follows takes the place of what only describes it
         if isinstance(node, tree.FunctionDef) and node.decorator_list:
-            found += _written_out(without_wraps(node), report)
+            found += _written_out(without_wraps(node), report, asked)
+        elif isinstance(node, tree.ClassDef) and any(map(_decorated_by_program, node.body)):
+            found += _with_decorated_methods(node, report)
         else:
             found.append(node)
     return tuple(found)
 
 
-def _written_out(node: tree.FunctionDef, report: Report) -> list[tree.stmt]:
+def _written_out(node: tree.FunctionDef, report: Report, asked: set[str]) -> list[tree.stmt]:
     names = [decorator_name(item) for item in node.decorator_list]
     if not names or set(names) & _KNOWN:
         return [node]
     if names[0] in _CACHES and len(names) == 1:
-        return _cached(node, report)
+        return _cached(node, report, asked)
     if names == ["contextmanager"]:
         return managed(node, None)
-    plain = f"{node.name} (undecorated)"
+    plain = node.name + _UNDECORATED
     function = tree.FunctionDef(plain, node.args, node.body, (), node.returns, node.type_params, node.span)
     value: tree.expr = tree.Name(plain, tree.LOAD, node.span)
     for decorator in reversed(node.decorator_list):
         value = tree.Call(decorator, (value,), (), decorator.span)
     return [function, tree.Assign((tree.Name(node.name, tree.STORE, node.span),), value, node.span)]
+
+
+# --- decorators without types ----------------------------------------------------------------------------------------
+
+
+def _with_types(body: tuple[tree.stmt, ...]) -> tuple[tree.stmt, ...]:
+    """Return the statements of a module; a decorator without types takes and returns functions."""
+    functions = [node for root in body for node in _functions_in(root)]
+    used = [item for node in functions for item in node.decorator_list]
+    plain = {item.id for item in used if isinstance(item, tree.Name)}
+    makers = {item.func.id for item in used if isinstance(item, tree.Call) and isinstance(item.func, tree.Name)}
+    found: list[tree.stmt] = []
+    for node in body:
+        if isinstance(node, tree.FunctionDef) and node.name in plain:
+            node = _taking_function(node)
+        elif isinstance(node, tree.FunctionDef) and node.name in makers:
+            node = _making_decorator(node)
+        found.append(node)
+    return tuple(found)
+
+
+def _functions_in(node: tree.stmt) -> list[tree.FunctionDef]:
+    parts = node.body if isinstance(node, tree.ClassDef) else (node,)
+    return [part for part in parts if isinstance(part, tree.FunctionDef)]
+
+
+def _any_function(span: Span) -> tree.expr:
+    return tree.Name(f"{LIBRARY}typing.Callable", tree.LOAD, span)
+
+
+def _taking_function(node: tree.FunctionDef) -> tree.FunctionDef:
+    """``def d(f):`` as ``def d(f: Callable) -> Callable:``."""
+    match node.args:
+        case tree.arguments(args=(tree.arg(arg=name, annotation=None) as arg,), posonlyargs=(), kwonlyargs=()):
+            pass
+        case _:
+            return node
+    typed = tree.arg(name, _any_function(arg.span), arg.span)
+    given = tree.arguments((), (typed,), None, (), (), None, (), node.args.span)
+    returns = node.returns or _any_function(node.span)
+    return tree.FunctionDef(node.name, given, node.body, node.decorator_list, returns, node.type_params, node.span)
+
+
+def _making_decorator(node: tree.FunctionDef) -> tree.FunctionDef:
+    """``def maker(n: int): def d(f): …; return d``: the same with types for what it returns."""
+    match node.body[-1]:
+        case tree.Return(value=tree.Name(id=name)) if node.returns is None:
+            pass
+        case _:
+            return node
+    inner = [part for part in node.body if isinstance(part, tree.FunctionDef) and part.name == name]
+    if len(inner) != 1 or (typed := _taking_function(inner[0])) is inner[0]:
+        return node
+    body = tuple(typed if part is inner[0] else part for part in node.body)
+    span = node.span
+    parts = tree.Tuple((tree.List((_any_function(span),), tree.LOAD, span), _any_function(span)), tree.LOAD, span)
+    returns = tree.Subscript(_any_function(span), parts, tree.LOAD, span)
+    return tree.FunctionDef(node.name, node.args, body, node.decorator_list, returns, node.type_params, span)
+
+
+# --- methods ---------------------------------------------------------------------------------------------------------
+
+_OF_METHODS = frozenset(
+    ("staticmethod", "classmethod", "property", "setter", "abstractmethod", "override", "final", "overload")
+) | {"contextmanager", "cached_property", "deleter", "no_type_check"}
+"""Decorators of methods that the compiler knows."""
+
+
+def _decorated_by_program(node: tree.stmt) -> bool:
+    if not isinstance(node, tree.FunctionDef):
+        return False
+    names = {decorator_name(item) for item in without_wraps(node).decorator_list}
+    return bool(names) and not names & (_OF_METHODS | _KNOWN) and bool(node.args.args)
+
+
+def _with_decorated_methods(node: tree.ClassDef, report: Report) -> list[tree.stmt]:
+    """A class whose methods have decorators: each calls ``d(f)`` with the object, where f calls what it was before."""
+    body: list[tree.stmt] = []
+    behind: list[tree.stmt] = []
+    for part in node.body:
+        if isinstance(part, tree.FunctionDef) and _decorated_by_program(part) and not node.type_params:
+            methods, others = _decorated_method(part, node.name, report)
+            body += methods
+            behind += others
+        else:
+            body.append(part)
+    kept = (node.bases, node.keywords, tuple(body), node.decorator_list, node.type_params, node.span)
+    return [tree.ClassDef(node.name, *kept), *behind]
+
+
+def _decorated_method(
+    node: tree.FunctionDef, owner: str, report: Report
+) -> tuple[list[tree.stmt], list[tree.stmt]]:
+    """Return the methods that one with decorators becomes, and what stands behind the class for it."""
+    span, arguments = node.span, node.args
+    if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
+        report(node.decorator_list[0].span, "not yet part of Krait: decorators of methods with such parameters",
+               "give it parameters by position")  # fmt: skip
+        return [tree.FunctionDef(node.name, arguments, node.body, (), node.returns, node.type_params, node.span)], []
+    own, *rest = arguments.args
+    plain, whole = f"{node.name}{_UNDECORATED}", f"{owner}.{node.name}"
+    itself = tree.Name(own.arg, tree.LOAD, span)
+    names = tuple(tree.Name(arg.arg, tree.LOAD, span) for arg in rest)
+    typed = tree.arg(own.arg, tree.Name(owner, tree.LOAD, span), own.span)
+    given = tree.arguments((), (typed, *rest), None, (), (), None, arguments.defaults, arguments.span)
+    calls = tree.Call(tree.Attribute(itself, plain, tree.LOAD, span), names, (), span)
+    decorated = tree.Call(tree.Name(whole, tree.LOAD, span), (itself, *names), (), span)
+    function = tree.FunctionDef(whole, given, (tree.Return(calls, span),), node.decorator_list, node.returns, (), span)
+    return [
+        tree.FunctionDef(plain, arguments, node.body, (), node.returns, node.type_params, span),
+        tree.FunctionDef(node.name, arguments, (tree.Return(decorated, span),), (), node.returns, (), span),
+    ], _written_out(without_wraps(function), report, set())
 
 
 # --- cached properties -----------------------------------------------------------------------------------------------
@@ -148,8 +268,11 @@ def managed(node: tree.FunctionDef, own: str | None) -> list[tree.stmt]:
 # --- caches --------------------------------------------------------------------------------------------------------
 
 
-def _cached(node: tree.FunctionDef, report: Report) -> list[tree.stmt]:
-    """A function whose results are kept: at most ``maxsize`` of them, those asked for last."""
+def _cached(node: tree.FunctionDef, report: Report, asked: set[str]) -> list[tree.stmt]:
+    """A function whose results are kept: at most ``maxsize`` of them, those asked for last.
+
+    asked: which of `_OF_CACHES` the module names, so that they are there.
+    """
     span, arguments = node.span, node.args
     listed = [*arguments.posonlyargs, *arguments.args]
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or node.type_params or not _are_typed(node):
@@ -160,21 +283,34 @@ def _cached(node: tree.FunctionDef, report: Report) -> list[tree.stmt]:
     plain, kept = f"{node.name} (uncached)", f"{node.name} (cache)"
     names = ", ".join(arg.arg for arg in listed)
     key = f"({names},)"
+    counts = "cache_info" in asked
     lines = ["def wrapper():", f"    key_ = {key}", "    if key_ in kept_:"]
+    lines += ["        counts_[0] += 1"] if counts else []
     if size is None:
         lines += ["        return kept_[key_]"]
     else:
         lines += ["        found_ = kept_.pop(key_)", "        kept_[key_] = found_", "        return found_"]
     lines += [f"    made_ = plain_({names})"]
+    lines += ["    counts_[1] += 1"] if counts else []
     if size is not None:
         lines += [f"    if len(kept_) >= {size}:", "        del kept_[next(iter(kept_))]"]
     lines += ["    kept_[key_] = made_" if size != 0 else "    pass", "    return made_"]
-    (made,) = parse_library("\n".join(lines) + "\n", "<cache>").body
+    lines += ["def cache_clear() -> None:", "    kept_.clear()"] if asked else []
+    lines += ["    counts_[:] = [0, 0]"] if counts else []
+    if counts:
+        lines += ["counts_: list_[int] = [0, 0]", "def cache_info() -> info_:"]
+        lines += [f"    return info_(counts_[0], counts_[1], {size}, len(kept_))"]
+    renamed = {"plain_": plain, "kept_": kept, "counts_": f"{node.name} (counts)", "list_": "list",
+               "info_": f"{LIBRARY}functools.CacheInfo"}  # fmt: skip
+    made, *others = parse_library("\n".join(lines) + "\n", "<cache>").body
     assert isinstance(made, tree.FunctionDef)
-    for part in tree.walk(made):
-        part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
-        if isinstance(part, tree.Name) and part.id in ("plain_", "kept_"):
-            part.id = plain if part.id == "plain_" else kept  # type: ignore[misc]  # as above
+    for root in (made, *others):
+        for part in tree.walk(root):
+            part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
+            if isinstance(part, tree.Name) and part.id in renamed:
+                part.id = renamed[part.id]  # type: ignore[misc]  # as above
+            elif isinstance(part, tree.FunctionDef) and part.name in _OF_CACHES:
+                part.name = f"{node.name}.{part.name}"  # type: ignore[misc]  # as above
     parts = tuple(arg.annotation for arg in listed if arg.annotation is not None)
     keys = _generic("tuple", parts, span)
     assert node.returns is not None
@@ -183,6 +319,7 @@ def _cached(node: tree.FunctionDef, report: Report) -> list[tree.stmt]:
         tree.FunctionDef(plain, arguments, node.body, (), node.returns, (), span),
         tree.AnnAssign(tree.Name(kept, tree.STORE, span), annotation, tree.Dict((), (), span), True, span),
         tree.FunctionDef(node.name, arguments, made.body, (), node.returns, (), span),
+        *others,
     ]
 
 

@@ -1,6 +1,6 @@
-"""`Enum`, `IntEnum` and `StrEnum`: what their members are and which methods they have, as Krait's own syntax trees.
+"""`Enum`, `IntEnum`, `StrEnum`, `Flag` and `IntFlag`: their members and methods, as Krait's own syntax trees.
 
-In: a class whose base is one of the three. Out: fields `name` and `value`, a variable of the class for each member,
+In: a class whose base is one of these. Out: fields `name` and `value`, a variable of the class for each member,
 and the methods behind `Color(1)`, `Color["RED"]` and iteration, checked later like those that a program writes.
 """
 
@@ -9,15 +9,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
+from krait.check.flags import is_single, source_of_flag
 from krait.check.loader import parse_library
 from krait.check.types import ClassDecl, ClassVariable, FunctionDecl, GlobalVar
+from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
 Report = Callable[[Span, str, str], object]
 """Reports an error: where, what, and what to write instead."""
 
-KINDS = {"Enum": "enum", "IntEnum": "int", "StrEnum": "str"}
+KINDS = {"Enum": "enum", "IntEnum": "int", "StrEnum": "str", "Flag": "flag", "IntFlag": "int flag"}
 """The classes of the module `enum` that can be derived from, each with what its members are."""
 
 LOOKUP = "<lookup>"
@@ -28,6 +30,9 @@ AT = "<at>"
 """The names of the methods behind `Color(1)`, `Color["RED"]` and `for c in Color`, and of those that turn members into
 places and back for the host; no program can write them.
 """
+
+_COMBINED = "<combined>"
+"""The variable with the combinations of flags that have been met, by their values."""
 
 _STATIC = {"lookup": LOOKUP, "by_name": BY_NAME, "members": MEMBERS, "index": INDEX, "at": AT}
 
@@ -56,9 +61,16 @@ def make_enum(decl: ClassDecl, kind: str, report: Report) -> None:
     for name, other in aliases.items():
         node = decl.variables[name].node
         _set_variable(decl, name, tree.Name(other, tree.LOAD, node.span), node.span)
-    decl.members = tuple(members)
     _inline_init(decl, next(iter(members.values()), None))
-    _add_methods(decl, kind, _value_type(members), span, aliases)
+    if "flag" not in kind:
+        decl.members = tuple(members)
+        _add_methods(decl, _lines(decl, kind, _value_type(members), aliases), span)
+        return
+    constants = {name: node.value for name, node in members.items() if isinstance(node, tree.Constant)}
+    numbers = {name: value for name, value in constants.items() if isinstance(value, int)}
+    decl.members = tuple(name for name, value in numbers.items() if is_single(value))
+    _keep_combinations(decl, span)
+    _add_methods(decl, source_of_flag(decl.name, numbers, aliases, is_int="int" in kind), span)
 
 
 def _set_variable(decl: ClassDecl, name: str, value: tree.expr, span: Span) -> None:
@@ -80,12 +92,17 @@ def _values(
         span = node.span
         match node:
             case tree.Call(func=tree.Name(id="auto") | tree.Attribute(attr="auto"), args=()):
-                value: object = greatest + 1 if decl.enum != "str" else name.lower()
+                value: object = name.lower() if decl.enum == "str" else greatest + 1
+                if "flag" in decl.enum:
+                    value = 1 << greatest.bit_length()
             case _:
                 value = _constant(node, known)
         if value is None:
             message = "not part of Krait: members of an enum whose values are not known when the program is compiled"
             report(span, message, "write a literal, or an expression of literals")
+            continue
+        if "flag" in decl.enum and not (isinstance(value, int) and value >= 0):
+            report(span, "not part of Krait: flags whose values are no ints from 0 on", "write `auto()`")
             continue
         known[name] = value
         if (value, type(value)) in names:
@@ -172,7 +189,15 @@ def _inline_init(decl: ClassDecl, first: tree.expr | None) -> None:
     decl.enum_init = (*body, *own.node.body)
 
 
-def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span, aliases: dict[str, str]) -> None:
+def _keep_combinations(decl: ClassDecl, span: Span) -> None:
+    annotation = tree.Constant(f"dict[int, {decl.name}]", span)
+    assign = tree.AnnAssign(tree.Name(_COMBINED, tree.STORE, span), annotation, tree.Dict((), (), span), 1, span)
+    var = GlobalVar(f"{decl.name}.{_COMBINED}", decl.module, span=span)
+    decl.variables[_COMBINED] = ClassVariable(_COMBINED, decl, assign, var, False)
+
+
+def _lines(decl: ClassDecl, kind: str, value: str, aliases: dict[str, str]) -> str:
+    """Return the definitions of an enum that is none of flags."""
     name = decl.name
     lines = [f"def __init__(self, name: str, value: {value}) -> None:"]
     lines += ["    self.name = name", "    self.value = value"]
@@ -199,10 +224,22 @@ def _add_methods(decl: ClassDecl, kind: str, value: str, span: Span, aliases: di
     lines += ["    raise ValueError('no member')", f"def at(place: int) -> {name}:"]
     lines += [f"    if place == {at}:\n        return {name}.{member}" for at, member in numbered]
     lines += ["    raise ValueError('no member')", f"def members() -> list[{name}]:", f"    return [{listed}]"]
-    for node in parse_library("\n".join(lines) + "\n", "<enum>").body:
+    return "\n".join(lines) + "\n"
+
+
+def _add_methods(decl: ClassDecl, source: str, span: Span) -> None:
+    """Give a class the methods of a source, but for those that it has."""
+    for node in parse_library(source, "<enum>").body:
         assert isinstance(node, tree.FunctionDef)
         for part in tree.walk(node):
             part.span = span  # type: ignore[misc]  # nodes are frozen for type checkers alone
+            if isinstance(part, tree.Attribute) and part.attr == "combined_":
+                part.attr = _COMBINED  # type: ignore[misc]  # as above
+            elif isinstance(part, tree.Call) and isinstance(part.func, tree.Name) and part.func.id == "new_":
+                part.func.id = decl.name  # type: ignore[misc]  # as above
+                decl.enum_calls.add(part)
+            elif isinstance(part, tree.Name) and part.id == "Iterator":
+                part.id = f"{LIBRARY}krait.iterator.Iterator"  # type: ignore[misc]  # as above
         if node.name == "__init__" and decl.enum_init:
             node = tree.FunctionDef("__init__", node.args, (*node.body, *decl.enum_init), (), node.returns, (), span)
         static = _STATIC.get(node.name)

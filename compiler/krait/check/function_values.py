@@ -148,7 +148,7 @@ def name_of_function(ctx: Context, node: tree.expr, decl: FunctionDecl | None) -
     """Return the ``__name__`` of what an expression names."""
     if decl is not None:
         named = decl.owner.name if decl.owner is not None and decl.name == "__init__" else decl.name
-        return named.partition(" (")[0]
+        return named.partition(" (")[0].rpartition(".")[2]
     symbol = ctx.lookup(node.id) if isinstance(node, tree.Name) else None
     if isinstance(symbol, Intrinsic):
         return symbol.name.rpartition(".")[2]

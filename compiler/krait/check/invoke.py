@@ -172,6 +172,9 @@ def text_of(ctx: Context, value: hir.Expr, how: str, span: Span) -> hir.Expr:
             return hir.Let(nothing.type, [hir.Evaluate(ctx.line, value)], nothing)
         hint = "call it" if isinstance(t, FunctionType) else "convert it: `int(…)`"
         raise ctx.refuse(span, f"`{t}` has no text", hint)
+    if isinstance(t, Optional) and isinstance(prune(t.inner), Infer):
+        ctx.unknown_met = True  # so far it has been None alone; if it turns out to be more, it is asked again
+        return hir.Let(world.str_type, [hir.Evaluate(ctx.line, value)], hir.Text(world.str_type, "None"))
     if isinstance(t, Optional):
         held, kept = ctx.hold(value)
         inner = text_of(ctx, unwrap(ctx, kept), how, span)

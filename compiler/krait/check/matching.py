@@ -292,6 +292,6 @@ def _is_exhausted(ctx: Context, t: Type, covered: set[object]) -> bool:
     if not isinstance(t, ClassType) or t.decl.module.library:
         return False
     if t.decl.enum:
-        return bool(t.decl.members) and covered.issuperset(t.decl.members)
+        return "flag" not in t.decl.enum and bool(t.decl.members) and covered.issuperset(t.decl.members)
     classes = [cls.decl for cls in (t, *ctx.world.subclasses(t)) if not cls.decl.missing_methods()]
     return bool(classes) and all(any(base in covered for base in decl.mro()) for decl in classes)

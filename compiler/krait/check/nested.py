@@ -60,6 +60,7 @@ def _announce(ctx: Context, node: tree.FunctionDef, local: Local) -> None:
         except Refusal:
             return
     local.function = decl
+    local.stable = local.stable or local.cell is None  # as a value it becomes a function that keeps it as it is
     local.type = FunctionType(tuple(param.type for param in sig.params), sig.result)
 
 

@@ -11,6 +11,7 @@ from krait.check.coerce import to_float, to_int
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
+from krait.check.enums import LOOKUP
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.reflected import derived_first
 from krait.check.setlike import OPERATORS, set_operation
@@ -120,9 +121,26 @@ def operands(ctx: Context, left: tree.expr, right: tree.expr, expected: Type | N
 
 
 def member_value(value: hir.Expr) -> hir.Expr:
-    """Return a member of an ``IntEnum`` as the int that it is, any other value as itself."""
+    """Return a member of an ``IntEnum`` or ``IntFlag`` as the int that it is, any other value as itself."""
     t = prune(value.type)
-    return hir.FieldGet(INT, value, "value") if isinstance(t, ClassType) and t.decl.enum == "int" else value
+    is_int = isinstance(t, ClassType) and t.decl.enum in ("int", "int flag")
+    return hir.FieldGet(INT, value, "value") if is_int else value
+
+
+def _as_flags(ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr) -> tuple[hir.Expr, hir.Expr] | None:
+    """Return an ``IntFlag`` and what is combined with it as two of them; None for other operands and operators."""
+    sides = (left, right)
+    kinds = [t for value in sides if isinstance(t := prune(value.type), ClassType) and t.decl.enum == "int flag"]
+    if not kinds or not isinstance(op, tree.BitOr | tree.BitAnd | tree.BitXor):
+        return None
+    flag, lookup = kinds[0], Instance(kinds[0].decl.methods[LOOKUP])
+    found: list[hir.Expr] = []
+    for value in sides:
+        t = prune(value.type)
+        if t is INT or t is BOOL:
+            value = ctx.call(lookup, [to_int(value) if t is BOOL else value], flag, ctx.span_of_line(ctx.line))
+        found.append(value)
+    return (found[0], found[1]) if all(prune(value.type) == flag for value in found) else None
 
 
 def int_constant(ctx: Context, value: int, expected: Type | None, span: Span) -> hir.Expr:
@@ -143,7 +161,8 @@ def binary(
     ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr, node: tree.BinOp | tree.AugAssign
 ) -> hir.Expr:
     """Return ``left op right`` for checked operands."""
-    left, right = member_value(left), member_value(right)
+    flags = _as_flags(ctx, op, left, right)
+    left, right = flags if flags is not None else (member_value(left), member_value(right))
     a, b = prune(left.type), prune(right.type)
     if isinstance(a, Union) or isinstance(b, Union):
         return each_pair(ctx, left, right, lambda x, y: binary(ctx, op, x, y, node))
@@ -189,12 +208,8 @@ def _by_constant(
 ) -> hir.Expr | None:
     """Return ``a op b`` for a constant int ``b`` where that is simpler than the general case."""
     if kind is tree.Pow:
-        if b < 0:
-            raise ctx.refuse(
-                _spans(node)[1],
-                "a negative power of an int is a float in CPython",
-                "write `1 / x ** n`, or `float(x) ** -n`",
-            )
+        if b < 0:  # CPython goes by way of floats
+            return invoke(ctx, to_float(a), "__pow__", [(hir.Const(FLOAT, float(b)), node.span)], node.span)
         if b == 2:
             held, kept = ctx.hold(a)
             square = hir.Op(INT, "i64.mul_throw", [kept, kept])

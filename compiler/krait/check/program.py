@@ -27,6 +27,7 @@ from krait.check import (  # noqa: F401
     octets,
     operators,
     printing,
+    reflection,
     statements,
     written,
 )

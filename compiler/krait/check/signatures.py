@@ -132,14 +132,15 @@ class _Signatures:
         return Signature(tuple(params), self.result())
 
     def variadic(self, arg: tree.arg) -> Parameter:
-        """``*args: T``: a tuple whose length each call says, so the function is generic in it."""
-        plain = self.decl.closure is None
-        if not plain:
-            raise self.annotations.refuse(
-                arg.span, "not yet part of Krait: `*args` of functions within functions", "take a list"
-            )
+        """``*args: T``: a tuple whose length each call says, so the function is generic in it.
+
+        A function within another one, which is not generic, has a tuple of any length.
+        """
         parameter = self.parameter(arg, {}, False, True)
         parameter.item, parameter.variadic = parameter.type, True
+        if self.decl.closure is not None:
+            parameter.type = self.world.vector_type(parameter.type)
+            return parameter
         found = TypeParam(f"*{arg.arg}")
         self.decl.type_params = (*self.decl.type_params, found)
         parameter.type = found
@@ -177,18 +178,21 @@ class _Signatures:
         return self.items_of[annotation]
 
     def parameter(self, arg: tree.arg, defaults: Mapping[str, tree.expr], keyword: bool, positional: bool) -> Parameter:
-        if arg.annotation is None:
+        known = self.decl.open_params.get(arg.arg)
+        if arg.annotation is None and known is None:
             raise self.annotations.refuse(
                 arg.span,
                 f"the parameter `{arg.arg}` has no type",
                 f"write `{arg.arg}: int`, for example",
                 label="needs an annotation",
             )
-        t: Type | None = self.decl.open_params.get(arg.arg)
-        if t is None and self.decl.closure is None:
+        t: Type | None = known
+        if t is None and self.decl.closure is None and arg.annotation is not None:
             t = self.iterated(arg.annotation)
-        t = t or self.annotations.type(arg.annotation)
-        if prune(t) in (NONE, NEVER):
+        if t is None and arg.annotation is not None:
+            t = self.annotations.type(arg.annotation)
+        assert t is not None
+        if arg.annotation is not None and prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
         if isinstance(t, TypeParam) and isinstance(arg.annotation, tree.Subscript):

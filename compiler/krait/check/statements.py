@@ -214,7 +214,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
             )
     elif result is NONE:
         value = ctx.expr(node.value)
-        if prune(value.type) not in (NONE, NEVER) and ctx.function.name != "<lambda>":
+        if _is_none_so_far(value.type):
+            ctx.unknown_met = True  # if it turns out to be more, it is asked again
+        elif prune(value.type) not in (NONE, NEVER) and ctx.function.name != "<lambda>":
             raise ctx.refuse(
                 node.value.span,
                 f"expected no value to return, found `{value.type}`",
@@ -227,6 +229,12 @@ def return_(ctx: Context, node: tree.Return) -> None:
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields()
     ctx.flow = ctx.flow.stop()
+
+
+def _is_none_so_far(t: Type) -> bool:
+    """Return whether a variable has been given nothing but None."""
+    t = prune(t)
+    return isinstance(t, Optional) and isinstance(prune(t.inner), Infer)
 
 
 def _return_of_generator(ctx: Context, node: tree.Return, result: Type, line: int) -> None:

@@ -29,7 +29,7 @@ def are_unlike(ctx: Context, a: Type, b: Type) -> bool:
         first, second = own
         return not (first.decl.is_subclass(second.decl) or second.decl.is_subclass(first.decl))
     if own:
-        return own[0].decl.enum in ("", "enum")
+        return own[0].decl.enum in ("", "enum", "flag")
     kinds = (_kind(a), _kind(b))
     return kinds[0] != kinds[1] and "" not in kinds
 

@@ -42,6 +42,9 @@ BUILTIN_FUNCTIONS = frozenset(
         "tuple",
         "hash",
         "format",
+        "getattr",
+        "hasattr",
+        "callable",
     }
 )
 """Functions of the built-in scope that are mapped to calls and loops where they are used."""
@@ -211,6 +214,7 @@ PROVIDED = {
     **{("contextlib", name): f"contextlib.{name}" for name in ("contextmanager", "suppress")},
     **{("copy", name): f"copy.{name}" for name in ("copy", "deepcopy")},
     ("sys", "exit"): "sys.exit",
+    ("collections", "namedtuple"): "collections.namedtuple",
     **{("dataclasses", name): f"dataclasses.{name}" for name in ("dataclass", "field", "replace", "asdict", "astuple")},
 }
 """Members of library modules that the compiler itself maps to calls, by module and name."""
@@ -220,7 +224,7 @@ COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait.unsafe": _UNSAFE,
     "krait.copying": {"deep": "copying.deep", "deep_fields": "copying.deep_fields"},
     "typing": _TYPING,
-    "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "auto", "unique")},
+    "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "auto", "unique")},
     "operator": {
         name: f"operator.{name}"
         for name in (
@@ -250,9 +254,7 @@ REFUSED_BUILTINS = {
     "eval": "Krait compiles ahead of time",
     "exec": "Krait compiles ahead of time",
     "compile": "Krait compiles ahead of time",
-    "getattr": "write the attribute's name: `x.name`",
     "setattr": "write the attribute's name: `x.name = value`",
-    "hasattr": "types say which attributes there are",
     "delattr": "set the field to None",
     "globals": "name the variable",
     "locals": "name the variable",
@@ -261,7 +263,6 @@ REFUSED_BUILTINS = {
     "__import__": "write an `import` statement",
     "type": "use `isinstance`",
     "id": "compare with `is`",
-    "callable": "types say what can be called",
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
     "slice": "write `xs[a:b]`",

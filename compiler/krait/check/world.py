@@ -54,6 +54,7 @@ MAX_INSTANCES = 20_000
 
 _MARKS = frozenset(
     {"abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple", "enum.Enum", "enum.IntEnum", "enum.StrEnum"}
+    | {"enum.Flag", "enum.IntFlag"}
 )
 """Bases that say something of a class and have nothing to inherit."""
 
@@ -313,6 +314,8 @@ class World:
         """Return what ``name`` means at the top level of ``module``, the built-in scope included."""
         if name.startswith(LIBRARY):
             owner, _, member = name.removeprefix(LIBRARY).rpartition(".")
+            if owner in COMPILER_MODULES:
+                return _meaning(member, COMPILER_MODULES[owner][member])
             return self.library_symbol(owner, member) if owner else self.builtin(member)
         symbol = module.symbols.get(name)
         if symbol is None:
