@@ -140,6 +140,8 @@ class Annotations:
                 return found
             case FunctionDecl(name="count", module=ModuleDecl(name="itertools")):
                 return ClassType(self.iterator_class(), (INT,))
+            case Alias(params=(_, *_)):
+                raise self.wrong_number(symbol, 0, node.span)
             case Alias():
                 return self.alias(symbol, node.span)
             case Intrinsic(name=special) if special in ("typing.NoReturn", "typing.Never"):
@@ -182,7 +184,24 @@ class Annotations:
         alias.type = found
         return found
 
+    def generic_alias(self, value: tree.expr) -> Alias | None:
+        """Return the alias with type parameters that an expression names, None if it names none."""
+        shadowed = isinstance(value, tree.Name) and value.id in self.params
+        symbol = None if shadowed else self.world.symbol_named(self.module, value)
+        return symbol if isinstance(symbol, Alias) and symbol.params else None
+
+    def wrong_number(self, alias: Alias, count: int, span: Span) -> Refusal:
+        """Report an alias with more or fewer types than it has type parameters."""
+        wanted = f"takes {len(alias.params)} ({', '.join(alias.params)})"
+        return self.refuse(span, f"`{alias.name}` {wanted}, not {count}")
+
     def generic(self, value: tree.expr, items: tuple[tree.expr, ...], span: Span) -> Type:
+        alias = self.generic_alias(value)
+        if alias is not None:
+            if len(items) != len(alias.params):
+                raise self.wrong_number(alias, len(items), span)
+            given = dict(zip(alias.params, map(self.value_type, items), strict=True))
+            return Annotations(self.world, alias.module, given, self.instance).type(alias.node)
         meaning = self.meaning(value)
         match meaning:
             case "typing.Literal":

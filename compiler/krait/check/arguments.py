@@ -150,6 +150,7 @@ def check_arguments(
                 unify(wanted, ctx.world.vector_type(substitute(item.param.item, env)))
             unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
+        value: hir.Expr | None = None
         try:
             value = _argument(ctx, decl, item, wanted) if item.param.of is None else _iterable(ctx, item, wanted, env)
             if prune(wanted) is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
@@ -159,6 +160,8 @@ def check_arguments(
             checked.append(coerce(ctx, value, wanted, item.node.span, note=note))
         except Refusal as refusal:
             failed = failed or refusal
+            if decl.closure is not None and value is not None:
+                ctx.widen_parameter(item.param.annotation, wanted, value.type)
     if failed is not None:
         raise failed
     variant = promoted(ctx, decl, frozenset(ints)) if ints else decl

@@ -171,6 +171,11 @@ def call_symbol(
             annotation = tree.Constant(symbol.name, node.func.span)
             wanted = Annotations(ctx.world, symbol.module, {}, ctx.instance).type(annotation)
             return coerce(ctx, ctx.expr(node.args[0], wanted), wanted, node.args[0].span)
+        case Alias(params=()):
+            meant = prune(Annotations(ctx.world, ctx.module, {}, ctx.instance).alias(symbol, node.func.span))
+            if not isinstance(meant, ClassType):
+                raise ctx.refuse(node.func.span, "this cannot be called", label="not a function")
+            return construct(ctx, meant.decl, node, meant.args, expected)
         case GlobalVar():
             return _call_what(ctx, read_global(ctx, symbol, node.func), filled_in(ctx, symbol, node), expected)
         case _:

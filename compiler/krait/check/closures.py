@@ -74,6 +74,15 @@ def define(ctx: Context, node: tree.FunctionDef) -> None:
             value = coerce(ctx, ctx.expr(param.default, param.type), param.type, param.default.span)
             extra.append(_Captured(param.default_field, value))
     t = FunctionType(tuple(param.type for param in sig.params), sig.result)
+    unknown = next((param for param in sig.params if isinstance(prune(param.type), Infer)), None)
+    if unknown is not None:  # its calls, which stand behind it, say what it is
+        ctx.unknown_met = True
+        if local is not None:
+            local.type = local.type or t
+            ctx.flow = ctx.flow.bind(local)
+        hint = f"write `{unknown.name}: int`, for example"
+        ctx.refuse(unknown.span, f"the parameter `{unknown.name}` has no type", hint, label="needs an annotation")
+        return
     wrapped = wrapped_by(node) if ctx.world.named_functions else None
     shown = ctx.expr(tree.Attribute(wrapped, "__name__", tree.LOAD, wrapped.span)) if wrapped is not None else None
     value = make_function(ctx, decl, t, extra, node.name if known is not None else None, shown)

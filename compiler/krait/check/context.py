@@ -118,6 +118,7 @@ class Context:
         self.unknown_met = False
         self.seeds: dict[Local, Type] = {}
         self.widened: dict[str, Type] = {}
+        self.open_types: set[str] = set()
         self.imports: dict[str, Import] = {}
         self.parent: Context | None = None
         self.yields: Type | None = None
@@ -347,6 +348,15 @@ class Context:
         if variable.type is not None and is_known(variable.type) and is_known(given) and prune(given) is not NEVER:
             known = ctx.widened.get(variable.name, variable.type)
             ctx.widened[variable.name] = resolve(union((known, given)))
+
+    def widen_parameter(self, annotation: tree.expr | None, known: Type, given: Type) -> None:
+        """Note that a function within this one is given another type than before for a parameter without annotation."""
+        name = annotation.id if isinstance(annotation, tree.Name) else ""
+        ctx: Context | None = self
+        while ctx is not None and name not in ctx.open_types:
+            ctx = ctx.parent
+        if ctx is not None and is_known(known) and is_known(given) and prune(given) is not NEVER:
+            ctx.widened[name] = resolve(union((ctx.widened.get(name, known), given)))
 
     @property
     def runs_with_module(self) -> bool:

@@ -139,7 +139,8 @@ class _Maker:
             self.init()
         if self.options.repr:
             parts = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in self.fields if f.repr)
-            self.add(f'def __repr__(self) -> str:\n    return f"{{type(self).__name__}}({parts})"\n')
+            name = self.options.place + "{type(self).__name__}"
+            self.add(f'def __repr__(self) -> str:\n    return f"{name}({parts})"\n')
         has_eq = "__eq__" in self.decl.methods
         if self.options.eq:
             tests = "".join(f" and self.{name} == other.{name}" for name in compared)

@@ -15,6 +15,7 @@ from krait.check.dataclasses import make_ordering
 from krait.check.decorators import cached_property_of, decorator_name, managed, undecorated, without_wraps
 from krait.check.enums import KINDS, make_enum
 from krait.check.functional import classes_of_calls
+from krait.check.local_classes import with_local_classes
 from krait.check.names import object_of_type, scan
 from krait.check.types import (
     BOOL,
@@ -50,6 +51,7 @@ class _Declarer:
         self.type_variables: set[str] = set()
         self.packs: set[str] = set()
         self.protocols: set[str] = set()
+        self.places: dict[str, str] = {}
 
     def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
         self.sink.error(message, span, label=label, hints=hints, filename=self.module.filename)
@@ -73,7 +75,8 @@ class _Declarer:
             def report(span: Span, text: str, hint: str) -> None:
                 self.error(text, span, "", hint)
 
-            body = classes_of_calls(undecorated(self.module.tree.body, report), report)
+            body, self.places = with_local_classes(self.module.tree.body)
+            body = classes_of_calls(undecorated(body, report), report)
             self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
@@ -104,18 +107,24 @@ class _Declarer:
                 self.module.symbols[name] = Alias(name, self.module, meant, is_new=True)
             case tree.ClassDef(name=name, bases=bases) if any(_root_name(base) == "Protocol" for base in bases):
                 self.protocols.add(name)
-            case tree.TypeAlias(name=tree.Name(id=name), value=value):
-                self.module.symbols[name] = Alias(name, self.module, value)
+            case tree.TypeAlias(name=tree.Name(id=name), value=value, type_params=params):
+                names = tuple(param.name for param in self.type_params(params))
+                self.module.symbols[name] = Alias(name, self.module, value, params=names)
             case tree.AnnAssign(target=tree.Name(id=name), annotation=annotation, value=value) if (
                 value is not None and _dotted_name(annotation).rpartition(".")[2] == "TypeAlias"
             ):
-                self.module.symbols[name] = Alias(name, self.module, value)
+                self.module.symbols[name] = Alias(name, self.module, value, params=self.variables_in(value))
             case tree.Assign(targets=(tree.Name(id=name),), value=tree.Subscript() | tree.BinOp() as value) if (
                 self.is_type(value)
             ):
-                self.module.symbols[name] = Alias(name, self.module, value)
+                self.module.symbols[name] = Alias(name, self.module, value, params=self.variables_in(value))
             case _:
                 pass
+
+    def variables_in(self, node: tree.expr) -> tuple[str, ...]:
+        """The type variables that an alias names, in their order: its type parameters."""
+        names = [part for part in tree.walk(node) if isinstance(part, tree.Name) and part.id in self.type_variables]
+        return tuple(dict.fromkeys(part.id for part in sorted(names, key=lambda part: part.span)))
 
     def is_type(self, node: tree.expr) -> bool:
         """Return whether the value of an assignment is a type by its form, so that its target is another name of it."""
@@ -125,7 +134,9 @@ class _Declarer:
             case tree.Name(id=name):
                 return name in _TYPE_NAMES or name in self.class_names
             case _:
-                return isinstance(node, tree.Subscript) and _root_name(node) in _ALIASED
+                if not isinstance(node, tree.Subscript):
+                    return False
+                return _root_name(node) in _ALIASED or _root_name(node) in self.class_names
 
     @cached_property
     def class_names(self) -> frozenset[str]:
@@ -287,6 +298,7 @@ class _Declarer:
             name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
             if name in ("dataclass", "dataclasses.dataclass"):
                 decl.data = self.data_options(decorator)
+                decl.data.place = self.places.get(node.name, "")
                 continue
             if name.rpartition(".")[2] in ("final", "runtime_checkable"):
                 continue

@@ -65,6 +65,8 @@ def check_function(world: World, instance: Instance) -> hir.Function:
     if found is not None:
         return found
     decl = instance.decl
+    if decl.closure is not None:  # it is checked with the function around it, which was refused
+        raise Refusal(decl.name)
     world.generic_instances += bool(instance.args)
     if instance.args and (
         world.generic_instances > MAX_INSTANCES or any(is_larger(arg, MAX_TYPE) for arg in instance.args)
@@ -233,7 +235,12 @@ class _Check:
 
     def learned(self) -> dict[str, Type]:
         """The types of locals that the check has found, and those of the parameters of lambdas."""
-        lambdas = {name: t for name, t in self.ctx.lambdas.items() if all(map(is_known, t.params))}
+        lambdas: dict[str, Type] = {
+            name: t for name, t in self.ctx.lambdas.items() if all(map(is_known, t.params))
+        }
+        lambdas |= {
+            name: t for name in self.ctx.open_types if not isinstance(t := prune(self.ctx.params[name]), Infer)
+        }
         if self.ctx.is_module_code:
             return lambdas | {
                 name: resolve(symbol.type)

@@ -14,7 +14,7 @@ from krait.check.cells import make_cell, write_local
 from krait.check.context import Context
 from krait.check.decorators import without_wraps
 from krait.check.signatures import signature
-from krait.check.types import ClassDecl, FunctionDecl, FunctionType, Local
+from krait.check.types import ClassDecl, ClassType, FunctionDecl, FunctionType, Infer, Local, Optional, Type, prune
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -66,6 +66,7 @@ def _announce(ctx: Context, node: tree.FunctionDef, local: Local) -> None:
 
 def declare_nested(ctx: Context, node: tree.FunctionDef) -> FunctionDecl:
     """Return the declaration of a function within another one."""
+    _leave_types_open(ctx, node)
     if node.type_params:
         raise ctx.later(
             node.type_params[0].span, "generic functions within functions", "move it to the top level of the module"
@@ -77,6 +78,34 @@ def declare_nested(ctx: Context, node: tree.FunctionDef) -> FunctionDecl:
             "call the wrapping function where the result is used",
         )
     return nested_decl(ctx, node)
+
+
+OPEN = "$type "
+"""What the name of the type of a parameter begins with that has no annotation: its calls say it."""
+
+
+def _leave_types_open(ctx: Context, node: tree.FunctionDef) -> None:
+    """Give parameters without annotations types that calls determine; what an earlier check has found is known."""
+    for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        name = f"{OPEN}{arg.span.start_line}:{arg.span.start_col}"
+        if arg.annotation is None:
+            arg.annotation = tree.Name(name, tree.LOAD, arg.span)  # type: ignore[misc]  # nodes are frozen for checkers
+        elif not isinstance(arg.annotation, tree.Name) or arg.annotation.id != name:
+            continue
+        if name not in ctx.params:
+            known = ctx.known_lambdas.get(name)
+            ctx.params[name] = _renewed(known) if known is not None else Infer()
+        ctx.open_types.add(name)
+
+
+def _renewed(t: Type) -> Type:
+    """Return a type that an earlier check has found, with what it has left open to be found again."""
+    t = prune(t)
+    if isinstance(t, Infer):
+        return Infer()
+    if isinstance(t, ClassType):
+        return ClassType(t.decl, tuple(map(_renewed, t.args)))
+    return Optional(_renewed(t.inner)) if isinstance(t, Optional) else t
 
 
 def nested_decl(ctx: Context, node: tree.FunctionDef) -> FunctionDecl:

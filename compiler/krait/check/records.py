@@ -40,19 +40,14 @@ def replace(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 
 @builtin("dataclasses.asdict")
 def asdict(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``asdict(object)`` where no field holds what CPython would copy."""
-    value, fields = _data(ctx, node)
-    _check_plain(ctx, value, fields, node.span)
-    return _with_record(ctx, value, lambda: ctx.expr(_as_dict(fields, node.span), expected))
+    """``asdict(object)``; objects of dataclasses within it become dicts too."""
+    return _copied(ctx, node, _pairs, expected)
 
 
 @builtin("dataclasses.astuple")
 def astuple(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``astuple(object)`` where no field holds what CPython would copy."""
-    value, fields = _data(ctx, node)
-    _check_plain(ctx, value, fields, node.span)
-    items = tuple(_read(item.name, node.span) for item in fields)
-    return _with_record(ctx, value, lambda: ctx.expr(tree.Tuple(items, tree.LOAD, node.span), expected))
+    """``astuple(object)``; objects of dataclasses within it become tuples too."""
+    return _copied(ctx, node, _values, expected)
 
 
 def _data(ctx: Context, node: tree.Call) -> tuple[hir.Expr, tuple[DataField, ...]]:
@@ -67,15 +62,76 @@ def _data(ctx: Context, node: tree.Call) -> tuple[hir.Expr, tuple[DataField, ...
     return value, tuple(data.fields)
 
 
-def _check_plain(ctx: Context, value: hir.Expr, fields: Sequence[DataField], span: Span) -> None:
-    """Refuse fields that CPython would go into, and copy."""
+_Display = Callable[[Sequence[tuple[str, tree.expr]], Span], tree.expr]
+
+
+def _pairs(items: Sequence[tuple[str, tree.expr]], span: Span) -> tree.expr:
+    return tree.Dict(tuple(tree.Constant(name, span) for name, _ in items), tuple(value for _, value in items), span)
+
+
+def _values(items: Sequence[tuple[str, tree.expr]], span: Span) -> tree.expr:
+    return tree.Tuple(tuple(value for _, value in items), tree.LOAD, span)
+
+
+def _copied(ctx: Context, node: tree.Call, display: _Display, expected: Type | None) -> hir.Expr:
+    value, fields = _data(ctx, node)
     t = prune(value.type)
     assert isinstance(t, ClassType)
+    parts: list[tuple[str, tree.expr]] = []
     for item in fields:
         own = field_type(ctx.world, t, item.name)
-        if own is not None and not _is_plain(ctx, own):
+        part = _written(ctx, own, _read(item.name, node.span), display) if own is not None else None
+        if part is None:
             hint = "write the dict or tuple out"
-            raise ctx.later(span, f"`asdict` and `astuple` with a field `{item.name}` of the type `{own}`", hint)
+            raise ctx.later(node.span, f"`asdict` and `astuple` with a field `{item.name}` of the type `{own}`", hint)
+        parts.append((item.name, part))
+    return _with_record(ctx, value, lambda: ctx.expr(display(parts, node.span), expected))
+
+
+def _written(ctx: Context, t: Type, node: tree.expr, display: _Display, depth: int = 0) -> tree.expr | None:
+    """Return what makes a copy of a value, objects of dataclasses in it being displays; None if that is not known."""
+    t, span = prune(t), node.span
+    if _is_plain(ctx, t):
+        return node
+    if isinstance(t, Optional):
+        inner = _written(ctx, t.inner, node, display, depth)
+        nothing = tree.Constant(None, span)
+        is_none = tree.Compare(node, (tree.IS,), (nothing,), span)
+        return tree.IfExp(is_none, nothing, inner, span) if inner is not None else None
+    if not isinstance(t, ClassType) or depth > _DEPTH:
+        return None
+    if t.decl.data is not None and not t.decl.data.named and not ctx.world.subclasses(t):
+        return _display_of(ctx, t, node, display, depth)
+    if not t.decl.module.library or t.decl.name not in ("list", "dict"):
+        return None
+    name = f"$part{depth}"
+    part, target = tree.Name(name, tree.LOAD, span), tree.Name(name, tree.STORE, span)
+    item = _written(ctx, t.args[-1], part, display, depth + 1)
+    if item is None or not _is_plain(ctx, t.args[0] if len(t.args) > 1 else INT):
+        return None
+    if t.decl.name == "list":
+        return tree.ListComp(item, (tree.comprehension(target, node, (), span),), span)
+    key = tree.Name(f"$key{depth}", tree.LOAD, span)
+    both = tree.Tuple((tree.Name(key.id, tree.STORE, span), target), tree.STORE, span)
+    items = tree.Call(tree.Attribute(node, "items", tree.LOAD, span), (), (), span)
+    return tree.DictComp(key, item, (tree.comprehension(both, items, (), span),), span)
+
+
+_DEPTH = 8
+"""How far objects that hold objects are followed: a class that holds its own kind has no end."""
+
+
+def _display_of(ctx: Context, t: ClassType, node: tree.expr, display: _Display, depth: int) -> tree.expr | None:
+    assert t.decl.data is not None
+    found: list[tuple[str, tree.expr]] = []
+    for item in t.decl.data.fields:
+        own = field_type(ctx.world, t, item.name)
+        read = tree.Attribute(node, item.name, tree.LOAD, node.span)
+        value = _written(ctx, own, read, display, depth + 1) if own is not None else None
+        if value is None:
+            return None
+        found.append((item.name, value))
+    return display(found, node.span)
 
 
 def _is_plain(ctx: Context, t: Type) -> bool:

@@ -194,7 +194,9 @@ class _Signatures:
         assert t is not None
         if arg.annotation is not None and prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
-        parameter = Parameter(arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span)
+        parameter = Parameter(
+            arg.arg, t, defaults.get(arg.arg), keyword, positional, arg.span, annotation=arg.annotation
+        )
         if isinstance(t, TypeParam) and isinstance(arg.annotation, tree.Subscript):
             is_own = t.name.endswith("[…]")
             parameter.of = self.items(arg.annotation) if is_own else None

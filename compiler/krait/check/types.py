@@ -456,6 +456,7 @@ class Parameter:
     default_var: GlobalVar | None = None
     default_field: str | None = None
     factory: FunctionDecl | None = None
+    annotation: tree.expr | None = None
 
 
 @dataclass(slots=True)
@@ -625,7 +626,7 @@ class NamedType:
 class Alias:
     """Another name for a type: ``type Row = list[int]``, or the same by an assignment.
 
-    is_new: it comes from ``NewType``, and can be called.
+    is_new: it comes from ``NewType``, and can be called.  params: the names of its type parameters.
     type: what it stands for, once that is known.  open: while it is being worked out, what it stands for within itself.
     """
 
@@ -636,6 +637,7 @@ class Alias:
     open: Union | None = None
     is_recursive: bool = False
     is_new: bool = False
+    params: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
