@@ -18,18 +18,16 @@ from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
 from krait.check.hashing import has_random_hash, hash_of, require_order
-from krait.check.invoke import find_method, invoke, text_of, try_invoke
+from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
 from krait.check.operators import binary
-from krait.check.signatures import signature
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
     F32,
     FLOAT,
     INT,
-    NONE,
     U32,
     U64,
     ClassDecl,
@@ -38,12 +36,10 @@ from krait.check.types import (
     Intrinsic,
     Optional,
     Type,
-    Union,
     members_of_union,
     prune,
     unify,
 )
-from krait.check.unions import by_member
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -153,50 +149,6 @@ def abs_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     if made is None:
         raise ctx.refuse(arg.span, f"`abs` does not take a `{t}`")
     return made
-
-
-@builtin("round")
-def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``round(x)`` and ``round(x, n)``."""
-    args = plain_args(ctx, node, 1, 2)
-    values = ctx.attempt([(arg, None) for arg in args])
-    t = prune(values[0].type)
-    if isinstance(t, Union) and len(args) == 1:
-        return by_member(ctx, values[0], lambda part: rounded(ctx, part, node.span))
-    first = to_int(values[0]) if t is BOOL else values[0]
-    if t not in (INT, BOOL, FLOAT):
-        more = [(value, arg.span) for value, arg in zip(values[1:], args[1:], strict=True)]
-        made = try_invoke(ctx, first, "__round__", more, node.span) or _rounded_to_digits(ctx, first, more, node.span)
-        if made is not None:
-            return made
-        raise ctx.refuse(args[0].span, f"`round` does not take a `{t}`")
-    if len(args) == 1 or prune(values[1].type) is NONE:
-        return rounded(ctx, first, node.span)
-    digits = coerce(ctx, values[1], INT, args[1].span)
-    module = "krait.float" if t is FLOAT else "krait.int"
-    return ctx.library(module, "round_digits", [first, digits], FLOAT if t is FLOAT else INT, node.span)
-
-
-def _rounded_to_digits(
-    ctx: Context, value: hir.Expr, given: list[tuple[hir.Expr, Span]], span: Span
-) -> hir.Expr | None:
-    """Return ``round(value)`` of an object whose ``__round__`` has a parameter with a constant default."""
-    found = find_method(ctx, value.type, "__round__")
-    params = list(signature(ctx.world, found[0]).params) if found is not None else []
-    default = params[0].default if len(params) == 1 and not given else None
-    if default is None:
-        return None
-    return try_invoke(ctx, value, "__round__", [(ctx.expr(default, params[0].type), span)], span)
-
-
-def rounded(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
-    """Return ``round(value)`` of a number."""
-    t = prune(value.type)
-    if t not in (INT, BOOL, FLOAT):
-        raise ctx.refuse(span, f"`round` does not take a `{t}`")
-    if t is FLOAT:
-        return invoke(ctx, value, "__round__", [], span)
-    return to_int(value) if t is BOOL else value
 
 
 @builtin("divmod")

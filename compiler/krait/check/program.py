@@ -28,6 +28,7 @@ from krait.check import (  # noqa: F401
     operators,
     printing,
     reflection,
+    rounding,
     statements,
     written,
 )

@@ -412,10 +412,9 @@ class GlobalVar:
 class Local:
     """A local variable or parameter of one function instance, or a temporary of the compiler (``$…``).
 
-    needs_flag: some read of it must ask at run time whether it is bound.
+    needs_flag: some read of it must ask at run time whether it is bound.  captured: it belongs to the function around.
     cell: where the value is kept if functions within this one use the variable and its value can change under them.
     stable: such functions may keep a copy of the value.  function: what a ``def`` within the function names by it.
-    captured: it belongs to the function around this one.
     """
 
     name: str
@@ -437,8 +436,7 @@ class Parameter:
 
     variadic: it takes all further arguments by position, each of the type ``item``; its own type is that of a tuple of
     them, and so another one for each number of arguments.
-    keywords: it takes all further keyword arguments, in a dict.
-    of: the type of the items of what it takes, if that can be anything to go through.
+    keywords: it takes all further ones by name, in a dict.  of: the type of the items, if anything iterable will do.
     A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
     within another one in the field ``default_field`` of the function's object. ``factory`` computes it at each call.
     """
@@ -476,8 +474,7 @@ class FunctionDecl:
     scope: for a function within another one, what type parameters' names mean there.  closure: the class of its object.
     factories: what makes the defaults of parameters anew for each call.
     open_params: parameters declared as ``object`` or as a protocol, each with the type parameter that stands for it.
-    exported: where ``@export`` stands.  implied: whether a class has it without saying so; then it is checked where it
-    is needed.
+    exported: where ``@export`` stands.  implied: a class has it without saying so; it is checked where it is needed.
     variants: the same for calls that give ints for the floats of some parameters, None where that will not do.
     last: the same for the second of two operands that are asked in turn; is_last: this is such a one.
     """
@@ -531,8 +528,7 @@ class ClassDecl:
     base_args: what the base's type parameters are, in terms of the class's own.  setters: of properties, by name.
     variables: of the class itself.  abstract: names of the methods that its own body declares abstract.
     data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
-    nested: classes within it, by name.
-    protocol: it derives from ``Protocol``, so that other classes need not derive from it.
+    nested: classes within it, by name.  protocol: it derives from ``Protocol``, so that others need not derive from it.
     members: of an enum, by name.  enum_calls: the calls that make them.  enum_init: what its own ``__init__`` does.
     """
 
@@ -627,7 +623,7 @@ class Alias:
     """Another name for a type: ``type Row = list[int]``, or the same by an assignment.
 
     is_new: it comes from ``NewType``, and can be called.  params: the names of its type parameters.
-    type: what it stands for, once that is known.  open: while it is being worked out, what it stands for within itself.
+    type: what it stands for, once that is known.  open: the same within itself, while it is being worked out.
     """
 
     name: str
@@ -656,8 +652,7 @@ Assignment: TypeAlias = tree.Assign | tree.AnnAssign
 class ModuleDecl:
     """A module. ``unsafe``: it imports ``krait.unsafe``. ``library``: it belongs to the standard library.
 
-    ``stub``: a `.pyi`, whose functions the host gives.
-
+    stub: a `.pyi`, whose functions the host gives.
     reassigned: names that are assigned to more than once, or by functions.  shared: names that functions assign to.
     bound: the variables that have a value whenever a function of the module can run.
     finally_bound: those that have one when the module's code has run to its end.
