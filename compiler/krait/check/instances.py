@@ -52,8 +52,8 @@ from krait.check.world import MARK, MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
-MAX_WIDENED = 20
-"""Variables of one function that are given values of several types."""
+MAX_ROUNDS = 8
+"""How often a body is checked again with variables of more types than before: some would get ever more of them."""
 
 Entry: TypeAlias = Callable[[Context, Local], None]
 
@@ -157,7 +157,7 @@ def _check_body(
     seeds: dict[str, Type] = {}
     wide: dict[str, Type] = {}
     first: dict[str, Type] = {}
-    may_widen = True
+    rounds = 0
     outer = world.sink
     while True:
         world.sink = DiagnosticSink(function.module.filename, function.module.source)
@@ -168,11 +168,11 @@ def _check_body(
         learned = check.learned() if check.ctx.unknown_met else {}
         if learned.keys() - seeds.keys() - wide.keys():
             seeds = {**seeds, **learned}
-        elif may_widen and len(wide) < MAX_WIDENED and check.ctx.widened:
-            seeds, wide = {}, {**wide, **check.ctx.widened}
+        elif rounds < MAX_ROUNDS and check.ctx.widened:
+            seeds, wide, rounds = {}, {**wide, **check.ctx.widened}, rounds + 1
             first = _set_globals(world, check, wide) | first
-        elif wide and may_widen and world.sink.diagnostics:
-            seeds, wide, may_widen = {}, {}, False
+        elif wide and world.sink.diagnostics:
+            seeds, wide, rounds = {}, {}, MAX_ROUNDS
             _set_globals(world, check, first)
         else:
             break

@@ -91,6 +91,14 @@ REFUSED = {
     "a variable that changes its type, and is used as it was": (
         "x = 1\nx = 'a'\nprint(x - 1)\n", "expected `int`, found `str`",
     ),
+    "a variable that would get ever larger types": (
+        "x = 1\nfor i in range(3):\n    x = [x]\nprint(x)\n", "expected `int`, found `list[int]`",
+    ),
+    "a parameter without a type that would get ever larger ones": (
+        "def f(n: int) -> str:\n    def g(x, k):\n        return str(x) if k == 0 else g([x], k - 1)\n"
+        "    return g(n, 3)\n\n\nprint(f(1))\n",
+        "expected `int`, found `list[int]`",
+    ),
     "None where a value is wanted": (
         "def f(x: int) -> int:\n    return x\n\n\nf(None)\n", "expected `int`, found `None`",
     ),
