@@ -163,7 +163,8 @@ class Guest(RuntimeGuest):
         `Snapshot.restore`.
 
         Raises UsageError where the snapshot is of another store or guests came to this one since, where the guest runs
-        just now, and where a memory is to have another size while somebody holds a view of it.
+        just now, and where a memory is to have another size while somebody holds a view of it; SnapshotError where what
+        a file says of a device is no state of it.  Then nothing has changed.
         """
         from svm.snapshot.build import overwrite
 
@@ -173,6 +174,9 @@ class Guest(RuntimeGuest):
             survey = store.survey()
             if not survey.shape.fits(state.shape):
                 raise UsageError(f"{snapshot!r} is of another store, or of this one before other guests were spawned")
+            twins: dict[int, Device] = {}
+            for grants, states in zip(store.grants, state.devices, strict=True):  # before anything has changed
+                grants.twin(twins=twins).restore(states, replica=True)
             overwrite(store, survey, state)
             for grants, states in zip(store.grants, state.devices, strict=True):
                 grants.restore(states, replica=replica)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from svm import (
+    Clock,
     Console,
     Finished,
     LimitError,
@@ -16,10 +17,12 @@ from svm import (
     Module,
     Paused,
     Snapshot,
+    SnapshotError,
     Store,
     UsageError,
     compile,
 )
+from svm.devices.state import DeviceState
 from svm.isa import FuncType
 from svm.module import GlobalType, MemoryType, TableType, from_text
 from svm.runtime import GlobalInstance, MemoryInstance, TableInstance, TagInstance
@@ -111,6 +114,18 @@ def test_rollback_to_older_snapshots_whatever_grew(spawn: Spawn) -> None:
         assert guest.call("pick", 4) == 2 if number else True
     assert [state.name for state in states] == ["0", "1", "2", "3"]
     assert states[3].parent is states[2] and states[0].parent is None
+
+
+def test_rollback_to_what_no_device_can_be_changes_nothing(spawn: Spawn) -> None:
+    _, guest = spawned(spawn, devices=[Clock()])
+    guest.call("poke", 7, 1)
+    snapshot = Snapshot.load(guest.snapshot().to_bytes())
+    guest.rollback(snapshot)
+    guest.call("poke", 7, 2)
+    object.__setattr__(snapshot.state, "devices", ((("clock", DeviceState(b"none")),),))
+    with pytest.raises(SnapshotError, match="no state of a device of kind 'clock'"):
+        guest.rollback(snapshot)
+    assert guest.call("peek", 7) == 2
 
 
 def test_rollback_gives_up_the_call_that_is_under_way(spawn: Spawn) -> None:
