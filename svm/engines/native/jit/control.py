@@ -340,7 +340,7 @@ def _check_call(t: FunctionWriter, index: int, first: int) -> None:
 def _beyond(t: FunctionWriter, first: int, size: str) -> str:
     """Whether the guest's stack ends before so many bytes from a slot."""
     end = t.let(f"getelementptr i8, ptr {t.slot(first)}, i64 {size}")
-    return t.let(f"icmp ugt ptr {end}, {t.fixed(Field.STACK_END)}")
+    return t.let(f"icmp ugt ptr {end}, {t.context(Field.STACK_END)}")
 
 
 def _returned(t: FunctionWriter, type_: FuncType, first: int, fp: str, status: str, value: str) -> None:

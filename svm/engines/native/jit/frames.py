@@ -222,7 +222,6 @@ attributes #0 = { noinline cold nounwind }
 !15 = !{!"branch_weights", i32 1, i32 100}
 !16 = !{!"llvm.loop.unroll.disable"}
 !17 = distinct !{!17, !16}
-!18 = !{}
 """
 """Alias classes: memory, context, frame, globals and tables never overlap (TBAA).  `!8` is for a loop of which there is
 a copy, for which LLVM does more, and `!17` for a copy that ends nobody knows when.

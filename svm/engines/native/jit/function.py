@@ -104,7 +104,7 @@ def _enter(writer: FunctionWriter) -> None:
     live = (1 << params) - 1
     if not writer.inner and any(item.op.name in _CALLS for item in function.code):
         here = writer.let("call ptr @llvm.addressofreturnaddress.p0()")
-        low = writer.let(f"icmp ult ptr {here}, {writer.fixed(Field.NATIVE_LIMIT)}")
+        low = writer.let(f"icmp ult ptr {here}, {writer.context(Field.NATIVE_LIMIT)}")
         writer.leave_if(low, Exit.SPILLED, 0, live, ())
     if charges.entry_test:
         writer.leave_if(writer.let(f"icmp slt i64 {left}, 0"), Exit.FUEL, 0, live, ())

@@ -196,11 +196,6 @@ class FunctionWriter:
         place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
         return self.let(f"load {type_}, ptr {place}, align 8, !tbaa !3")
 
-    def fixed(self, field: int) -> str:
-        """An address in the context that nothing changes while compiled code runs."""
-        place = self.let(f"getelementptr i8, ptr %ctx, i64 {int(field)}")
-        return self.let(f"load ptr, ptr {place}, align 8, !invariant.load !18")
-
     # Operands
 
     def push(self, text: str, type_: ValueType) -> None:
