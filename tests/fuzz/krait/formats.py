@@ -94,7 +94,7 @@ def percent(random: Random, make: Make) -> str:
             text += f"%{flags}{width}{random.choice('dixXosrf')}"
         else:
             precision = random.choice(("", ".0", ".2", ".9"))
-            text += f"%{flags}{width}{precision}{random.choice('feEgGs' if precision else 'feEgGsd')}"
+            text += f"%{flags}{width}{precision}{random.choice('feEgGs')}"
         values.append(make(kind))
         text += _plain(random).replace("{{", "{").replace("}}", "}")
     several = "(" + "".join(f"{value}, " for value in values) + ")"

@@ -98,7 +98,8 @@ list[O]: sorted(<list[O]>)  sorted(<list[O]>, reverse=<bool>)  sorted(<many[O]>)
 list[H]: list(<dict[H, T]>)  list(<dict[H, T]>.keys())
 list[int]: list(range(<small>))  list(<range>)  [ord(c) for c in <str>]  [len(w) for w in <list[str]>]
 list[int]: [int(b) for b in <list[bool]>]
-list[int]: [a * b for a in <list[int]> for b in <list[int]> if a != b][:9]  list(map(abs, <list[int]>))
+list[int]: [a * b for a in <list[int]> for b in <list[int]> if a != b][:9]
+list[int]: list(map(abs, [a >> 1 for a in <list[int]>]))
 list[int]: sorted(<set[int]>)
 list[int]: list(map(len, <list[str]>))  list(map(int, <str>.split()))  [i for i, x in enumerate(<list[T]>)]
 list[int]: list(<set[int]>)

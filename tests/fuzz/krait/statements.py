@@ -254,6 +254,7 @@ class Statements(Expressions):
             self.body(self.random.choice((1, 1, 1, 2, 2)), nest - 1)
             leaked = [
                 variable for variable in self.scopes[-1] if self.random.random() < 0.04 and variable not in variables
+                and variable.kind.name != "optional"  # functions share it, and do not see what is known of it
             ]
         self.scopes[-1].extend(leaked)
         if len(self.lines) == before:
@@ -262,8 +263,8 @@ class Statements(Expressions):
         self.depth -= 1
 
     def narrow(self, nest: int) -> None:
-        """An optional variable, and what is known of it in a branch."""
-        found = [variable for variable in self.variables() if variable.kind.name == "optional"]
+        """An optional variable of the function's own level, and what is known of it in a branch."""
+        found = [variable for scope in self.scopes[:2] for variable in scope if variable.kind.name == "optional"]
         if not found:
             return self.branch(nest)
         variable = self.random.choice(found)
@@ -518,7 +519,11 @@ class Statements(Expressions):
         with self.block(f"def {name}({', '.join(f'{p.name}: {p.kind}' for p in params)}) -> {result}:",
                         [Variable(p.name, p.kind) for p in params], 2):  # fmt: skip
             hidden = self.scopes[:-1]
-            self.scopes[:-1] = [[Variable(v.name, v.kind, fixed=v not in changed) for v in scope] for scope in hidden]
+            names = {variable.name for variable in changed}  # of these, what is known around it is not known in it
+            self.scopes[:-1] = [
+                [Variable(v.name, v.kind, fixed=v not in changed) for v in scope if v in changed or v.name not in names]
+                for scope in hidden
+            ]
             outer = [variable for variable in changed if not self.is_global(variable)]
             if outer:
                 self.emit(f"nonlocal {', '.join(variable.name for variable in outer)}")
