@@ -128,13 +128,14 @@ class _Things:
         if len(link.imports) != len(model.imports):
             raise _bad("link", f"{len(model.imports)} imports, of which {len(link.imports)} are filled", at)
         numbers: list[int] = []
+        before = functions.count
         for item, number in zip(model.imports, link.imports, strict=True):
             expected: Any = item.type
             if item.kind in (ExternKind.FUNC, ExternKind.TAG):
                 expected = model.types[expected]
             what = f"import {item.module!r} {item.name!r} ({item.kind})"
             if item.kind is ExternKind.FUNC:
-                numbers.append(self._function(at, what, expected, number))
+                numbers.append(self._function(at, what, expected, number, before))
             else:
                 self._thing(at, what, item.kind, expected, number)
         functions.imported.append(numbers)
@@ -150,13 +151,14 @@ class _Things:
         ):  # fmt: skip
             self.types[kind] += own
 
-    def _function(self, at: int, what: str, expected: FuncType, number: int) -> int:
+    def _function(self, at: int, what: str, expected: FuncType, number: int, before: int) -> int:
+        """Number of what fills an import.  before: how many functions there were when the instance came."""
         functions = self.functions
         if number == HOST:
             functions.hosts[functions.count] = expected
             functions.count += 1
             return functions.count - 1
-        if number >= functions.count or functions.type_of(number) != expected:
+        if number >= before or functions.type_of(number) != expected:
             raise _bad("link", f"{what} is filled by function {number}, which is none of {expected}", at)
         return number
 

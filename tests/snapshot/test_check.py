@@ -20,7 +20,7 @@ from svm.runtime.engine import Record
 from svm.snapshot.file import DIGEST_BYTES, VERSION, assembled, parts_of
 from svm.snapshot.format import Info
 from svm.snapshot.pages import PAGE_BYTES, Pages
-from svm.snapshot.state import Fuel, Link, State
+from svm.snapshot.state import HOST, Fuel, Link, State
 
 TEXT = """
     import "host" "tell" func $tell (param i32)
@@ -357,6 +357,15 @@ def test_things_of_the_hosts(strangers: tuple[Any, ...], words: str) -> None:
     assert loaded(state).restore().store.guests
     with pytest.raises(SnapshotError, match=words):
         loaded(replace(state, shape=replace(state.shape, strangers=strangers)))
+
+
+def test_an_import_is_no_function_of_the_host_s_that_came_with_it() -> None:
+    """The host fills the first; the second says that it is filled by that one, which is not there before."""
+    text = 'import "host" "one" func $one (param i32)\nimport "host" "two" func $two (param i32)\n'
+    state = Module(from_text(text)).spawn(host=dict.fromkeys(("one", "two"), print)).snapshot().state
+    assert state.shape.links == (Link(0, (HOST, HOST)),)
+    with pytest.raises(SnapshotError, match=r"'two' .* is filled by function 1, which is none of"):
+        loaded(replace(state, shape=replace(state.shape, links=(Link(0, (HOST, 1)),))))
 
 
 # What the container says
