@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,15 @@ def test_variables_of_the_library_have_constant_first_values(tmp_path: Path, mon
     monkeypatch.setattr(sources, "library_folder", lambda: str(folder))
     with pytest.raises(krait.CompileError, match="a variable of the library needs a constant first value"):
         krait.compile_source("print(computed)\n")
+
+
+def test_nested_functions_with_variables_of_several_types_take_bounded_time() -> None:
+    """Each function is checked again with each round of the one around it: of 40 there would be 2**40 rounds."""
+    depth, lines = 40, []
+    for at in range(depth):
+        indent = "    " * at
+        lines += [f"{indent}def f{at}() -> None:", f"{indent}    x = 1", f"{indent}    print(x)"]
+        lines += [f"{indent}    x = 'a'", f"{indent}    print(x)"]
+    lines += ["    " * at + f"f{at}()" for at in range(depth - 1, -1, -1)]
+    with suppress(krait.CompileError):  # that is an answer, too
+        krait.compile_source("\n".join(lines) + "\n")

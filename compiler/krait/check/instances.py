@@ -53,7 +53,11 @@ from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
 MAX_ROUNDS = 8
-"""How often a body is checked again with variables of more types than before: some would get ever more of them."""
+MAX_CHECKS_AGAIN = 2_000
+"""How often a body is checked again with variables of more types than before: some would get ever more of them. And how
+often that is done in one compilation: a function within another is checked with each round of that, and the depth of
+nesting would be an exponent.
+"""
 
 Entry: TypeAlias = Callable[[Context, Local], None]
 
@@ -168,7 +172,8 @@ def _check_body(
         learned = check.learned() if check.ctx.unknown_met else {}
         if learned.keys() - seeds.keys() - wide.keys():
             seeds = {**seeds, **learned}
-        elif rounds < MAX_ROUNDS and check.ctx.widened:
+        elif rounds < MAX_ROUNDS and world.checks_again < MAX_CHECKS_AGAIN and check.ctx.widened:
+            world.checks_again += 1
             seeds, wide, rounds = {}, {**wide, **check.ctx.widened}, rounds + 1
             first = _set_globals(world, check, wide) | first
         elif wide and world.sink.diagnostics:

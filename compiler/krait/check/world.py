@@ -89,6 +89,7 @@ class World:
         self.broken_modules: set[str] = set()
         self.functions: dict[Instance, hir.Function] = {}
         self.generic_instances = 0
+        self.checks_again = 0
         self.requests: dict[Instance, Request] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
