@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from svm.engines.native.jit import tier
 from tests.fuzz.krait.damage import damaged, sources, survive
 from tests.fuzz.krait.judge import compare, ending
 from tests.fuzz.krait.programs import SECTIONS, program
@@ -16,8 +19,23 @@ from tests.fuzz.runs import NATIVE, REFERENCE
 __all__ = ["Programs", "Sources"]
 
 _ALONE = 24  # one in so many files holds one program, and that runs on all engines
+_HOT = 20_000  # fuel, for one program takes little
 _STRESS = 6  # one in so many runs with a collection at every allocation
+_OPTIMISED = 13
+"""One in so many has its compiled code go through LLVM's passes, which take most of the time; ours are run for all."""
+
 _SHRINK = 240.0  # seconds for one program
+
+
+@contextmanager
+def _compiling(level: int) -> Iterator[None]:
+    """Compiled at a level of LLVM's, under `auto` while the guest waits and soon."""
+    before = tier.JIT, tier.AUTO
+    tier.JIT, tier.AUTO = replace(tier.JIT, level=level), tier.Policy(False, _HOT, False, level)
+    try:
+        yield
+    finally:
+        tier.JIT, tier.AUTO = before
 
 
 def _ends_in(how: Callable[[str], str], end: str, source: str) -> bool:
@@ -47,10 +65,17 @@ class Programs:
     def check(self, number: int) -> Counter[str]:
         """See `Job`."""
         alone = number % _ALONE == 0
-        engines = (self.engine, REFERENCE, "jit") if alone else (self.engine,)
-        words = compare(self.program(number), engines, stress=not alone and number % _STRESS == 1)
+        engines = (NATIVE, REFERENCE, "auto", "jit") if alone else (NATIVE, *self.others())
+        level = 2 if alone or number % _OPTIMISED == 0 else 0
+        with _compiling(level):
+            words = compare(self.program(number), engines, stress=not alone and number % _STRESS == 1)
         words["programs"] += self.sections(number)
+        words[f"programs that agree, at level {level}"] += self.sections(number) * words["agrees"]
         return words
+
+    def others(self) -> tuple[str, ...]:
+        """The engines beside the interpreter."""
+        return ("auto", "jit") if self.engine == "jit" else (self.engine,) if self.engine != NATIVE else ()
 
     def keep(self, number: int, folder: Path) -> None:
         """See `FuzzJob`."""

@@ -81,7 +81,7 @@ def {name}[K, V](items: dict[K, V]) -> list[V]:
 """, ("dict[K, V]",), "list[V]"),
 )  # fmt: skip
 """Functions for all kinds, those of their parameters, and that of the result."""
-SECTIONS = 12
+SECTIONS = 24
 """Programs in a file: each is apart from the others, but the library that they need is compiled once."""
 
 

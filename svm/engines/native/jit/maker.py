@@ -13,10 +13,14 @@ from svm.engines.native.jit.unit import unit_ir
 from svm.engines.native.jit.writer import Around
 from svm.engines.native.stream import FunctionCode, KeySet
 from svm.errors import ModuleError
+from svm.hints import TYPE_CHECKING
 from svm.lower import live_locals
 from svm.module import Context, Function, ValidFunction
 from svm.module.body import examine_body
 from svm.record import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Maker", "Source"]
 
@@ -49,7 +53,8 @@ class Source:
     """What compiled code depends on, of a module and of its place in a store.
 
     place: names all of it.  numbers, globals, types, tags: of what it has of these, in the store.  instance: its
-    number there.  canonical_nans: see `svm.runtime.arenas.Arenas`.
+    number there.  canonical_nans: see `svm.runtime.arenas.Arenas`.  level: LLVM's, at most; at 0 each function is
+    compiled alone.
     """
 
     place: str
@@ -62,6 +67,7 @@ class Source:
     tags: tuple[int, ...]
     instance: int
     canonical_nans: bool
+    level: int
 
     @property
     def size(self) -> int:
@@ -72,19 +78,24 @@ class Source:
 class Maker:
     """Makes units of one source's functions."""
 
-    def __init__(self, source: Source, keys: KeySet, target: str) -> None:
-        """keys: the interpreter's handlers.  target: the processor, by LLVM's name."""
+    def __init__(
+        self, source: Source, keys: KeySet, target: str, code: Callable[[int], FunctionCode] | None = None
+    ) -> None:
+        """keys: the interpreter's handlers.  target: the processor, by LLVM's name.  code: gives the interpreter's code
+        of a function, in a process that has it.
+        """
         self.source = source
         self.keys = keys
         self.target = target
         self._checked: dict[int, ValidFunction | None] = {}
+        self._code = code or self._encoded
         self._codes: dict[int, FunctionCode] = {}
 
-    def make(self, root: int, loop: int | None, level: int = 2) -> Unit:
+    def make(self, root: int, loop: int | None) -> Unit:
         """A function with the small ones that it calls; or, as it is entered at the start of a loop (by its key), with
         those, but without its own beginning.
 
-        level: LLVM's, at most.  Raises CompilerError where it is not to be compiled.
+        Raises CompilerError where it is not to be compiled.
         """
         function = self.checked(root)
         if function is None:
@@ -98,7 +109,7 @@ class Maker:
         text = unit_ir(around, bodies, None if loop is None else (function, loop))
         size = sum(len(body.code) for body in bodies) + (0 if loop is None else entered_size(function, loop))
         several = sum(block.kind == "loop" for body in (*bodies, function) for block in body.blocks.values())
-        level = min(level, 0 if several > _MANY_LOOPS else 2 if size <= _OPTIMISED else 1)
+        level = min(self.source.level, 0 if several > _MANY_LOOPS else 2 if size <= _OPTIMISED else 1)
         name = unit_name(self.source.place, root, loop)
         return Unit(name, tuple(members), *self.compiled(text, level))
 
@@ -144,7 +155,7 @@ class Maker:
         size = 0
         queue = [root]
         for caller in queue:
-            for index in _callees(self._known(caller)):
+            for index in _callees(self._known(caller)) if source.level else ():
                 if index < source.imported or index in seen or len(found) >= _MOST_FUNCTIONS:
                     continue
                 more = len(source.functions[index - source.imported].body)
@@ -173,8 +184,11 @@ class Maker:
     def code(self, index: int) -> FunctionCode:
         """The interpreter's code of a function, which says where compiled code may leave to."""
         if index not in self._codes:
-            self._codes[index] = code_of(self.keys, self.source.context, self._known(index))
+            self._codes[index] = self._code(index)
         return self._codes[index]
+
+    def _encoded(self, index: int) -> FunctionCode:
+        return code_of(self.keys, self.source.context, self._known(index))
 
     def _known(self, index: int) -> ValidFunction:
         found = self.checked(index)

@@ -40,6 +40,7 @@ from svm.runtime.engine import CompiledUnit
 if TYPE_CHECKING:
     from svm.engines.native.jit.maker import Maker, Source
     from svm.engines.native.jit.service import Job
+    from svm.engines.native.stream import FunctionCode
 
 __all__ = ["AUTO", "JIT", "Policy", "Tier"]
 
@@ -54,12 +55,13 @@ MOST_BODY = 64 << 10
 class Policy:
     """When something is compiled.  first_call: functions at their first call.  hot: fuel that the interpreter must have
     used in a loop, or a function, before that is compiled, by what stood at the ends of its slices.  background: by
-    another process, while the guest runs on.
+    another process, while the guest runs on.  level: how much LLVM does at most, 0 to 2.
     """
 
     first_call: bool
     hot: int
     background: bool
+    level: int = 2
 
 
 JIT = Policy(first_call=True, hot=20_000, background=False)
@@ -169,6 +171,9 @@ class Tier:
                 unit, origin = self.maker(linked.part).make(linked.function, loop), "compiled"
             except CompilerError as error:
                 unit = Unit(name, (), b"", {}, str(error))
+            except NoRoomError as error:
+                self.failures.append(f"{linked.name}: {error}")
+                return
             keep(unit)
         self.install(linked, loop, unit, origin, time.monotonic() - begun)
 
@@ -208,11 +213,12 @@ class Tier:
 
             module, blob, numbers = part.valid, self.space.blob, digest(array("I", part.functions).tobytes())
             nans, own = self.space.canonical_nans, (part.globals, part.types, part.tags, part.number)
-            facts = (blob.build, processor(blob.target), made_from(), module.fingerprint, numbers, own, nans)
+            target, level = processor(blob.target), self.policy.level
+            facts = (blob.build, target, made_from(), module.fingerprint, numbers, own, nans, level)
             place = digest(repr(facts).encode()).hex()[:40]
             bodies = module.module.functions
             found = self._sources[part.number] = Source(
-                place, module.context, module.imported_functions, bodies, part.functions, *own, nans
+                place, module.context, module.imported_functions, bodies, part.functions, *own, nans, level
             )
         return found
 
@@ -222,7 +228,12 @@ class Tier:
         if found is None:
             from svm.engines.native.jit.maker import Maker
 
-            found = Maker(self.source(part), self.space.keys, processor(self.space.blob.target))
+            space = self.space
+
+            def code(index: int) -> FunctionCode:
+                return space.code_of(part.functions[index], part.number, index).code
+
+            found = Maker(self.source(part), space.keys, processor(space.blob.target), code)
             self._makers[part.number] = found
         return found
 
