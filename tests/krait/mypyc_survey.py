@@ -4,7 +4,7 @@ In: the source distribution of `mypy` (unpacked, or the archive), given as an ar
 The tests are those of one file that need neither `async` nor CPython's own objects; a test is its module with its
 driver behind it, run as one program, whose output must be what CPython prints for it.
 
-    pip download --no-binary mypy --no-build-isolation --no-deps mypy==2.4.1
+    .venv/bin/pip download --no-binary mypy --no-build-isolation --no-deps mypy==2.4.1
     python -m tests.krait.mypyc_survey mypy-*.tar.gz
 """
 

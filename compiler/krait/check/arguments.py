@@ -68,7 +68,9 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
             label="too many",
             notes=notes,
         )
-    node = _starred_last(ctx, decl, positional, node) if rest is None else node
+    kwonly = {param.name for param in sig.params if param.keyword_only}
+    only = sum(keyword.arg in kwonly for keyword in node.keywords) if rest is None else None
+    node = _starred_last(ctx, decl, positional, node, only)
     for arg in node.args[: len(positional)]:
         if isinstance(arg, tree.Starred):
             raise ctx.later(arg.span, "`*` before an argument of any length", "write the arguments out")
@@ -95,8 +97,9 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
             raise ctx.refuse(keyword.span, f"`{keyword.arg}` is given twice")
         given.append(Given(param, keyword.value))
     if others is not None:
-        keys = tuple(None if part.arg is None else tree.Constant(part.arg, part.span) for part in extra_keywords)
-        given.append(Given(others, tree.Dict(keys, tuple(part.value for part in extra_keywords), node.span)))
+        named = [param.name for param in by_name.values() if any(item.param is param for item in given)]
+        free = [name for name in by_name if name not in named]
+        given.append(Given(others, _keywords(decl, extra_keywords, named, free, node.span)))
     missing = [
         param.name for param in sig.params if param.default is None and not any(item.param is param for item in given)
     ]
@@ -108,21 +111,52 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
     return given
 
 
-def _starred_last(ctx: Context, decl: FunctionDecl, positional: Sequence[Parameter], node: tree.Call) -> tree.Call:
-    """Return a call with the items of a list whose star is before the last argument as arguments of their own."""
+def _keywords(
+    decl: FunctionDecl, keywords: Sequence[tree.keyword], named: Sequence[str], free: Sequence[str], span: Span
+) -> tree.expr:
+    """The dict of ``**kwargs``; a key of a dict behind a star that is given twice is TypeError when that runs.
+
+    named, free: names of the parameters that have an argument, and of those that have none.
+    """
+    if all(part.arg is not None for part in keywords):
+        keys = tuple(tree.Constant(part.arg, part.span) for part in keywords)
+        return tree.Dict(keys, tuple(part.value for part in keywords), span)
+    name = tree.Constant(decl.qualified_name, span)
+    found: tree.expr = tree.Dict((), (), span)
+    for part in keywords:
+        more = part.value
+        if part.arg is not None:
+            more = tree.Dict((tree.Constant(part.arg, part.span),), (more,), part.span)
+        module = tree.Constant(decl.module.name, span)
+        found = tree.Call(tree.Name(f"{LIBRARY}krait.dict.more_keywords", tree.LOAD, span),
+                          (found, more, name, module), (), span)  # fmt: skip
+    names = (tree.Constant(" ".join(listed), span) for listed in (named, free))
+    return tree.Call(
+        tree.Name(f"{LIBRARY}krait.dict.other_keywords", tree.LOAD, span), (found, *names, name), (), span
+    )
+
+
+def _starred_last(
+    ctx: Context, decl: FunctionDecl, positional: Sequence[Parameter], node: tree.Call, only: int | None
+) -> tree.Call:
+    """Return a call with the items of a list whose star is before the last argument as arguments of their own.
+
+    only: see `items_of_list`.
+    """
     if not node.args or not isinstance(last := node.args[-1], tree.Starred) or decl.module.library:
         return node
     before = node.args[:-1]
     params = positional[len(before) :]
     is_plain = all(param.default is None or isinstance(param.default, tree.Constant) for param in params)
-    if not is_plain or not params or node.keywords:
+    by_name = {param.name for param in params}
+    if not is_plain or not params or any(keyword.arg in by_name for keyword in node.keywords):
         return node
     owner = decl.owner
     name = decl.qualified_name
     if owner is not None and owner.data is not None and owner.data.named and decl.name == "__init__":
         name = f"{owner.name}.__new__"
     own = decl.kind in ("method", "class") or name.endswith(".__new__")
-    items = items_of_list(ctx, name, params, len(before) + own, last)
+    items = items_of_list(ctx, name, params, len(before) + own, last, only)
     return tree.Call(node.func, (*before, *items), node.keywords, node.span)
 
 

@@ -29,6 +29,7 @@ from krait.check.invoke import fresh_instance, invoke, present, receiver_for
 from krait.check.late import note_late
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean, object_of_type
+from krait.check.overloads import as_described, described_result
 from krait.check.overriding import call_of_each, is_chosen
 from krait.check.packs import filled_in, without_no_keywords
 from krait.check.records import record_method
@@ -486,6 +487,7 @@ def call_function(
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
     node = exception_arguments(ctx, decl, node)
+    described = described_result(ctx, decl, owner_args, node)
     given = match_arguments(ctx, decl, sig, node)
     taker, checked = check_arguments(ctx, decl, given, env)
     if taker is not decl:
@@ -501,4 +503,6 @@ def call_function(
     before = [*held, *before]
     args = values if receiver is None else [receiver, *values]
     made = ctx.call(instance, args, result, node.span, virtual=virtual)
-    return hir.Let(result, before, made) if before else made
+    if described is not None:
+        made = as_described(ctx, decl, made, described, node.span)
+    return hir.Let(made.type, before, made) if before else made

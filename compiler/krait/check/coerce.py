@@ -256,12 +256,15 @@ def is_of(ctx: Context, value: hir.Expr, member: Type) -> hir.Expr:
     return hir.IsInstance(BOOL, value, cls)
 
 
-def checked_as(ctx: Context, value: hir.Expr, known: Type, name: str, span: Span) -> hir.Expr:
-    """Return a value as the type that a test has shown; asked again, for a call may have changed it since."""
+def checked_as(ctx: Context, value: hir.Expr, known: Type, name: str, span: Span, wrong: str = "") -> hir.Expr:
+    """Return a value as the type that a test has shown; asked again, for a call may have changed it since.
+
+    wrong: what TypeError says if it is no such value; without it, that ``name`` has changed.
+    """
     source, known = prune(value.type), prune(known)
     if source == known:
         return value
-    message = f"'{name}' is None"
+    message = wrong or f"'{name}' is None"
     if isinstance(source, Optional):
         if prune(source.inner) == known:
             return require(ctx, value, "TypeError", message, span)
@@ -271,7 +274,7 @@ def checked_as(ctx: Context, value: hir.Expr, known: Type, name: str, span: Span
     test = is_of(ctx, kept, known.inner if isinstance(known, Optional) else known)
     if isinstance(known, Optional):
         test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, True), test)
-    changed = ctx.raising("TypeError", f"'{name}' is no longer a {known}", span)
+    changed = ctx.raising("TypeError", wrong or f"'{name}' is no longer a {known}", span)
     return hir.Let(known, [*held, hir.If(ctx.line, test, [], changed)], as_known(ctx, kept, known))
 
 

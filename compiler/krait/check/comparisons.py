@@ -323,6 +323,9 @@ def _equal_objects(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[S
         asked_back = try_invoke(ctx, second, "__eq__", [(first, spans[0])], spans[2])
         if asked_back is not None:
             return hir.Let(BOOL, [*held, *held_right], asked_back)
+    if ctx.instance.decl.open_params and are_unlike(ctx, a, b):  # for calls with other types
+        both: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]
+        return hir.Let(BOOL, both, hir.Const(BOOL, False))
     raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))
 
 

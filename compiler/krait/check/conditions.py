@@ -256,7 +256,7 @@ def _is_of_kind(decl: ClassDecl, kind: str) -> bool:
 def classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive | str]:
     """Return the classes that the second argument of ``isinstance`` names."""
     match node:
-        case tree.Tuple(elts=parts) if parts:
+        case tree.Tuple(elts=parts):
             return [cls for part in parts for cls in classes_wanted(ctx, part)]
         case tree.BinOp(op=tree.BitOr(), left=left, right=right):
             return [*classes_wanted(ctx, left), *classes_wanted(ctx, right)]

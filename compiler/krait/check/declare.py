@@ -12,7 +12,15 @@ from functools import cached_property
 
 from krait.check.data import DataField, DataOptions
 from krait.check.dataclasses import make_ordering
-from krait.check.decorators import cached_property_of, decorator_name, managed, undecorated, without_wraps
+from krait.check.decorators import (
+    cached_property_of,
+    decorator_name,
+    is_overload,
+    managed,
+    undecorated,
+    without_decorator,
+    without_wraps,
+)
 from krait.check.enums import KINDS, make_enum
 from krait.check.functional import classes_of_calls
 from krait.check.local_classes import with_local_classes
@@ -52,6 +60,7 @@ class _Declarer:
         self.packs: set[str] = set()
         self.protocols: set[str] = set()
         self.places: dict[str, str] = {}
+        self.described: list[tree.stmt] = []
 
     def error(self, message: str, span: Span, label: str = "", *hints: str) -> None:
         self.sink.error(message, span, label=label, hints=hints, filename=self.module.filename)
@@ -76,6 +85,7 @@ class _Declarer:
                 self.error(text, span, "", hint)
 
             body, self.places = with_local_classes(self.module.tree.body)
+            self.described = [node for node in body if is_overload(node)]
             body = classes_of_calls(undecorated(body, report), report)
             self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
@@ -147,6 +157,7 @@ class _Declarer:
         match node:
             case tree.FunctionDef():
                 function = self.function(node, None)
+                function.overloads = self.overloads(node.name, self.described, None)
                 function.bound_var = self.bound_var(node.name)
                 self.add(node.name, function, node.span)
             case tree.ClassDef():
@@ -205,6 +216,16 @@ class _Declarer:
         for decorator in without_wraps(node).decorator_list:
             self.decorator(decl, decorator)
         return decl
+
+    def overloads(
+        self, name: str, described: Iterable[tree.stmt], owner: ClassDecl | None
+    ) -> tuple[FunctionDecl, ...]:
+        """What ``@overload`` says of a function, among statements that do so."""
+        found = []
+        for node in described:
+            if isinstance(node, tree.FunctionDef) and node.name == name:
+                found.append(self.function(without_decorator(node, "overload"), owner))
+        return tuple(found)
 
     def named_params(self, nodes: Iterable[tree.expr], known: Iterable[TypeParam]) -> tuple[TypeParam, ...]:
         """New type parameters for the variables made by ``TypeVar`` that annotations name."""
@@ -339,11 +360,12 @@ class _Declarer:
             for part in written(node, node.args.args[0].arg):
                 self.member(decl, part)
             return
-        if "overload" in names:
-            return  # the method that follows takes the place of what only describes it
+        if is_overload(node):
+            return
         match node:
             case tree.FunctionDef():
                 method = self.function(node, decl)
+                method.overloads = self.overloads(node.name, filter(is_overload, decl.node.body), decl)
                 members = decl.setters if method.kind == "setter" else decl.methods
                 if method.name in members or method.name in decl.variables:
                     self.error(f"`{decl.name}.{node.name}` is defined twice", node.span, "second definition")

@@ -6,18 +6,23 @@ where ``@cache`` and ``@lru_cache`` are a dict with a function around it. Decora
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from krait.check.loader import parse_library
 from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
+_Node = TypeVar("_Node", bound=tree.AST)
 Report = Callable[[Span, str, str], object]
 """Reports an error: where, what, and what to write instead."""
 
 _KNOWN = frozenset(("host", "export", "override", "final", "no_type_check"))
 """Decorators of functions that `declare` looks at."""
+_ON_TOP = frozenset(("host", "export", "staticmethod", "classmethod", "property", "abstractmethod"))
+"""Decorators that make no sense within a function."""
+_BLOCKS = (tree.stmt, tree.excepthandler, tree.match_case)
 _UNDECORATED = " (undecorated)"
 """What the name of a function ends with that has a decorator, as it was before."""
 _CACHES = frozenset(("cache", "lru_cache"))
@@ -40,7 +45,12 @@ def decorator_name(node: tree.expr) -> str:
 
 def without_wraps(node: tree.FunctionDef) -> tree.FunctionDef:
     """Return a function without ``@wraps(…)``, which gives it a name and a text that nothing can ask for."""
-    kept = tuple(item for item in node.decorator_list if decorator_name(item) != "wraps")
+    return without_decorator(node, "wraps")
+
+
+def without_decorator(node: tree.FunctionDef, name: str) -> tree.FunctionDef:
+    """Return a function without a decorator."""
+    kept = tuple(item for item in node.decorator_list if decorator_name(item) != name)
     if len(kept) == len(node.decorator_list):
         return node
     return tree.FunctionDef(node.name, node.args, node.body, kept, node.returns, node.type_params, node.span)
@@ -54,21 +64,48 @@ def wrapped_by(node: tree.FunctionDef) -> tree.expr | None:
     return None
 
 
+def is_overload(node: tree.stmt) -> bool:
+    """Return whether a statement is a function that describes a way of calling the one that follows it."""
+    return isinstance(node, tree.FunctionDef) and "overload" in map(decorator_name, node.decorator_list)
+
+
 def undecorated(body: Iterable[tree.stmt], report: Report) -> tuple[tree.stmt, ...]:
-    """Return the statements of a module, functions with decorators being written out."""
+    """Return the statements of a module, functions with decorators being written out, also those within functions."""
     found: list[tree.stmt] = []
     body = _with_types(tuple(body))
     asked = {part.attr for node in body for part in tree.walk(node) if isinstance(part, tree.Attribute)} & _OF_CACHES
     for node in body:
-        if isinstance(node, tree.FunctionDef) and "overload" in map(decorator_name, node.decorator_list):
-            continue  # the function that follows takes the place of what only describes it
+        if is_overload(node):
+            continue
         if isinstance(node, tree.FunctionDef) and node.decorator_list:
             found += _written_out(without_wraps(node), report, asked)
         elif isinstance(node, tree.ClassDef) and any(map(_decorated_by_program, node.body)):
             found += _with_decorated_methods(node, report)
         else:
             found.append(node)
-    return tuple(found)
+    return tuple(_with_plain_functions(node, report) for node in found)
+
+
+def _with_plain_functions(node: _Node, report: Report) -> _Node:
+    """Return a statement, or a part of one, with the decorated functions within its functions written out."""
+    if not any(isinstance(part, tree.FunctionDef) and part.decorator_list for part in tree.walk(node)):
+        return node
+    inside = not isinstance(node, tree.ClassDef)
+    values: list[object] = []
+    for name in node._fields:
+        value = getattr(node, name)
+        if isinstance(value, tuple) and any(isinstance(part, _BLOCKS) for part in value):
+            parts = [plain for part in value for plain in (_plain_within(part, report) if inside else (part,))]
+            value = tuple(_with_plain_functions(part, report) for part in parts)
+        values.append(value)
+    return type(node)(*values, node.span)  # type: ignore[call-arg]  # all of these have a span
+
+
+def _plain_within(node: tree.AST, report: Report) -> Sequence[tree.AST]:
+    """A statement within a function, a function that has a decorator being written out."""
+    if not isinstance(node, tree.FunctionDef) or set(map(decorator_name, node.decorator_list)) & _ON_TOP:
+        return (node,)
+    return () if is_overload(node) else _written_out(without_wraps(node), report, set())
 
 
 def _written_out(node: tree.FunctionDef, report: Report, asked: set[str]) -> list[tree.stmt]:
@@ -92,7 +129,7 @@ def _written_out(node: tree.FunctionDef, report: Report, asked: set[str]) -> lis
 
 def _with_types(body: tuple[tree.stmt, ...]) -> tuple[tree.stmt, ...]:
     """Return the statements of a module; a decorator without types takes and returns functions."""
-    functions = [node for root in body for node in _functions_in(root)]
+    functions = [node for root in body for node in tree.walk(root) if isinstance(node, tree.FunctionDef)]
     used = [item for node in functions for item in node.decorator_list]
     plain = {item.id for item in used if isinstance(item, tree.Name)}
     makers = {item.func.id for item in used if isinstance(item, tree.Call) and isinstance(item.func, tree.Name)}
@@ -104,11 +141,6 @@ def _with_types(body: tuple[tree.stmt, ...]) -> tuple[tree.stmt, ...]:
             node = _making_decorator(node)
         found.append(node)
     return tuple(found)
-
-
-def _functions_in(node: tree.stmt) -> list[tree.FunctionDef]:
-    parts = node.body if isinstance(node, tree.ClassDef) else (node,)
-    return [part for part in parts if isinstance(part, tree.FunctionDef)]
 
 
 def _any_function(span: Span) -> tree.expr:

@@ -544,13 +544,18 @@ def _enumerate(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Pl
 
 
 def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
-    if node.keywords or not args:
-        raise ctx.later(node.span, "keyword arguments of `zip`", "compare the lengths first")
+    is_strict = _is_strict(ctx, node)
+    if not args:
+        raise ctx.later(node.span, "`zip` of nothing", "write `[]`")
+    if is_strict and any(isinstance(arg, tree.Starred) for arg in args):
+        raise ctx.later(node.span, "`zip(*…, strict=True)`", "compare the lengths first")
     if any(isinstance(arg, tree.Starred) for arg in args):
         return _zip_of_rows(ctx, node, args)
     parts = [plan(ctx, arg) for arg in args]
     items = tuple(part.item for part in parts)
     setup = [statement for part in parts for statement in part.setup]
+    if is_strict and len(parts) > 1:
+        return Plan(items, _all_or_none(ctx, parts, node.span), setup, [], indexed=False)
     if not all(part.indexed for part in parts):
         return Plan(items, _in_turn(parts), setup, [], indexed=False)
     test: hir.Expr | None = parts[-1].test
@@ -581,6 +586,37 @@ def _in_turn(parts: Sequence[Plan]) -> hir.Expr:
         assert part.test is not None
         result = hir.Conditional(BOOL, part.test, hir.Let(BOOL, part.step, result), hir.Const(BOOL, False))
     return result
+
+
+def _is_strict(ctx: Context, node: tree.Call) -> bool:
+    """Return whether a call of `zip` says that all it is given must be equally long."""
+    match node.keywords:
+        case ():
+            return False
+        case (tree.keyword(arg="strict", value=tree.Constant(value=bool(said))),):
+            return said
+        case _:
+            raise ctx.refuse(node.keywords[0].span, "`zip` takes no keyword but `strict=True`")
+
+
+def _all_or_none(ctx: Context, parts: Sequence[Plan], span: Span) -> hir.Expr:
+    """Go on in one thing after the other; return whether they had an item.  ValueError unless all had, or none."""
+    first, other = ctx.temp(BOOL), ctx.temp(BOOL)
+    body: hir.Block = []
+    for at, part in enumerate(parts):
+        assert part.test is not None
+        local = other if at else first
+        body += [hir.Assign(ctx.line, local, part.test), hir.If(ctx.line, hir.LocalGet(BOOL, local), part.step, [])]
+        if at:
+            before = "argument 1" if at == 1 else f"arguments 1-{at}"
+            shorter, longer = (
+                ctx.raising("ValueError", f"zip() argument {at + 1} is {than} than {before}", span)
+                for than in ("shorter", "longer")
+            )
+            wrong = hir.If(ctx.line, hir.LocalGet(BOOL, first), shorter, longer)
+            differ = hir.Op(BOOL, "i32.ne", [hir.LocalGet(BOOL, first), hir.LocalGet(BOOL, other)])
+            body.append(hir.If(ctx.line, differ, [wrong], []))
+    return hir.Let(BOOL, body, hir.LocalGet(BOOL, first))
 
 
 def _reversed(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:

@@ -75,11 +75,13 @@ def _function_first(ctx: Context, func: tree.expr) -> tree.expr:
 
 
 def items_of_list(
-    ctx: Context, name: str, params: Sequence[Parameter], given: int, starred: tree.Starred
+    ctx: Context, name: str, params: Sequence[Parameter], given: int, starred: tree.Starred, only: int | None
 ) -> list[tree.expr]:
-    """Return what the last positional parameters get of a star before a list, whose length is asked here.
+    """Return what the last positional parameters get of a star before a list, whose length is asked here; and what is
+    left for ``*args``, if the function has that.
 
     name: of the function, as CPython's errors show it.  given: how many arguments stand before, ``self`` among them.
+    only: how many are given to keyword-only parameters, None if the function takes any number by position.
     """
     span = starred.span
     value = ctx.expr(starred.value)
@@ -95,17 +97,8 @@ def items_of_list(
         text = f"{name}() missing {len(names)} required positional argument{'s' * (len(names) > 1)}: {listed}"
         message: tree.expr = tree.Constant(text, span)
         _raise_if(ctx, tree.Compare(count, (tree.EQ,), (tree.Constant(length, span),), span), message, span)
-    least, most = given + required, given + len(params)
-    takes = str(most) if least == most else f"from {least} to {most}"
-    plural = "" if least == most == 1 else "s"
-    number = tree.BinOp(count, tree.ADD, tree.Constant(given, span), span)
-    parts = (
-        tree.Constant(f"{name}() takes {takes} positional argument{plural} but ", span),
-        tree.FormattedValue(number, -1, None, span),
-        tree.Constant(" were given", span),
-    )
-    message = tree.JoinedStr(parts, span)
-    _raise_if(ctx, tree.Compare(count, (tree.GT,), (tree.Constant(len(params), span),), span), message, span)
+    if only is not None:
+        _refuse_more(ctx, name, (given + required, given + len(params)), given, only, kept, span)
     found: list[tree.expr] = []
     for at, param in enumerate(params):
         place = tree.Constant(at, span)
@@ -113,7 +106,29 @@ def items_of_list(
         if param.default is not None:
             item = tree.IfExp(tree.Compare(count, (tree.GT,), (place,), span), item, param.default, span)
         found.append(item)
+    if only is None:
+        left = tree.Slice(tree.Constant(len(params), span), None, None, span)
+        found.append(tree.Starred(tree.Subscript(kept, left, tree.LOAD, span), tree.LOAD, span))
     return found
+
+
+def _refuse_more(
+    ctx: Context, name: str, bounds: tuple[int, int], given: int, only: int, kept: tree.expr, span: Span
+) -> None:
+    """Have TypeError raised where a list has more items than a function takes."""
+    least, most = bounds
+    count = tree.Call(_library("len", span), (kept,), (), span)
+    takes = str(most) if least == most else f"from {least} to {most}"
+    plural = "" if least == most == 1 else "s"
+    number = tree.BinOp(count, tree.ADD, tree.Constant(given, span), span)
+    others = f" positional arguments (and {only} keyword-only argument{'s' * (only > 1)})" if only else ""
+    parts = (
+        tree.Constant(f"{name}() takes {takes} positional argument{plural} but ", span),
+        tree.FormattedValue(number, -1, None, span),
+        tree.Constant(f"{others} were given", span),
+    )
+    message = tree.JoinedStr(parts, span)
+    _raise_if(ctx, tree.Compare(count, (tree.GT,), (tree.Constant(most - given, span),), span), message, span)
 
 
 def _library(name: str, span: Span) -> tree.Name:

@@ -1,8 +1,7 @@
 """Types, and the declarations that types and expressions refer to.
 
 In: nothing. Out: the kinds of types with the questions that can be asked of them without looking into a program
-(`prune`, `unify`, `substitute`, `display`), and one class per kind of declaration. Types and declarations refer to one
-another, so they live in one file.
+(`prune`, `unify`, `substitute`, `display`), and one class per kind of declaration; these refer to one another.
 
 Invariant: two equal types are equal by ``==`` once `resolve` has taken the inference variables out of them.
 """
@@ -434,8 +433,7 @@ class Local:
 class Parameter:
     """A parameter of a function.
 
-    variadic: it takes all further arguments by position, each of the type ``item``; its own type is that of a tuple of
-    them, and so another one for each number of arguments.
+    variadic: it takes all further arguments by position, each of the type ``item``; its own type is that of their tuple.
     keywords: it takes all further ones by name, in a dict.  of: the type of the items, if anything iterable will do.
     A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
     within another one in the field ``default_field`` of the function's object. ``factory`` computes it at each call.
@@ -477,6 +475,7 @@ class FunctionDecl:
     exported: where ``@export`` stands.  implied: a class has it without saying so; it is checked where it is needed.
     variants: the same for calls that give ints for the floats of some parameters, None where that will not do.
     last: the same for the second of two operands that are asked in turn; is_last: this is such a one.
+    overloads: what ``@overload`` says of it: parameters and results.
     """
 
     name: str
@@ -498,6 +497,7 @@ class FunctionDecl:
     variants: dict[frozenset[str], FunctionDecl | None] = field(default_factory=dict)
     last: FunctionDecl | None = None
     is_last: bool = False
+    overloads: tuple[FunctionDecl, ...] = ()
 
     @property
     def qualified_name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 
 __all__ = ["PYTHON", "Executable"]
@@ -69,6 +69,6 @@ class Executable:
         """Address of a function."""
         return self.start + self.symbols[symbol]
 
-    def __del__(self) -> None:
-        if self.base:
-            _libc.munmap(self.base, self.size)
+    def __del__(self, munmap: Callable[[int, int], int] = _libc.munmap) -> None:
+        if self.base:  # the module's own names are gone when Python ends
+            munmap(self.base, self.size)
