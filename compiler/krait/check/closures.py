@@ -131,7 +131,7 @@ def make_function(
         hir.FieldSet(ctx.line, kept, "code", hir.FunctionIndex(U32, function.instance)),
     ]
     if ctx.world.named_functions:
-        name = shown or hir.Text(ctx.world.str_type, decl.node.name)
+        name = shown or hir.Text(ctx.world.str_type, decl.node.name.partition(" (")[0])
         body.append(hir.FieldSet(ctx.line, kept, "name", name))
     body += [hir.FieldSet(ctx.line, kept, item.field, item.value) for item in held]
     return hir.Let(t, body, hir.Cast(t, kept))

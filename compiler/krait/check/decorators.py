@@ -105,7 +105,16 @@ def _plain_within(node: tree.AST, report: Report) -> Sequence[tree.AST]:
     """A statement within a function, a function that has a decorator being written out."""
     if not isinstance(node, tree.FunctionDef) or set(map(decorator_name, node.decorator_list)) & _ON_TOP:
         return (node,)
-    return () if is_overload(node) else _written_out(without_wraps(node), report, set())
+    plain = without_wraps(node)
+    if not plain.decorator_list:
+        return (node,)
+    if is_overload(node):
+        return ()
+    first, *others = _written_out(plain, report, set())
+    assert isinstance(first, tree.FunctionDef)
+    wraps = tuple(item for item in node.decorator_list if item not in plain.decorator_list)
+    shape = (first.name, first.args, first.body, wraps, first.returns, first.type_params, first.span)
+    return tree.FunctionDef(*shape), *others
 
 
 def _written_out(node: tree.FunctionDef, report: Report, asked: set[str]) -> list[tree.stmt]:

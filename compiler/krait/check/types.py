@@ -433,7 +433,7 @@ class Local:
 class Parameter:
     """A parameter of a function.
 
-    variadic: it takes all further arguments by position, each of the type ``item``; its own type is that of their tuple.
+    variadic: it takes all further arguments by position, each of the type ``item``; its own: a tuple of them.
     keywords: it takes all further ones by name, in a dict.  of: the type of the items, if anything iterable will do.
     A default that is not a constant is computed when ``def`` runs and kept: in ``default_var``, or for a function
     within another one in the field ``default_field`` of the function's object. ``factory`` computes it at each call.

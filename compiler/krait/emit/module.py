@@ -111,7 +111,8 @@ class _ModuleEmitter:
 
     def add_function(self, function: hir.Function) -> None:
         body = emit_body(self.shared, function)
-        index = self.append(self.signature(function), body, function.name)
+        shown = function.name.partition(" (")[0]  # without what the compiler calls a function that has a decorator
+        index = self.append(self.signature(function), body, shown)
         names = [*(param.name for param in function.params), *body.names]
         self.local_names += [(index, at, name) for at, name in enumerate(names) if not name.startswith("$")]
 
