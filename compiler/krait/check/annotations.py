@@ -40,6 +40,11 @@ from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 from krait.syntax.parser import parse
 
+_OPENED = {"typing.List": "list", "typing.Dict": "dict", "typing.Set": "set", "typing.FrozenSet": "frozenset",
+           "typing.Tuple": "tuple"}  # fmt: skip
+_OF_ITEMS = ("tuple", "typing.Iterator", "typing.Generator", *_OPENED)
+"""Names of typing that say the types of items in brackets, or leave them open: for parameters those of `_OPENED`."""
+
 
 class Annotations:
     """Resolves annotations of one module, with ``params`` as the meaning of type parameters by name."""
@@ -52,6 +57,7 @@ class Annotations:
         self.params = params
         self.instance = instance
         self.place: Span | None = None
+        self.opened: list[TypeParam] | None = None  # those that stand for the items of a `list` without their type
 
     def refuse(self, span: Span, message: str, *hints: str, label: str = "") -> Refusal:
         """Report an error and return the exception to raise."""
@@ -80,10 +86,23 @@ class Annotations:
         match node:
             case tree.Subscript(value=value, slice=inner) if self.is_special(value, "typing.ClassVar", "typing.Final"):
                 return self.class_variable(inner)
+            case tree.Constant(value=str("Final")):
+                return self.class_variable(tree.Name("Final", tree.LOAD, node.span))
             case tree.Name() | tree.Attribute() if self.is_special(node, "typing.ClassVar", "typing.Final"):
+                return None
+            case tree.Name() | tree.Attribute() if self.leaves_items_open(node):
                 return None
             case _:
                 return self.type(node)
+
+    def leaves_items_open(self, node: tree.expr) -> bool:
+        """Return whether an annotation names a container or generator, but not the type of its items."""
+        if not isinstance(node, tree.Name | tree.Attribute):
+            return False
+        if self.is_special(node, "tuple", *_OF_ITEMS):
+            return True
+        symbol = self.world.symbol_named(self.module, node)
+        return isinstance(symbol, ClassDecl) and symbol.module.library and bool(symbol.type_params)
 
     def is_special(self, node: tree.expr, *forms: str) -> bool:
         """Return whether an expression names one of these forms of typing."""
@@ -110,6 +129,11 @@ class Annotations:
             return self.instantiate(meaning, (), node.span)
         if meaning == "typing.Callable" and ANY_PARAMETERS in self.params:
             return substitute(FunctionType((self.params[ANY_PARAMETERS],), self.params[ANY_RESULT]), {})
+        if self.opened is not None and meaning in _OPENED:
+            if meaning == "typing.Tuple":
+                self.opened.append(TypeParam("tuple[…]"))
+                return self.opened[-1]
+            return self.instantiate(self.world.library_class(_OPENED[meaning]).decl, (), node.span)
         raise self.refuse(node.span, "this is not a type")
 
     def meaning(self, node: tree.expr) -> Type | ClassDecl | str:
@@ -314,6 +338,10 @@ class Annotations:
             return decl.primitive
         if len(items) != len(decl.type_params):
             names = ", ".join(param.name for param in decl.type_params)
+            if not items and self.opened is not None:
+                made = tuple(TypeParam(f"{decl.name}[…]") for _ in decl.type_params)
+                self.opened += made
+                return ClassType(decl, made)
             if not items:
                 raise self.refuse(
                     span, f"`{decl.name}` needs the type of its items", f"write `{decl.name}[int]`, for example"

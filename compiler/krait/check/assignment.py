@@ -27,9 +27,12 @@ from krait.check.items import (
     key_type,
     leaves_lists,
     list_item_type,
+    made_slice,
     place,
     read_item,
     slice_bounds,
+    takes_slices,
+    value_bounds,
     write_item,
 )
 from krait.check.late import delete_field, mark_late
@@ -315,6 +318,13 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
         ctx.emit(part)
     owner = _item_owner(ctx, target)
     index = ctx.expr(target.slice, key_type(ctx, owner.type))
+    by_slice = value_bounds(ctx, index) if find_method(ctx, owner.type, "_set_slice_step") is not None else None
+    if by_slice is not None:
+        held, bounds = by_slice
+        for part in held:
+            ctx.emit(part)
+        _set_slice(ctx, owner, bounds, kept, target, value_span)
+        return
     write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
 
 
@@ -323,20 +333,29 @@ def _assign_slice(ctx: Context, target: tree.Subscript, node: tree.Slice, value:
     before, kept = ctx.hold(value)
     for part in before:
         ctx.emit(part)
-    owner = _sliced_owner(ctx, target)
-    fitted = as_bytes(ctx, kept, value_span) if byte_kind(owner.type) else None
-    values = (fitted or coerce(ctx, kept, owner.type, value_span), value_span)
-    bounds = [(part, target.span) for part in slice_bounds(ctx, node)]
-    method = "_set_slice" if len(bounds) == len(PLAIN_BOUNDS) else "_set_slice_step"
-    ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, method, [*bounds, values], target.span)))
-
-
-def _sliced_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
-    """Return a list whose slice is changed."""
     owner = _item_owner(ctx, target)
+    if takes_slices(ctx, owner.type, "__setitem__"):
+        index = made_slice(ctx, (node.lower, node.upper, node.step), node.span)
+        write_item(ctx, owner, index, kept, node.span, value_span, target.span)
+        return
+    _can_change_slices(ctx, owner, target)
+    _set_slice(ctx, owner, slice_bounds(ctx, node), kept, target, value_span)
+
+
+def _set_slice(
+    ctx: Context, owner: hir.Expr, bounds: list[hir.Expr], value: hir.Expr, target: tree.Subscript, value_span: Span
+) -> None:
+    fitted = as_bytes(ctx, value, value_span) if byte_kind(owner.type) else None
+    values = (fitted or coerce(ctx, value, owner.type, value_span), value_span)
+    method = "_set_slice" if len(bounds) == len(PLAIN_BOUNDS) else "_set_slice_step"
+    given = [*((part, target.span) for part in bounds), values]
+    ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, method, given, target.span)))
+
+
+def _can_change_slices(ctx: Context, owner: hir.Expr, target: tree.Subscript) -> None:
+    """Refuse what is no list, nor anything else whose slices can be changed."""
     if find_method(ctx, owner.type, "_delete_slice") is None:
         raise ctx.refuse(target.span, f"slices of a `{owner.type}` cannot be changed")
-    return owner
 
 
 def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
@@ -644,7 +663,13 @@ def delete(ctx: Context, node: tree.Delete) -> None:
             continue
         assert isinstance(target, tree.Subscript)
         if isinstance(target.slice, tree.Slice):
-            owner = _sliced_owner(ctx, target)
+            owner = _item_owner(ctx, target)
+            if takes_slices(ctx, owner.type, "__delitem__"):
+                parts = (target.slice.lower, target.slice.upper, target.slice.step)
+                by_slice = (made_slice(ctx, parts, target.slice.span), target.slice.span)
+                ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, "__delitem__", [by_slice], target.span)))
+                continue
+            _can_change_slices(ctx, owner, target)
             bounds = [(part, target.span) for part in slice_bounds(ctx, target.slice, stepped=True)]
             ctx.emit(hir.Evaluate(ctx.line, invoke(ctx, owner, "_delete_slice", bounds, target.span)))
             continue

@@ -19,6 +19,7 @@ from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
 from krait.check.hashing import has_random_hash, hash_of, require_order
 from krait.check.invoke import invoke, text_of, try_invoke
+from krait.check.items import made_slice
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
 from krait.check.operators import binary
@@ -586,6 +587,15 @@ def _to_str(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     value = ctx.expr(args[0])
     require_order(ctx, value.type, args[0].span)
     return text_of(ctx, value, "__str__", args[0].span)
+
+
+@conversion("slice")
+def _to_slice(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``slice(stop)``, ``slice(start, stop)``, ``slice(start, stop, step)``."""
+    args = plain_args(ctx, node, 1, 3)
+    nothing = tree.Constant(None, node.span)
+    start, stop, step = (nothing, args[0], nothing) if len(args) == 1 else (*args, nothing)[:3]
+    return made_slice(ctx, (start, stop, step), node.span)
 
 
 @conversion("bool")

@@ -23,6 +23,7 @@ from krait.check.decorators import (
 )
 from krait.check.enums import KINDS, make_enum
 from krait.check.functional import classes_of_calls
+from krait.check.lifted import with_lifted_yields
 from krait.check.local_classes import with_local_classes
 from krait.check.names import object_of_type, scan
 from krait.check.types import (
@@ -86,7 +87,7 @@ class _Declarer:
 
             body, self.places = with_local_classes(self.module.tree.body)
             self.described = [node for node in body if is_overload(node)]
-            body = classes_of_calls(undecorated(body, report), report)
+            body = with_lifted_yields(classes_of_calls(undecorated(body, report), report))
             self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body

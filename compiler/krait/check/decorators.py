@@ -22,7 +22,6 @@ _KNOWN = frozenset(("host", "export", "override", "final", "no_type_check"))
 """Decorators of functions that `declare` looks at."""
 _ON_TOP = frozenset(("host", "export", "staticmethod", "classmethod", "property", "abstractmethod"))
 """Decorators that make no sense within a function."""
-_BLOCKS = (tree.stmt, tree.excepthandler, tree.match_case)
 _UNDECORATED = " (undecorated)"
 """What the name of a function ends with that has a decorator, as it was before."""
 _CACHES = frozenset(("cache", "lru_cache"))
@@ -91,14 +90,14 @@ def _with_plain_functions(node: _Node, report: Report) -> _Node:
     if not any(isinstance(part, tree.FunctionDef) and part.decorator_list for part in tree.walk(node)):
         return node
     inside = not isinstance(node, tree.ClassDef)
-    values: list[object] = []
-    for name in node._fields:
-        value = getattr(node, name)
-        if isinstance(value, tuple) and any(isinstance(part, _BLOCKS) for part in value):
-            parts = [plain for part in value for plain in (_plain_within(part, report) if inside else (part,))]
-            value = tuple(_with_plain_functions(part, report) for part in parts)
-        values.append(value)
-    return type(node)(*values, node.span)  # type: ignore[call-arg]  # all of these have a span
+
+    def plain(part: tree.AST) -> Sequence[tree.AST]:
+        if not isinstance(part, tree.stmt | tree.excepthandler | tree.match_case):
+            return (part,)
+        parts = _plain_within(part, report) if inside else (part,)
+        return [_with_plain_functions(each, report) for each in parts]
+
+    return tree.rebuilt(node, plain)
 
 
 def _plain_within(node: tree.AST, report: Report) -> Sequence[tree.AST]:

@@ -14,7 +14,7 @@ from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
 from krait.check.enums import BY_NAME
 from krait.check.invoke import find_method, invoke
-from krait.check.items import PLAIN_BOUNDS, key_type, read_item, slice_bounds
+from krait.check.items import PLAIN_BOUNDS, key_type, made_slice, read_item, slice_bounds, takes_slices
 from krait.check.iteration import comprehension_loops
 from krait.check.operators import int_constant
 from krait.check.relations import wanted_class
@@ -205,6 +205,9 @@ def _of_value(ctx: Context, value: hir.Expr, node: tree.Subscript) -> hir.Expr:
             if known is not None:
                 return known
             value = as_vector(ctx, value, t) or value
+        if takes_slices(ctx, t, "__getitem__"):
+            bounds = (node.slice.lower, node.slice.upper, node.slice.step)
+            return read_item(ctx, value, made_slice(ctx, bounds, node.slice.span), node.slice.span, node.span)
         return _slice(ctx, value, node.slice, node)
     if isinstance(t, ClassType) and is_tuple(t.decl):
         return _tuple_item(ctx, value, t, node)

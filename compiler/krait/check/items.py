@@ -6,13 +6,15 @@ the index) and a load or store there; for others, calls of their methods.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from krait.check import hir
-from krait.check.coerce import coerce
+from krait.check.coerce import coerce, is_none, negate, unwrap
 from krait.check.constants import INT_MAX
 from krait.check.context import Context
-from krait.check.invoke import invoke
+from krait.check.invoke import find_method, invoke
 from krait.check.relations import dict_of
-from krait.check.types import BOOL, INT, U32, ClassType, Primitive, Type, prune
+from krait.check.types import BOOL, INT, U32, ClassDecl, ClassType, Primitive, Type, optional, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -34,7 +36,12 @@ def key_type(ctx: Context, t: Type) -> Type | None:
 
 
 def read_item(ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span) -> hir.Expr:
-    """Return ``owner[index]``."""
+    """Return ``owner[index]``, where the index may be a slice that is a value."""
+    by_slice = value_bounds(ctx, index) if find_method(ctx, owner.type, "_slice_step") is not None else None
+    if by_slice is not None:
+        held, bounds = by_slice
+        made = invoke(ctx, owner, "_slice_step", [(bound, where) for bound in bounds], span)
+        return hir.Let(made.type, held, made)
     item = list_item_type(ctx, owner.type)
     if item is None:
         return invoke(ctx, owner, "__getitem__", [(index, where)], span)
@@ -66,8 +73,43 @@ def place(
     return invoke(ctx, owner, "_place", [(index, where), text], span)
 
 
+def made_slice(ctx: Context, bounds: Sequence[tree.expr | None], span: Span) -> hir.Expr:
+    """Return a slice as a value, of start, stop and step."""
+    whole, nothing = optional(INT), tree.Constant(None, span)
+    given = [coerce(ctx, ctx.expr(part or nothing, whole), whole, span) for part in bounds]
+    return ctx.library("krait.slices", "new_slice", given, slice_type(ctx), span)
+
+
+def slice_type(ctx: Context) -> ClassType:
+    """The type of slices as values."""
+    decl = ctx.world.library_symbol("krait.slices", "slice")
+    assert isinstance(decl, ClassDecl)
+    return ClassType(decl)
+
+
 PLAIN_BOUNDS = ("start", "stop")
 """What `slice_bounds` gives for a slice without a step."""
+
+
+def takes_slices(ctx: Context, t: Type, method: str) -> bool:
+    """Return whether a class of the program has ``__getitem__``, or another such method, which is given slices."""
+    cls = prune(t)
+    return isinstance(cls, ClassType) and not cls.decl.module.library and cls.decl.find_method(method) is not None
+
+
+def value_bounds(ctx: Context, index: hir.Expr) -> tuple[hir.Block, list[hir.Expr]] | None:
+    """Return the bounds of a slice that is a value as `slice_bounds` gives them with a step, with what evaluates it
+    first; None if an index is no slice.
+    """
+    if prune(index.type) != slice_type(ctx):
+        return None
+    held, kept = ctx.hold(index)
+    found: list[hir.Expr] = []
+    for name, default in (("start", 0), ("stop", 0), ("step", 1)):
+        bound = hir.FieldGet(optional(INT), kept, f"_{name}")
+        found += [negate(is_none(bound))] if name != "step" else []
+        found.append(hir.Conditional(INT, is_none(bound), hir.Const(INT, default), unwrap(ctx, bound)))
+    return held, found
 
 
 def slice_bounds(ctx: Context, node: tree.Slice, *, stepped: bool = False) -> list[hir.Expr]:

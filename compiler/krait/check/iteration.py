@@ -32,6 +32,7 @@ from krait.check.relations import dict_of
 from krait.check.scopes import touch_declaration
 from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
+from krait.check.spread import spread
 from krait.check.tuples import field_name, is_tuple, plain_tuple
 from krait.check.types import (
     BOOL,
@@ -183,6 +184,7 @@ def _range_args(ctx: Context, node: tree.expr) -> tuple[tree.expr, ...] | None:
             symbol = ctx.lookup("range")
             if not isinstance(symbol, Intrinsic):
                 return None
+            args = spread(ctx, node).args
             if not 1 <= len(args) <= 3:
                 raise ctx.refuse(node.span, f"`range` takes one to three arguments, not {len(args)}")
             return args

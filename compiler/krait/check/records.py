@@ -10,11 +10,13 @@ from contextlib import contextmanager
 
 from krait.check import hir
 from krait.check.builtins import builtin
+from krait.check.byteslike import byte_kind
 from krait.check.context import Context
 from krait.check.data import DataField
 from krait.check.signatures import field_type
-from krait.check.tuples import named_fields
+from krait.check.tuples import is_tuple, is_vector, named_fields
 from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, Optional, Type, Union, prune
+from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -102,19 +104,24 @@ def _written(ctx: Context, t: Type, node: tree.expr, display: _Display, depth: i
         return None
     if t.decl.data is not None and not t.decl.data.named and not ctx.world.subclasses(t):
         return _display_of(ctx, t, node, display, depth)
-    if not t.decl.module.library or t.decl.name not in ("list", "dict"):
+    if t.decl.module.library and t.decl.name == "set" and _is_plain(ctx, t.args[0]):
+        return tree.Call(tree.Attribute(node, "copy", tree.LOAD, span), (), (), span)
+    if not is_vector(t.decl) and not (t.decl.module.library and t.decl.name in ("list", "dict")):
         return None
     name = f"$part{depth}"
     part, target = tree.Name(name, tree.LOAD, span), tree.Name(name, tree.STORE, span)
     item = _written(ctx, t.args[-1], part, display, depth + 1)
     if item is None or not _is_plain(ctx, t.args[0] if len(t.args) > 1 else INT):
         return None
+    if is_vector(t.decl):
+        items = tree.GeneratorExp(item, (tree.comprehension(target, node, (), span),), span)
+        return tree.Call(tree.Name(f"{LIBRARY}tuple", tree.LOAD, span), (items,), (), span)
     if t.decl.name == "list":
         return tree.ListComp(item, (tree.comprehension(target, node, (), span),), span)
     key = tree.Name(f"$key{depth}", tree.LOAD, span)
     both = tree.Tuple((tree.Name(key.id, tree.STORE, span), target), tree.STORE, span)
-    items = tree.Call(tree.Attribute(node, "items", tree.LOAD, span), (), (), span)
-    return tree.DictComp(key, item, (tree.comprehension(both, items, (), span),), span)
+    pairs = tree.Call(tree.Attribute(node, "items", tree.LOAD, span), (), (), span)
+    return tree.DictComp(key, item, (tree.comprehension(both, pairs, (), span),), span)
 
 
 _DEPTH = 8
@@ -140,8 +147,10 @@ def _is_plain(ctx: Context, t: Type) -> bool:
         return _is_plain(ctx, t.inner)
     if isinstance(t, Union):
         return all(_is_plain(ctx, member) for member in t.members)
-    is_enum = isinstance(t, ClassType) and bool(t.decl.enum)
-    return t in (INT, FLOAT, BOOL) or t == ctx.world.str_type or is_enum
+    if isinstance(t, ClassType) and (is_tuple(t.decl) or is_vector(t.decl)):
+        return all(_is_plain(ctx, item) for item in t.args)
+    is_immutable = isinstance(t, ClassType) and (bool(t.decl.enum) or byte_kind(t) == "bytes")
+    return t in (INT, FLOAT, BOOL) or t == ctx.world.str_type or is_immutable
 
 
 def _replaced(ctx: Context, value: hir.Expr, fields: Sequence[DataField], node: tree.Call) -> hir.Expr:

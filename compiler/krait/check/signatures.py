@@ -190,7 +190,10 @@ class _Signatures:
         if t is None and self.decl.closure is None and arg.annotation is not None:
             t = self.iterated(arg.annotation)
         if t is None and arg.annotation is not None:
+            self.annotations.opened = [] if self.decl.closure is None and not self.decl.module.library else None
             t = self.annotations.type(arg.annotation)
+            self.decl.type_params += tuple(self.annotations.opened or ())
+            self.annotations.opened = None
         assert t is not None
         if arg.annotation is not None and prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
@@ -217,7 +220,9 @@ class _Signatures:
 
     def result(self) -> Type:
         node = self.decl.node
-        if node.returns is not None:
+        if node.returns is not None and (
+            self.decl.module.library or not self.annotations.leaves_items_open(node.returns)
+        ):
             return self.annotations.type(node.returns)
         if _returned_value(node) is None and not scan(node.body).has_yield:
             return NONE
@@ -268,7 +273,8 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
         annotations = Annotations(world, cls.decl.module, env)
         for node in cls.decl.field_nodes:
             assert isinstance(node.target, tree.Name)
-            found[node.target.id] = annotations.type(node.annotation)
+            if cls.decl.data is not None or not annotations.leaves_items_open(node.annotation):
+                found[node.target.id] = annotations.type(node.annotation)
         for variable in cls.decl.variables.values():
             if variable.is_default and variable.name not in found:
                 annotation = variable.node.annotation if isinstance(variable.node, tree.AnnAssign) else None

@@ -265,7 +265,6 @@ REFUSED_BUILTINS = {
     "id": "compare with `is`",
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
-    "slice": "write `xs[a:b]`",
     "complex": TYPES_LATER["complex"],
     "ascii": "use `repr`",
     "memoryview": "use a `bytearray`, or slices of `bytes`",

@@ -200,11 +200,17 @@ class World:
         self.derived.setdefault(base.decl, []).append(decl)
 
     def _find_base(self, decl: ClassDecl) -> None:
-        """Find the class that a class derives from; ``ABC`` beside it is only a mark."""
+        """Find the class that a class derives from; ``ABC`` beside it is only a mark, and so is a protocol that adds no
+        method.
+        """
         found: list[tree.expr] = []
+        protocols: list[tuple[ClassDecl, bool]] = []  # and whether it stands behind the base
         for node in decl.node.bases:
             root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
             if isinstance(root, Intrinsic) and root.name in _MARKS:
+                continue
+            if len(decl.node.bases) > 1 and isinstance(root, ClassDecl) and root.protocol and not decl.protocol:
+                protocols.append((root, bool(found)))
                 continue
             found.append(node)
         if len(found) > 1:
@@ -216,6 +222,14 @@ class World:
             )
         if found:
             self._set_base(decl, found[0])
+        base = decl.base
+        for protocol, is_behind in protocols:
+            inherited = base if is_behind else None
+            for name in (name for part in protocol.mro() for name in part.methods):
+                if name not in decl.methods and (inherited is None or inherited.find_method(name) is None):
+                    hints = (f"write `{name}` in `{decl.name}`",)
+                    text = f"not yet part of Krait: a method `{name}` that is only the protocol's `{protocol.name}`"
+                    raise self.refuse(decl.module, decl.node.bases[0].span, text, hints=hints)
 
     def _set_base(self, decl: ClassDecl, node: tree.expr) -> None:
         base = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)

@@ -19,7 +19,8 @@ Invariant: a tree that the parser hands out is complete (no missing children, no
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_
 from types import EllipsisType
 
 from krait.diagnostics import Span
@@ -33,6 +34,8 @@ from krait.syntax.base import stmt as stmt
 from krait.syntax.base import type_param as type_param
 from krait.syntax.symbols import *  # noqa: F403  -- the contexts and operators are part of the tree
 from krait.syntax.symbols import boolop, cmpop, expr_context, operator, unaryop
+
+_Node = typing.TypeVar("_Node", bound=AST)
 
 ConstantValue: typing.TypeAlias = "str | bytes | int | float | complex | bool | EllipsisType | None"
 """What a Constant holds. An ``int`` is not bounded here: the checker refuses what does not fit."""
@@ -663,3 +666,27 @@ def walk(root: AST) -> Iterator[AST]:
         current = pending.pop()
         yield current
         pending.extend(iter_child_nodes(current))
+
+
+def rebuilt(parent: _Node, change: Callable[[AST], AST | Sequence[AST]]) -> _Node:
+    """``parent`` with other children: what ``change`` gives for each; of those in a sequence, none, one or several.
+
+    The node itself, if it gives all of them back.
+    """
+    values: list[object] = []
+    same = True
+    for name in parent._fields:
+        value = getattr(parent, name)
+        if name in parent._children and type(value) is tuple:
+            found: list[object] = []
+            for item in value:
+                made = None if item is None else change(item)
+                found += made if isinstance(made, Sequence) else (made,)
+            same = same and len(found) == len(value) and all(map(is_, found, value))
+            value = tuple(found)
+        elif name in parent._children and value is not None:
+            made = change(value)
+            (only,) = made if isinstance(made, Sequence) else (made,)
+            same, value = same and only is value, only
+        values.append(value)
+    return parent if same else type(parent)(*values, parent.span)  # type: ignore[call-arg]  # it has one
