@@ -79,7 +79,14 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
             return _to_tuple(ctx, value, source, target)
     if isinstance(source, Union) and target is INT and set(source.members) == {INT, BOOL}:
         return _from_object(ctx, value, target)  # what `isinstance(x, int)` has shown: a bool is refused
+    if isinstance(target, FunctionType) and isinstance(source, ClassType) and _is_called(source):
+        return ctx.world.function_of(ctx, value, target) if ctx.world.function_of is not None else None
     return hir.Cast(target, value) if is_subtype(source, target) else None
+
+
+def _is_called(t: ClassType) -> bool:
+    """Return whether objects of a class of the program can be called."""
+    return not t.decl.module.library and t.decl.find_method("__call__") is not None
 
 
 def is_subtype(source: Type, target: Type) -> bool:
@@ -372,6 +379,8 @@ def _would_fit(source: Type, wanted: Type) -> bool:
         )
     if is_object(wanted):
         return source is not NEVER
+    if isinstance(wanted, FunctionType) and isinstance(source, ClassType):
+        return _is_called(source)
     if isinstance(wanted, Union):
         parts = (source,) if not isinstance(source, Union) else source.members
         return all(any(_would_fit(prune(part), prune(member)) for member in wanted.members) for part in parts)

@@ -5,6 +5,7 @@ In: expressions. Out: bools, and what is known where they are true and where the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from krait.check import hir
@@ -307,7 +308,7 @@ def bool_op(ctx: Context, node: tree.BoolOp, expected: Type | None) -> hir.Expr:
     values = [*((value, item.span) for value, item, _ in flows), (ctx.expr(last, expected), last.span)]
     if not is_and:  # what `or` passes on is true, so not None
         values = [(_known_true(value), span) for value, span in values[:-1]] + [values[-1]]
-    t = common_type(ctx, values, expected, "the operands of `and` and `or`")
+    t = _chosen_type(ctx, values, expected, "the operands of `and` and `or`")
     ctx.flow = join(ctx.flow, *(flow for _, _, flow in flows))
     result = adapt(ctx, values[-1][0], t)
     for value, item, _ in reversed(flows):
@@ -328,6 +329,19 @@ def bool_op(ctx: Context, node: tree.BoolOp, expected: Type | None) -> hir.Expr:
         result = hir.Let(t, [hir.Assign(ctx.line, local, value)], choice)
     assert result is not None
     return result
+
+
+def _chosen_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected: Type | None, what: str) -> Type:
+    """Return the type of what is one of some values: not None if none of them is, even where None is expected."""
+    t = common_type(ctx, values, expected, what)
+    if isinstance(t, Optional) and not is_object(t) and not any(_may_be_none(value) for value, _ in values):
+        return prune(t.inner)
+    return t
+
+
+def _may_be_none(value: hir.Expr) -> bool:
+    t = prune(value.type)
+    return t is NONE or isinstance(t, Optional | Infer)
 
 
 def _known_true(value: hir.Expr) -> hir.Expr:
@@ -370,7 +384,8 @@ def if_exp(ctx: Context, node: tree.IfExp, expected: Type | None) -> hir.Expr:
     after_then, ctx.flow = ctx.flow, test.false
     orelse = ctx.expr(node.orelse, expected)
     ctx.flow = join(after_then, ctx.flow)
-    t = common_type(ctx, [(then, node.body.span), (orelse, node.orelse.span)], expected, "the two sides of `if … else`")
+    sides = [(then, node.body.span), (orelse, node.orelse.span)]
+    t = _chosen_type(ctx, sides, expected, "the two sides of `if … else`")
     a, b = adapt(ctx, then, t), adapt(ctx, orelse, t)
     assert a is not None and b is not None
     return hir.Conditional(t, test.value, a, b)

@@ -91,6 +91,19 @@ def value_of_method(
     return hir.Let(value.type, [hir.Assign(ctx.line, kept, receiver)], value)
 
 
+def function_of(ctx: Context, value: hir.Expr, wanted: FunctionType) -> hir.Expr | None:
+    """Return an object whose class has ``__call__`` as a function, None if it takes or returns something else."""
+    found = ctx.world.find_method(value.type, "__call__")
+    assert found is not None
+    span = Span(ctx.line, 1, ctx.line, 1)
+    node = tree.Attribute(tree.Name(RECEIVER, tree.LOAD, span), "__call__", tree.LOAD, span)
+    params = [param for param in signature(ctx.world, found[0]).params if param.default is None]
+    if len(params) > len(wanted.params):
+        return None
+    made = value_of_method(ctx, value, found[0], node, wanted)
+    return made if unify(made.type, wanted) else None
+
+
 def value_of_class_method(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.Expr:
     """Return ``Class.method`` as a value, which takes the object first."""
     return _around(ctx, node, None, expected)

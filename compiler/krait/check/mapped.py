@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from krait.check import hir
 from krait.check.assignment import whole
 from krait.check.cells import write_local
+from krait.check.coerce import coerce
 from krait.check.conditions import truth
 from krait.check.context import Context
 from krait.check.getters import getter, lambda_of
@@ -173,8 +174,7 @@ def by_key(
         case _:
             before, function = [], ctx.expr(key, wanted)
     results = {"sort_by": NONE, "sorted_by": values.type}
-    if isinstance(function.type, FunctionType):
-        wanted = function.type
+    function = coerce(ctx, function, wanted, key.span)
     made = ctx.library(
         "krait.keyed", name, [values, function, *others], results.get(name, item), span, item, wanted.result
     )
@@ -206,7 +206,8 @@ def reduced(
 ) -> hir.Expr:
     """Return ``functools.reduce`` of a list."""
     whole = item if initial is None else initial.type
-    taken = ctx.expr(function, FunctionType((whole, item), whole))
+    wanted = FunctionType((whole, item), whole)
+    taken = coerce(ctx, ctx.expr(function, wanted), wanted, function.span)
     if initial is None:
         return ctx.library("functools", "_reduce", [taken, values], item, span, item)
     return ctx.library("functools", "_reduce_from", [taken, values, initial], whole, span, item, whole)

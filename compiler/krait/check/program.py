@@ -35,6 +35,7 @@ from krait.check import (  # noqa: F401
 from krait.check.annotations import Annotations
 from krait.check.border import Interfaces
 from krait.check.exports import find_exports, host_buffer, needed_interface
+from krait.check.function_values import function_of
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module, infer_result
 from krait.check.protocols import protocol_type
@@ -99,6 +100,7 @@ def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str,
     world.check_function = lambda instance: check_function(world, instance)
     world.infer_result = infer_result
     world.protocol_type = protocol_type
+    world.function_of = function_of
     world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)
     main = ModuleDecl("__main__", filename, source, parsed, library=False, is_main=True)
     world.add_module(main)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from krait.check import hir, loader
 from krait.check.data import DataOptions
@@ -26,6 +27,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    FunctionType,
     Import,
     Infer,
     Instance,
@@ -95,6 +97,7 @@ class World:
         self.check_function: Callable[[Instance], hir.Function] | None = None
         self.infer_result: Callable[[World, FunctionDecl], Type] | None = None
         self.protocol_type: Callable[[World, ClassDecl], Type | None] | None = None
+        self.function_of: Callable[[Any, hir.Expr, FunctionType], hir.Expr | None] | None = None
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.named_functions = False
         self.asks_names = False
