@@ -15,6 +15,7 @@ from krait.check.byteslike import as_bytes, byte_kind
 from krait.check.cells import unbind, write_local
 from krait.check.classes import assign_class_variable, cast_up, class_named
 from krait.check.coerce import coerce, require
+from krait.check.columns import columns_of
 from krait.check.conditions import access_path
 from krait.check.context import Context, statement
 from krait.check.declare import DELETER
@@ -426,7 +427,8 @@ def assign(ctx: Context, node: tree.Assign) -> None:
         ):
             _assign_in_parallel(ctx, first.elts, node.value.elts)
             return
-    value = ctx.expr(_listed(first, node.value), _wanted(ctx, first))
+    columns = columns_of(ctx, first.elts, node.value) if isinstance(first, tree.Tuple) and not others else None
+    value = ctx.expr(columns or _listed(first, node.value), _wanted(ctx, first))
     if others:
         if prune(value.type) is NONE and isinstance(value, hir.Const):
             pass

@@ -18,6 +18,7 @@ from krait.check import hir
 from krait.check.assignment import Element, assign_element
 from krait.check.classes import class_named
 from krait.check.coerce import adapt, coerce, common_type, require
+from krait.check.columns import rows_of
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, literal_int
 from krait.check.context import Context, Loop
@@ -570,8 +571,7 @@ def _zip(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
 
 def _zip_of_rows(ctx: Context, node: tree.Call, args: tuple[tree.expr, ...]) -> Plan:
     """``zip(*rows)``: the columns, as tuples of any length."""
-    rows = ctx.expr(tree.Call(tree.Name("list", tree.LOAD, node.span), (tree.List(args, tree.LOAD, node.span),), (),
-                              node.span))  # fmt: skip
+    rows = ctx.expr(rows_of(ctx, args, node.span))
     t = prune(rows.type)
     row = prune(t.args[0]) if isinstance(t, ClassType) else t
     if not isinstance(row, ClassType) or row.decl is not ctx.world.list_type(INT).decl:
