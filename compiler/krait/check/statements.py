@@ -179,6 +179,10 @@ def continue_(ctx: Context, node: tree.Continue) -> None:
 # --- leaving -------------------------------------------------------------------------------------------------------
 
 
+def _is_declined(node: tree.expr | None) -> bool:
+    return isinstance(node, tree.Name) and node.id == "NotImplemented"
+
+
 @statement(tree.Return)
 def return_(ctx: Context, node: tree.Return) -> None:
     """``return``."""
@@ -186,6 +190,10 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if ctx.is_module_code:
         raise ctx.refuse(node.span, "`return` outside a function")
     result = prune(ctx.function.result)
+    if isinstance(node.value, tree.IfExp) and any(map(_is_declined, (node.value.body, node.value.orelse))):
+        sides = (tree.Return(side, node.span) for side in (node.value.body, node.value.orelse))
+        ctx.statement(tree.If(node.value.test, (next(sides),), (next(sides),), node.span))
+        return
     if ctx.results is not None:
         ctx.results.append(NONE if node.value is None else ctx.expr(node.value).type)
         ctx.flow = ctx.flow.stop()
@@ -196,7 +204,7 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if isinstance(result, Infer) and node.value is not None:
         _return_inferred(ctx, node.value, result, line)
         return
-    if isinstance(node.value, tree.Name) and node.value.id == "NotImplemented" and ctx.lookup("NotImplemented") is None:
+    if _is_declined(node.value) and ctx.lookup("NotImplemented") is None:
         decline(ctx, node)
         return
     if result is NEVER:

@@ -16,13 +16,18 @@ from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
-_DIRECTIVE = re.compile(r"%(?P<flags>[-+ #0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<kind>.)", re.DOTALL)
+_DIRECTIVE = re.compile(
+    r"%(?:\((?P<name>[^()]*)\))?(?P<flags>[-+ #0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<kind>.)", re.DOTALL
+)
 
 
 def percent(ctx: Context, template: str, node: tree.BinOp) -> hir.Expr:
     """Return ``template % values``."""
     right = node.right
     values: list[hir.Expr]
+    names = [found["name"] for found in _DIRECTIVE.finditer(template) if found["kind"] != "%"]
+    if names and all(name is not None for name in names):
+        return _percent_of_mapping(ctx, template, names, node)
     if isinstance(right, tree.Tuple):
         values = ctx.attempt((item, None) for item in right.elts)
     else:
@@ -59,6 +64,38 @@ def _percent(ctx: Context, template: str, values: Sequence[hir.Expr], node: tree
         raise ctx.refuse(node.span, "not all arguments converted during string formatting")
     pieces.append(tree.Constant(template[end:], node.span))
     return _filled(ctx, pieces, {f"$value{at}": value for at, value in enumerate(values)}, node.span)
+
+
+def _percent_of_mapping(ctx: Context, template: str, names: Sequence[str], node: tree.BinOp) -> hir.Expr:
+    """Return ``template % mapping``: each value by its name."""
+    match node.right:
+        case tree.Dict(keys=keys, values=given) if all(isinstance(key, tree.Constant) for key in keys):
+            places = {key.value: at for at, key in enumerate(keys) if isinstance(key, tree.Constant)}
+            missing = next((name for name in names if name not in places), None)
+            if missing is not None:
+                raise ctx.refuse(node.span, f"the template asks for `{missing}`, which is not given")
+            held: hir.Block = []
+            kept: list[hir.Expr] = []
+            for value in ctx.attempt((item, None) for item in given):
+                before, again = ctx.hold(value)
+                held += before
+                kept.append(again)
+            made = _percent(ctx, template, [kept[places[name]] for name in names], node)
+            return hir.Let(made.type, held, made)
+        case _:
+            mapping = Local("$mapping", stable=True)
+            value = ctx.expr(node.right)
+            held = [hir.Assign(ctx.line, mapping, value)]
+            mapping.type = value.type
+            ctx.function.locals.append(mapping)
+            ctx.scope[mapping.name] = mapping
+            ctx.flow = ctx.flow.bind(mapping)
+            read = tree.Name(mapping.name, tree.LOAD, node.right.span)
+            names_of = (tree.Constant(name, node.right.span) for name in names)
+            items = [tree.Subscript(read, name, tree.LOAD, node.right.span) for name in names_of]
+            made = _percent(ctx, template, ctx.attempt((item, None) for item in items), node)
+            del ctx.scope[mapping.name]
+            return hir.Let(made.type, held, made)
 
 
 def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, node: tree.BinOp) -> tree.expr:
