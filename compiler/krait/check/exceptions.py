@@ -29,6 +29,7 @@ from krait.check.types import (
     optional,
     prune,
 )
+from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -119,7 +120,9 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
     parts = (tree.Constant("(", span), shown, tree.Constant(")", span))
     given: tuple[tree.expr, ...] = (tree.JoinedStr((tree.FormattedValue(name, ord("s"), None, span),), span),
                                     tree.JoinedStr(parts, span))  # fmt: skip
-    if (owner.name == "SystemExit" and t is INT) or ends:
+    if owner.name == "SystemExit" and t is BOOL:
+        given = (*given, tree.Call(tree.Name(f"{LIBRARY}int", tree.LOAD, span), (name,), (), span))
+    elif (owner.name == "SystemExit" and t is INT) or ends:
         given = (*given, name)
     return tree.Call(node.func, given, (), span)
 
