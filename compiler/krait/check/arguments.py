@@ -14,10 +14,12 @@ from krait.check import hir
 from krait.check.builtins import list_of_items
 from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import coerce, to_float
+from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.mappings import dict_of_items, is_dict
+from krait.check.mixing import has_floats, stands_for
 from krait.check.names import did_you_mean
-from krait.check.promoted import promoted, takes_ints
+from krait.check.promoted import holding_ints, promoted, takes_ints
 from krait.check.relations import item_type
 from krait.check.signatures import signature
 from krait.check.spread import items_of_list
@@ -34,10 +36,12 @@ from krait.check.types import (
     Signature,
     Type,
     TypeParam,
+    Union,
     prune,
     substitute,
     unify,
 )
+from krait.check.unions import by_member
 from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
@@ -100,6 +104,12 @@ def match_arguments(ctx: Context, decl: FunctionDecl, sig: Signature, node: tree
         named = [param.name for param in by_name.values() if any(item.param is param for item in given)]
         free = [name for name in by_name if name not in named]
         given.append(Given(others, _keywords(decl, extra_keywords, named, free, node.span)))
+    for param in sig.params:  # an int that stands for a float: as if the call gave it
+        is_given = any(item.param is param for item in given)
+        if not is_given and param.type is FLOAT and takes_ints(ctx, decl) and param.default is not None:
+            if literal_int(param.default) is None:
+                continue
+            given.append(Given(param, param.default))
     missing = [
         param.name for param in sig.params if param.default is None and not any(item.param is param for item in given)
     ]
@@ -177,6 +187,7 @@ def check_arguments(
     checked: list[hir.Expr] = []
     failed: Refusal | None = None
     ints: dict[str, int] = {}
+    takes = takes_ints(ctx, decl)
     for item in given:
         wanted = substitute(item.param.type, env)
         if item.param.item is not None and isinstance(item.node, tree.Tuple):
@@ -186,8 +197,12 @@ def check_arguments(
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         value: hir.Expr | None = None
         try:
-            value = _argument(ctx, decl, item, wanted) if item.param.of is None else _iterable(ctx, item, wanted, env)
-            if prune(wanted) is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
+            if item.param.of is not None:
+                value = _iterable(ctx, item, wanted, env)
+            else:
+                held = holding_ints(ctx, item.node, wanted) if takes and has_floats(wanted) else None
+                value = _argument(ctx, decl, item, wanted) if held is None else ctx.expr(item.node, held)
+            if takes and stands_for(wanted, value.type):
                 ints[item.param.name] = len(checked)
                 checked.append(value)
                 continue
@@ -198,7 +213,7 @@ def check_arguments(
                 ctx.widen_parameter(item.param.annotation, wanted, value.type)
     if failed is not None:
         raise failed
-    variant = promoted(ctx, decl, frozenset(ints)) if ints else decl
+    variant = promoted(ctx, decl, {name: checked[at].type for name, at in ints.items()}) if ints else decl
     if variant is not None:
         for param in signature(ctx.world, variant).params if ints else ():
             if param.name in ints:
@@ -207,7 +222,8 @@ def check_arguments(
         return variant, checked
     item = given[min(ints.values())]
     note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
-    return decl, [coerce(ctx, checked[min(ints.values())], FLOAT, item.node.span, note=note)]
+    wanted = substitute(item.param.type, env)
+    return decl, [coerce(ctx, ctx.expr(item.node, wanted), wanted, item.node.span, note=note)]
 
 
 def _iterable(ctx: Context, item: Given, wanted: Type, env: Mapping[TypeParam, Type]) -> hir.Expr:
@@ -256,6 +272,8 @@ def _argument(ctx: Context, decl: FunctionDecl, item: Given, wanted: Type) -> hi
     if is_dict(ctx, t):
         return dict_of_items(ctx, item.node, item.node.span, wanted)[0]
     value = fitted_bytes(ctx, decl, ctx.expr(item.node, wanted), wanted, item.node.span)
+    if item.param.type is FLOAT and isinstance(t := prune(value.type), Union) and set(t.members) <= {INT, FLOAT, BOOL}:
+        return by_member(ctx, value, to_float)
     return to_float(value) if item.param.type is FLOAT and prune(value.type) in (INT, BOOL) else value
 
 

@@ -37,8 +37,10 @@ from krait.check.items import (
     write_item,
 )
 from krait.check.late import delete_field, mark_late
+from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
+from krait.check.promoted import holding_ints
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
@@ -100,7 +102,7 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
     try:
         fitted = _fitted(ctx, variable, value, value_span)
     except Refusal:
-        if not variable.annotated:
+        if not variable.annotated or (isinstance(variable, Local) and stands_for(variable.type, value.type)):
             ctx.widen(variable, value.type)
         raise
     if isinstance(variable, GlobalVar):
@@ -509,6 +511,8 @@ def ann_assign(ctx: Context, node: tree.AnnAssign) -> None:
     if prune(declared) in (NONE, NEVER):
         raise ctx.refuse(node.annotation.span, f"`{declared}` cannot be the type of a variable")
     if isinstance(node.target, tree.Name):
+        if node.value is not None and has_floats(declared) and node.target.id in ctx.scope:
+            declared = declared if holding_ints(ctx, node.value, declared) is None else mixed(declared)
         _declare(ctx, node.target, declared)
     elif isinstance(node.target, tree.Attribute) and node.value is None:
         return
@@ -523,6 +527,8 @@ def _declare(ctx: Context, target: tree.Name, declared: Type) -> None:
     variable = _variable_for(ctx, target.id, target.span)
     if variable.broken:
         return
+    if variable.type is not None and stands_for(declared, variable.type):
+        declared = variable.type  # it is given ints too
     if variable.type is not None and not unify(variable.type, declared):
         note = _why(variable)
         raise ctx.refuse(

@@ -37,6 +37,7 @@ from krait.check.types import (
     Intrinsic,
     Optional,
     Type,
+    Union,
     members_of_union,
     prune,
     unify,
@@ -365,6 +366,9 @@ def sum_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         total = ctx.library("krait.builtins", "sum_int", [ints, whole], INT, node.span)
         if whole is start:
             return total
+    elif isinstance(item, Union) and set(item.members) == {INT, FLOAT} and prune(start.type) in (INT, FLOAT, item):
+        first = coerce(ctx, start, item, node.span)
+        return ctx.library("krait.builtins", "sum_numbers", [values, first], item, node.span)
     elif isinstance(item, ClassType) and item != ctx.world.str_type:
         return summed(ctx, values, start if start_node is not None else None, node.span)
     else:

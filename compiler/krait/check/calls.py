@@ -490,9 +490,9 @@ def call_function(
     described = described_result(ctx, decl, owner_args, node)
     given = match_arguments(ctx, decl, sig, node)
     taker, checked = check_arguments(ctx, decl, given, env)
-    if taker is not decl:
-        instance = Instance(taker)
     result = substitute(sig.result, env)
+    if taker is not decl:
+        instance, result = Instance(taker), signature(ctx.world, taker).result
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)
         result = substitute(result, {})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from krait.check.annotations import Annotations
 from krait.check.constants import literal_int
+from krait.check.mixing import mixed
 from krait.check.types import FIXED, FLOAT, INT, Assignment, FunctionDecl, GlobalVar, Instance, ModuleDecl
 from krait.check.world import World
 from krait.diagnostics import Span
@@ -25,6 +26,8 @@ def prepare_global(world: World, var: GlobalVar) -> None:
     if isinstance(node, tree.AnnAssign):
         var.type = Annotations(world, var.module, {}).class_variable(node.annotation)
         var.annotated = var.type is not None
+        if var.type is FLOAT and node.value is not None and literal_int(node.value) is not None:
+            var.type = mixed(FLOAT)
     if node is not None and node.value is not None:
         _find_value(world, var, node.value)
     code = Instance(init_function(var.module))

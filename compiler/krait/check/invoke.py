@@ -87,23 +87,23 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
     if len(sig.params) != len(args):
         return None
     given = []
-    ints: set[str] = set()
+    ints: dict[str, Type] = {}
     for param, (value, where) in zip(sig.params, args, strict=True):
         wanted = substitute(param.type, env)
         adapted = adapt(ctx, fitted_bytes(ctx, decl, value, param.type, where), wanted)
         if adapted is None and wanted is FLOAT and prune(value.type) is INT and takes_ints(ctx, decl):
-            ints.add(param.name)
+            ints[param.name] = INT
             adapted = value
         if adapted is None:
             return None
         given.append(adapted)
     if ints:
-        variant = promoted(ctx, decl, frozenset(ints))
+        variant = promoted(ctx, decl, ints)
         if variant is None:
             return None
         instance = Instance(variant)
-        params = signature(ctx.world, variant).params
-        given = [coerce(ctx, value, param.type, span) for value, param in zip(given, params, strict=True)]
+        sig = signature(ctx.world, variant)
+        given = [coerce(ctx, value, param.type, span) for value, param in zip(given, sig.params, strict=True)]
     arguments = [receiver_for(ctx, decl, receiver), *given]
     return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
 

@@ -62,24 +62,30 @@ def check_program(
     """Return the typed tree of the program whose main module is ``parsed``.
 
     A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
-    functions as values are asked for their names, which they then keep. Raises CompileError with all that is wrong.
+    functions as values are asked for their names, which they then keep, or functions of floats that return ints: see
+    `promoted`. Raises CompileError with all that is wrong.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
+    mixed: frozenset[tuple[str, str, int]] = frozenset()
+    first: DiagnosticSink | None = None
     named = False
     while True:
         attempt = DiagnosticSink(sink.filename)
         attempt.sources = sink.sources
         world = World(attempt, sources)
-        world.late, world.named_functions = late, named
+        world.late, world.named_functions, world.mixed = late, named, mixed
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
         found = _late_fields(world)
-        if found <= late and world.asks_names <= named:
+        if found <= late and world.asks_names <= named and world.found_mixed <= mixed:
             break
+        if not world.found_mixed <= mixed:
+            first = first or attempt
         late |= found
         named |= world.asks_names
-    for diagnostic in attempt.diagnostics:
+        mixed |= world.found_mixed
+    for diagnostic in (attempt if program is not None or first is None else first).diagnostics:
         sink.add(diagnostic)
     sink.raise_if_errors()
     assert program is not None

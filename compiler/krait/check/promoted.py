@@ -1,18 +1,61 @@
-"""Functions that take floats, called with ints.
+"""Functions that take floats, called with ints, and functions of floats that return some.
 
-In: a function, and which of its parameters are given ints. Out: the same function checked for ints there, as a generic
-one would be; None where what it does with them could show the difference (`return x`), so that the call is refused.
+In: a function, and which of its parameters are given ints where they are or hold floats. Out: the same function checked
+for ints there, as a generic one would be, with the result that it has then; None where something in it is wrong then,
+so that the call is refused.  A function that returns an int where it says that it returns a float has both as its
+result: a check that finds one begins anew (`program`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from krait.check.context import Context
+from krait.check.mixing import mixed, stands_for
 from krait.check.names import scan
 from krait.check.signatures import signature
-from krait.check.types import FLOAT, INT, FunctionDecl, Instance, Signature, union
+from krait.check.types import (
+    FLOAT,
+    INT,
+    FunctionDecl,
+    Instance,
+    Signature,
+    Type,
+    is_known,
+    prune,
+    resolve,
+    union,
+)
+from krait.check.world import Refusal
 from krait.diagnostics import DiagnosticSink
+from krait.syntax import tree
+
+
+def holding_ints(ctx: Context, node: tree.expr, wanted: Type) -> Type | None:
+    """Return the type of a display that does not fit where floats are wanted, for it holds ints; None if it fits, or
+    does not fit for another reason.
+    """
+    if not isinstance(node, tree.List | tree.ListComp | tree.Tuple | tree.Dict | tree.DictComp | tree.Set):
+        return None
+    with ctx.world.silence(), ctx.collect():
+        for number, t in enumerate((wanted, None, mixed(wanted))):
+            try:
+                found = ctx.expr(node, t).type
+            except Refusal:
+                continue
+            if number == 0 or stands_for(wanted, found):
+                return resolve(found) if number and is_known(found) else None
+    return None
+
+
+def note_mixed(ctx: Context, returned: Type) -> None:
+    """Note that the function being checked, which says that it returns a float, returns a value of this type."""
+    decl = ctx.instance.decl
+    if decl.closure is not None or decl.exported is not None or decl.module.library or ctx.world.promoting:
+        return
+    if stands_for(ctx.function.result, returned) and not decl.name.startswith("__"):
+        ctx.world.found_mixed.add((decl.module.name, decl.node.name, decl.node.span.start_line))
 
 
 def takes_ints(ctx: Context, decl: FunctionDecl) -> bool:
@@ -23,23 +66,27 @@ def takes_ints(ctx: Context, decl: FunctionDecl) -> bool:
     return decl.owner is None or not ctx.world.overriders(Instance(decl))
 
 
-def promoted(ctx: Context, decl: FunctionDecl, names: frozenset[str]) -> FunctionDecl | None:
-    """Return the function for calls that give ints for these parameters, None if there is none."""
-    if names in decl.variants:
-        return decl.variants[names]
+def promoted(ctx: Context, decl: FunctionDecl, given: Mapping[str, Type]) -> FunctionDecl | None:
+    """Return the function for calls that give values of these types to parameters, None if there is none."""
+    key = frozenset((name, resolve(t)) for name, t in given.items())
+    if key in decl.variants:
+        return decl.variants[key]
     if not _is_checked(ctx, decl):
         return None
     sig = signature(ctx.world, decl)
     changed = scan(decl.node.body).assigned
-    params = tuple(
-        replace(param, type=union((INT, FLOAT)) if param.name in changed else INT) if param.name in names else param
-        for param in sig.params
-    )
-    made = replace(decl, signature=Signature(params, sig.result), variants={}, exported=None)
-    decl.variants[names] = made
-    if not _is_right(ctx, made):
-        decl.variants[names] = None
-    return decl.variants[names]
+    types = {name: union((INT, FLOAT)) if t is INT and name in changed else t for name, t in key}
+    params = tuple(replace(param, type=types.get(param.name, param.type)) for param in sig.params)
+    results = [sig.result]
+    for result in results:
+        made = replace(decl, signature=Signature(params, result), variants={}, exported=None)
+        decl.variants[key] = made
+        if _is_right(ctx, made):
+            return made
+        if len(results) == 1 and prune(result) is FLOAT and ctx.world.infer_result is not None:
+            results.append(ctx.world.infer_result(ctx.world, made))
+    decl.variants[key] = None
+    return None
 
 
 def _is_checked(ctx: Context, decl: FunctionDecl) -> bool:
@@ -54,10 +101,12 @@ def _is_right(ctx: Context, decl: FunctionDecl) -> bool:
     world, instance = ctx.world, Instance(decl)
     assert world.check_function is not None
     outer, world.root_sink = world.root_sink, DiagnosticSink(decl.module.filename, decl.module.source)
+    world.promoting += 1
     try:
         world.check_function(instance)
     finally:
         found, world.root_sink = world.root_sink.diagnostics, outer
+        world.promoting -= 1
     first, last = decl.node.span.start_line, decl.node.span.end_line
     is_right = True
     for diagnostic in found:
@@ -70,4 +119,4 @@ def _is_right(ctx: Context, decl: FunctionDecl) -> bool:
     return is_right
 
 
-__all__ = ["promoted", "takes_ints"]
+__all__ = ["holding_ints", "note_mixed", "promoted", "takes_ints"]

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from krait.check.annotations import Annotations
 from krait.check.globals import prepare_global
+from krait.check.mixing import mixed
 from krait.check.names import scan
 from krait.check.types import (
     BOOL,
@@ -223,6 +224,9 @@ class _Signatures:
         if node.returns is not None and (
             self.decl.module.library or not self.annotations.leaves_items_open(node.returns)
         ):
+            key = (self.decl.module.name, node.name, node.span.start_line)
+            if key in self.world.mixed:
+                return mixed(self.annotations.type(node.returns))
             return self.annotations.type(node.returns)
         if _returned_value(node) is None and not scan(node.body).has_yield:
             return NONE

@@ -18,6 +18,8 @@ from krait.check.flow import join
 from krait.check.generators import give_result, is_sent, yield_statement
 from krait.check.globals import init_function, is_static
 from krait.check.iteration import enter_loop, for_each
+from krait.check.mixing import has_floats
+from krait.check.promoted import holding_ints, note_mixed
 from krait.check.signatures import signature
 from krait.check.types import (
     NEVER,
@@ -233,7 +235,9 @@ def return_(ctx: Context, node: tree.Return) -> None:
         ctx.emit(hir.Evaluate(line, value))
         leave(ctx, "return", line)
     else:
-        value = ctx.expr(node.value, result)
+        held = holding_ints(ctx, node.value, result) if has_floats(result) else None
+        value = ctx.expr(node.value, held or result)
+        note_mixed(ctx, value.type)
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields()
     ctx.flow = ctx.flow.stop()

@@ -494,7 +494,7 @@ class FunctionDecl:
     open_params: dict[str, TypeParam] = field(default_factory=dict)
     exported: Span | None = None
     implied: bool = False
-    variants: dict[frozenset[str], FunctionDecl | None] = field(default_factory=dict)
+    variants: dict[frozenset[tuple[str, Type]], FunctionDecl | None] = field(default_factory=dict)
     last: FunctionDecl | None = None
     is_last: bool = False
     overloads: tuple[FunctionDecl, ...] = ()

@@ -105,7 +105,8 @@ REFUSED = {
     "int for float": ("xs = [1.5]\nxs.append(2)\n", "expected `float`, found `int`"),
     "bool for int": ("def f(x: int) -> int:\n    return x\n\n\nprint(f(True))\n", "expected `int`, found `bool`"),
     "invariant lists": (
-        "def f(xs: list[float]) -> None:\n    pass\n\n\nys = [1]\nf(ys)\n", "expected `list[float]`, found `list[int]`",
+        "def f(xs: list[float]) -> None:\n    xs.append(0.5)\n\n\nys = [1]\nf(ys)\n",
+        "expected `list[float]`, found `list[int]`",
     ),
 }  # fmt: skip
 
