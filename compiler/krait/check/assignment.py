@@ -21,7 +21,7 @@ from krait.check.context import Context, statement
 from krait.check.declare import DELETER
 from krait.check.displays import make_tuple
 from krait.check.flow import Variable
-from krait.check.globals import prepare_global
+from krait.check.globals import MIXED_GLOBAL, prepare_global
 from krait.check.invoke import find_method, invoke, present, try_invoke
 from krait.check.items import (
     PLAIN_BOUNDS,
@@ -40,7 +40,7 @@ from krait.check.late import delete_field, mark_late
 from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
-from krait.check.promoted import holding_ints
+from krait.check.promoted import holding_ints, note_mixed_field
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
@@ -102,8 +102,11 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
     try:
         fitted = _fitted(ctx, variable, value, value_span)
     except Refusal:
-        if not variable.annotated or (isinstance(variable, Local) and stands_for(variable.type, value.type)):
+        is_mixed = stands_for(variable.type, value.type)
+        if not variable.annotated or (isinstance(variable, Local) and is_mixed):
             ctx.widen(variable, value.type)
+        elif isinstance(variable, GlobalVar) and is_mixed and prune(variable.type) is FLOAT:
+            ctx.world.found_mixed.add((variable.module.name, MIXED_GLOBAL, variable.name))
         raise
     if isinstance(variable, GlobalVar):
         ctx.emit(hir.GlobalSet(ctx.line, variable, fitted))
@@ -243,6 +246,7 @@ def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, val
     if _call_setter(ctx, owner, target, kept, value_span) or _refuse_frozen(ctx, owner, target, kept):
         return
     field = _field(ctx, owner, target)
+    note_mixed_field(ctx, owner.type, target.attr, field, kept.type)
     fitted = coerce(ctx, kept, field, value_span)
     ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, fitted))
     mark_late(ctx, owner, target.attr, value=True)
@@ -518,7 +522,7 @@ def ann_assign(ctx: Context, node: tree.AnnAssign) -> None:
         return
     if node.value is not None:
         value = ctx.expr(node.value, declared)
-        if not isinstance(node.target, tree.Name):
+        if isinstance(node.target, tree.Subscript):
             value = coerce(ctx, value, declared, node.value.span)
         assign_target(ctx, node.target, value, node.value.span)
 
@@ -527,6 +531,8 @@ def _declare(ctx: Context, target: tree.Name, declared: Type) -> None:
     variable = _variable_for(ctx, target.id, target.span)
     if variable.broken:
         return
+    if isinstance(variable, GlobalVar) and (variable.module.name, MIXED_GLOBAL, variable.name) in ctx.world.mixed:
+        declared = mixed(declared)
     if variable.type is not None and stands_for(declared, variable.type):
         declared = variable.type  # it is given ints too
     if variable.type is not None and not unify(variable.type, declared):
@@ -587,6 +593,7 @@ def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribut
         value = require(ctx, value, "TypeError", f"'{target.attr}' is None", target.span)
     result = _augmented(ctx, value, node)
     if result is not None:
+        note_mixed_field(ctx, owner.type, target.attr, field, result.type)
         ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, coerce(ctx, result, field, node.span)))
         _field_assigned(ctx, target, field, result)
 

@@ -42,6 +42,7 @@ from krait.check.types import (
     prune,
     unify,
 )
+from krait.check.unions import by_member
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -645,6 +646,8 @@ def _to_float(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         return ctx.library("krait.float", "float_from_str", [value], FLOAT, node.span)
     if t in (INT, BOOL, FLOAT):
         return to_float(value)
+    if isinstance(t, Union) and set(t.members) <= {INT, BOOL, FLOAT}:
+        return by_member(ctx, value, to_float)
     if t is F32:
         return hir.Op(FLOAT, "f64.promote_f32", [value])
     fixed = fixed_to_int(value)

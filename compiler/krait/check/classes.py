@@ -11,10 +11,12 @@ from krait.check.annotations import Annotations
 from krait.check.coerce import coerce
 from krait.check.context import Context
 from krait.check.globals import prepare_global
+from krait.check.mixing import mixed, stands_for
 from krait.check.names import object_of_type
 from krait.check.scopes import find_in_module, module_named, touch_declaration
 from krait.check.types import (
     BOOL,
+    FLOAT,
     NONE,
     ClassDecl,
     ClassType,
@@ -127,11 +129,16 @@ def run_class_body(ctx: Context, decl: ClassDecl) -> None:
         if var.type is None and isinstance(node, tree.AnnAssign):
             params = {param.name: param for param in decl.type_params}
             var.type = Annotations(ctx.world, ctx.module, params).class_variable(node.annotation)
+        key = (decl.module.name, decl.name, variable.name)
+        if key in ctx.world.mixed:
+            var.type = mixed(FLOAT)
         outer, ctx.class_body = ctx.class_body, decl
         try:
             value = ctx.expr(node.value, var.type)
         finally:
             ctx.class_body = outer
+        if var.type is FLOAT and stands_for(FLOAT, value.type):
+            ctx.world.found_mixed.add(key)
         if var.type is None:
             if prune(value.type) is NONE:
                 raise ctx.refuse(

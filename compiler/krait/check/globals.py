@@ -17,6 +17,9 @@ from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree
 
+MIXED_GLOBAL = "<global>"
+"""What stands for a class in `World.mixed`, for variables of modules."""
+
 
 def prepare_global(world: World, var: GlobalVar) -> None:
     """Find the type of a variable, and its constant value, if they are not known yet."""
@@ -26,8 +29,8 @@ def prepare_global(world: World, var: GlobalVar) -> None:
     if isinstance(node, tree.AnnAssign):
         var.type = Annotations(world, var.module, {}).class_variable(node.annotation)
         var.annotated = var.type is not None
-        if var.type is FLOAT and node.value is not None and literal_int(node.value) is not None:
-            var.type = mixed(FLOAT)
+    if var.type is FLOAT and (var.module.name, MIXED_GLOBAL, var.name) in world.mixed:
+        var.type = mixed(FLOAT)
     if node is not None and node.value is not None:
         _find_value(world, var, node.value)
     code = Instance(init_function(var.module))

@@ -63,11 +63,11 @@ def check_program(
 
     A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
     functions as values are asked for their names, which they then keep, or functions of floats that return ints: see
-    `promoted`. Raises CompileError with all that is wrong.
+    `promoted`. Raises CompileError with all that is wrong, as the check says it that finds least.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
-    mixed: frozenset[tuple[str, str, int]] = frozenset()
-    first: DiagnosticSink | None = None
+    mixed: frozenset[tuple[str, str, int | str]] = frozenset()
+    best: DiagnosticSink | None = None
     named = False
     while True:
         attempt = DiagnosticSink(sink.filename)
@@ -78,14 +78,17 @@ def check_program(
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
         found = _late_fields(world)
-        if found <= late and world.asks_names <= named and world.found_mixed <= mixed:
+        mixes = world.found_mixed - mixed if program is None else frozenset()
+        if found <= late and world.asks_names <= named and not mixes:
             break
-        if not world.found_mixed <= mixed:
-            first = first or attempt
+        if mixes and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
+            best = attempt
         late |= found
         named |= world.asks_names
-        mixed |= world.found_mixed
-    for diagnostic in (attempt if program is not None or first is None else first).diagnostics:
+        mixed |= mixes
+    if program is not None or best is None or len(attempt.diagnostics) < len(best.diagnostics):
+        best = attempt
+    for diagnostic in best.diagnostics:
         sink.add(diagnostic)
     sink.raise_if_errors()
     assert program is not None

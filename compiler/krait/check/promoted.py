@@ -14,10 +14,11 @@ from dataclasses import replace
 from krait.check.context import Context
 from krait.check.mixing import mixed, stands_for
 from krait.check.names import scan
-from krait.check.signatures import signature
+from krait.check.signatures import declared_fields, signature
 from krait.check.types import (
     FLOAT,
     INT,
+    ClassType,
     FunctionDecl,
     Instance,
     Signature,
@@ -56,6 +57,15 @@ def note_mixed(ctx: Context, returned: Type) -> None:
         return
     if stands_for(ctx.function.result, returned) and not decl.name.startswith("__"):
         ctx.world.found_mixed.add((decl.module.name, decl.node.name, decl.node.span.start_line))
+
+
+def note_mixed_field(ctx: Context, owner: Type, name: str, field: Type, given: Type) -> None:
+    """Note that a field of floats of a class of the program is given a value of this type."""
+    t = prune(owner)
+    if prune(field) is FLOAT and stands_for(FLOAT, given) and isinstance(t, ClassType) and not t.decl.module.library:
+        whole = [(part, declared_fields(ctx.world, ClassType(part, part.type_params))) for part in t.decl.mro()]
+        declaring = [part for part, fields in whole if name in fields]
+        ctx.world.found_mixed |= {(part.module.name, part.name, name) for part in declaring}
 
 
 def takes_ints(ctx: Context, decl: FunctionDecl) -> bool:
@@ -119,4 +129,4 @@ def _is_right(ctx: Context, decl: FunctionDecl) -> bool:
     return is_right
 
 
-__all__ = ["holding_ints", "note_mixed", "promoted", "takes_ints"]
+__all__ = ["holding_ints", "note_mixed", "note_mixed_field", "promoted", "takes_ints"]

@@ -25,6 +25,9 @@ def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     t = prune(values[0].type)
     if isinstance(t, Union) and len(args) == 1:
         return by_member(ctx, values[0], lambda part: rounded(ctx, part, node.span))
+    if isinstance(t, Union) and set(t.members) == {INT, FLOAT}:
+        digits = coerce(ctx, values[1], INT, args[1].span)
+        return by_member(ctx, values[0], lambda part: _to_digits(ctx, part, digits, node.span))
     first = to_int(values[0]) if t is BOOL else values[0]
     if t not in (INT, BOOL, FLOAT):
         more = [(value, arg.span) for value, arg in zip(values[1:], args[1:], strict=True)]
@@ -34,9 +37,13 @@ def round_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         raise ctx.refuse(args[0].span, f"`round` does not take a `{t}`")
     if len(args) == 1 or prune(values[1].type) is NONE:
         return rounded(ctx, first, node.span)
-    digits = coerce(ctx, values[1], INT, args[1].span)
-    module = "krait.float" if t is FLOAT else "krait.int"
-    return ctx.library(module, "round_digits", [first, digits], FLOAT if t is FLOAT else INT, node.span)
+    return _to_digits(ctx, first, coerce(ctx, values[1], INT, args[1].span), node.span)
+
+
+def _to_digits(ctx: Context, number: hir.Expr, digits: hir.Expr, span: Span) -> hir.Expr:
+    is_float = prune(number.type) is FLOAT
+    module = "krait.float" if is_float else "krait.int"
+    return ctx.library(module, "round_digits", [number, digits], FLOAT if is_float else INT, span)
 
 
 def _rounded_to_digits(

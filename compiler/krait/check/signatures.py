@@ -14,6 +14,7 @@ from krait.check.mixing import mixed
 from krait.check.names import scan
 from krait.check.types import (
     BOOL,
+    FLOAT,
     NEVER,
     NONE,
     OWNED,
@@ -295,6 +296,9 @@ def declared_fields(world: World, cls: ClassType) -> dict[str, Type]:
             mark = world.mark_of(cls.decl, name)
             if mark is not None:
                 found[mark] = BOOL
+        for name in found:
+            if (cls.decl.module.name, cls.decl.name, name) in world.mixed:
+                found[name] = mixed(FLOAT)
         world.field_types[cls] = found
     return found
 
