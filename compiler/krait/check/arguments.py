@@ -17,7 +17,7 @@ from krait.check.coerce import coerce, to_float
 from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.mappings import dict_of_items, is_dict
-from krait.check.mixing import has_floats, stands_for
+from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.promoted import holding_ints, promoted, takes_ints
 from krait.check.relations import item_type
@@ -193,7 +193,10 @@ def check_arguments(
         if item.param.item is not None and isinstance(item.node, tree.Tuple):
             if not item.node.elts or any(isinstance(part, tree.Starred) for part in item.node.elts):
                 unify(wanted, ctx.world.vector_type(substitute(item.param.item, env)))
-            unify(wanted, tuple_type(ctx.world, (substitute(item.param.item, env),) * len(item.node.elts)))
+            each = substitute(item.param.item, env)
+            if prune(each) is FLOAT and _has_ints(ctx, item.node.elts):
+                each = mixed(FLOAT)
+            unify(wanted, tuple_type(ctx.world, (each,) * len(item.node.elts)))
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         value: hir.Expr | None = None
         try:
@@ -224,6 +227,16 @@ def check_arguments(
     note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
     wanted = substitute(item.param.type, env)
     return decl, [coerce(ctx, ctx.expr(item.node, wanted), wanted, item.node.span, note=note)]
+
+
+def _has_ints(ctx: Context, nodes: Sequence[tree.expr]) -> bool:
+    """Return whether some of these numbers are ints."""
+    with ctx.world.silence(), ctx.collect():
+        try:
+            types = [prune(ctx.expr(node).type) for node in nodes if not isinstance(node, tree.Starred)]
+        except Refusal:
+            return False
+    return any(stands_for(FLOAT, t) for t in types)
 
 
 def _iterable(ctx: Context, item: Given, wanted: Type, env: Mapping[TypeParam, Type]) -> hir.Expr:

@@ -40,7 +40,7 @@ from krait.check.late import delete_field, mark_late
 from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
-from krait.check.promoted import holding_ints, note_mixed_field
+from krait.check.promoted import holding_ints, note_mixed_field, promoted_setter
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
@@ -105,7 +105,7 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
         is_mixed = stands_for(variable.type, value.type)
         if not variable.annotated or (isinstance(variable, Local) and is_mixed):
             ctx.widen(variable, value.type)
-        elif isinstance(variable, GlobalVar) and is_mixed and prune(variable.type) is FLOAT:
+        elif is_mixed and isinstance(variable, GlobalVar) and prune(variable.type) is FLOAT:
             ctx.world.found_mixed.add((variable.module.name, MIXED_GLOBAL, variable.name))
         raise
     if isinstance(variable, GlobalVar):
@@ -266,8 +266,11 @@ def _call_setter(ctx: Context, owner: hir.Expr, target: tree.Attribute, value: h
     assert up is not None
     (param,) = signature(ctx.world, setter).params
     wanted = substitute(param.type, dict(zip(setter.owner.type_params, up.args, strict=True)))
+    instance = Instance(setter, up.args)
+    if (variant := promoted_setter(ctx, setter, wanted, value.type)) is not None:
+        instance, wanted = Instance(variant), signature(ctx.world, variant).params[0].type
     arguments = [cast_up(owner, setter.owner), coerce(ctx, value, wanted, value_span)]
-    called = ctx.call(Instance(setter, up.args), arguments, NONE, target.span, virtual=True)
+    called = ctx.call(instance, arguments, NONE, target.span, virtual=True)
     ctx.emit(hir.Evaluate(ctx.line, called))
     return True
 
@@ -325,8 +328,7 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
         ctx.emit(part)
     owner = _item_owner(ctx, target)
     index = ctx.expr(target.slice, key_type(ctx, owner.type))
-    by_slice = value_bounds(ctx, index) if find_method(ctx, owner.type, "_set_slice_step") is not None else None
-    if by_slice is not None:
+    if find_method(ctx, owner.type, "_set_slice_step") and (by_slice := value_bounds(ctx, index)) is not None:
         held, bounds = by_slice
         for part in held:
             ctx.emit(part)

@@ -12,6 +12,7 @@ from krait.check.context import Context, expression
 from krait.check.decorators import MANAGED
 from krait.check.iteration import for_each
 from krait.check.machine import build
+from krait.check.promoted import note_mixed
 from krait.check.signatures import declared_fields, field_type
 from krait.check.types import (
     BOOL,
@@ -226,6 +227,7 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
         ctx.results.append(value.type)
         return
     where = node.span if node.value is None else node.value.span
+    note_mixed(ctx, ctx.yields, value.type)
     ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where)))
 
 

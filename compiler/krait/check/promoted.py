@@ -50,12 +50,12 @@ def holding_ints(ctx: Context, node: tree.expr, wanted: Type) -> Type | None:
     return None
 
 
-def note_mixed(ctx: Context, returned: Type) -> None:
-    """Note that the function being checked, which says that it returns a float, returns a value of this type."""
+def note_mixed(ctx: Context, said: Type, given: Type) -> None:
+    """Note that the function being checked says that it returns or yields a float, and gives a value of this type."""
     decl = ctx.instance.decl
     if decl.closure is not None or decl.exported is not None or decl.module.library or ctx.world.promoting:
         return
-    if stands_for(ctx.function.result, returned) and not decl.name.startswith("__"):
+    if stands_for(said, given) and not decl.name.startswith("__"):
         ctx.world.found_mixed.add((decl.module.name, decl.node.name, decl.node.span.start_line))
 
 
@@ -70,7 +70,7 @@ def note_mixed_field(ctx: Context, owner: Type, name: str, field: Type, given: T
 
 def takes_ints(ctx: Context, decl: FunctionDecl) -> bool:
     """Return whether calls of a function may be checked for ints where it takes floats."""
-    plain = decl.kind in ("function", "method", "static") and decl.closure is None and decl.host is None
+    plain = decl.kind in ("function", "method", "static", "setter") and decl.closure is None and decl.host is None
     if not plain or decl.module.library or decl.all_type_params:
         return False
     return decl.owner is None or not ctx.world.overriders(Instance(decl))
@@ -97,6 +97,13 @@ def promoted(ctx: Context, decl: FunctionDecl, given: Mapping[str, Type]) -> Fun
             results.append(ctx.world.infer_result(ctx.world, made))
     decl.variants[key] = None
     return None
+
+
+def promoted_setter(ctx: Context, setter: FunctionDecl, wanted: Type, given: Type) -> FunctionDecl | None:
+    """Return a property's setter for values of this type, None if it takes them as it is, or not at all."""
+    if not stands_for(wanted, given) or not takes_ints(ctx, setter):
+        return None
+    return promoted(ctx, setter, {signature(ctx.world, setter).params[0].name: given})
 
 
 def _is_checked(ctx: Context, decl: FunctionDecl) -> bool:
@@ -129,4 +136,4 @@ def _is_right(ctx: Context, decl: FunctionDecl) -> bool:
     return is_right
 
 
-__all__ = ["holding_ints", "note_mixed", "note_mixed_field", "promoted", "takes_ints"]
+__all__ = ["holding_ints", "note_mixed", "note_mixed_field", "promoted", "promoted_setter", "takes_ints"]

@@ -222,17 +222,20 @@ class _Signatures:
 
     def result(self) -> Type:
         node = self.decl.node
+        own = self.decl.open_params if self.decl.owner is not None else ()
+        is_generic = len(self.decl.all_type_params) > len(own)
         if node.returns is not None and (
             self.decl.module.library or not self.annotations.leaves_items_open(node.returns)
         ):
             key = (self.decl.module.name, node.name, node.span.start_line)
-            if key in self.world.mixed:
-                return mixed(self.annotations.type(node.returns))
-            return self.annotations.type(node.returns)
+            said = self.annotations.type(node.returns)
+            if key not in self.world.mixed:
+                return said
+            holds = isinstance(said, ClassType) and said.decl.name in ("list", "dict", "set")
+            return Infer() if holds and not is_generic else mixed(said)
         if _returned_value(node) is None and not scan(node.body).has_yield:
             return NONE
-        own = self.decl.open_params if self.decl.owner is not None else ()
-        if self.decl.module.library or len(self.decl.all_type_params) > len(own):
+        if self.decl.module.library or is_generic:
             raise _unknown_result(self.annotations, self.decl)
         return Infer()
 

@@ -237,7 +237,7 @@ def return_(ctx: Context, node: tree.Return) -> None:
     else:
         held = holding_ints(ctx, node.value, result) if has_floats(result) else None
         value = ctx.expr(node.value, held or result)
-        note_mixed(ctx, value.type)
+        note_mixed(ctx, result, value.type)
         leave(ctx, "return", line, coerce(ctx, value, result, node.value.span))
     ctx.require_own_fields()
     ctx.flow = ctx.flow.stop()
