@@ -153,13 +153,14 @@ def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> 
         case tree.Tuple(elts=elts) | tree.List(elts=elts) | tree.Set(elts=elts) if elts and all(
             isinstance(item, tree.Constant) or literal_int(item) is not None for item in elts
         ):
-            local_body, kept = ctx.hold(ctx.expr(left))
+            local_body, kept = ctx.hold(member_value(ctx.expr(left)))
             result: hir.Expr = hir.Const(BOOL, False)
             for item in reversed(elts):
-                value = ctx.expr(item)
-                if _never_equal(prune(kept.type), prune(value.type)):
+                value = member_value(ctx.expr(item))
+                if are_unlike(ctx, kept.type, value.type) or _none_and_value(kept.type, value.type):
                     continue
-                test = equal(ctx, kept, value, (left.span, item.span, span))
+                both_none = prune(kept.type) is NONE and prune(value.type) is NONE
+                test = hir.Const(BOOL, True) if both_none else equal(ctx, kept, value, (left.span, item.span, span))
                 result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
             return hir.Let(BOOL, local_body, result)
         case tree.Call(func=tree.Name(id="range"), args=(start, stop), keywords=()):
@@ -180,11 +181,10 @@ def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> 
             return None
 
 
-def _never_equal(a: Type, b: Type) -> bool:
-    numbers = (INT, FLOAT, BOOL)
-    return (
-        a != b and not (a in numbers and b in numbers) and not isinstance(a, Optional) and not isinstance(b, Optional)
-    )
+def _none_and_value(a: Type, b: Type) -> bool:
+    """Return whether one of two values is None, and the other is not."""
+    a, b = prune(a), prune(b)
+    return (a is NONE) is not (b is NONE) and not isinstance(a, Optional) and not isinstance(b, Optional)
 
 
 def compare(
@@ -497,11 +497,11 @@ def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, 
     if isinstance(t, Infer):
         raise ctx.unknown(spans[1], "this value")
     if isinstance(t, ClassType) and is_tuple(t.decl):
-        held_left, item = ctx.hold(left)
+        held_left, item = ctx.hold(member_value(left))
         held_right, kept = ctx.hold(right)
         result: hir.Expr = hir.Const(BOOL, False)
         for index in reversed(range(len(t.args))):
-            test = equal(ctx, item, hir.FieldGet(t.args[index], kept, field_name(index)), spans)
+            test = equal(ctx, item, member_value(hir.FieldGet(t.args[index], kept, field_name(index))), spans)
             result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
         return hir.Let(BOOL, [*held_left, *held_right], result)
     if isinstance(right, hir.Text) and not isinstance(left, hir.Text) and prune(left.type) == t:
