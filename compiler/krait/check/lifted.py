@@ -95,6 +95,8 @@ class _Body:
                 value = self.lift(node.value, before)
                 node = tree.rebuilt(node, lambda part: value)
             return self.kept(node, before)
+        if isinstance(node, tree.JoinedStr):
+            return self.text(node, before)
         parts = _evaluated(node)
         last = max((at for at, part in enumerate(parts) if _yields(part)), default=-1)
         if last < 0:
@@ -106,6 +108,21 @@ class _Body:
             elif not isinstance(part, tree.Constant):
                 changed[part] = self.kept(part, before)
         return _with(node, changed)
+
+    def text(self, node: tree.JoinedStr, before: list[tree.stmt]) -> tree.expr:
+        """An f-string: each field is made a text before the next one is evaluated."""
+        last = max(at for at, part in enumerate(node.values) if _yields(part))
+        values: list[tree.expr] = []
+        for at, part in enumerate(node.values):
+            if isinstance(part, tree.FormattedValue) and at <= last:
+                if _yields(part):
+                    value = self.lift(part.value, before)
+                    part = tree.FormattedValue(value, part.conversion, part.format_spec, part.span)
+                if at < last:
+                    made = self.kept(tree.JoinedStr((part,), part.span), before)
+                    part = tree.FormattedValue(made, -1, None, part.span)
+            values.append(part)
+        return tree.JoinedStr(tuple(values), node.span)
 
     def kept(self, value: tree.expr, before: list[tree.stmt]) -> tree.expr:
         """Have a value in a variable of its own."""
@@ -137,8 +154,6 @@ def _evaluated(node: tree.expr) -> list[tree.expr]:
             return [part]
         case tree.Starred(value=part) | tree.IfExp(test=part) | tree.BoolOp(values=(part, *_)):
             return [part]
-        case tree.FormattedValue(value=part):
-            return [part]
         case tree.Call(func=func, args=args, keywords=keywords):
             callee = [func.value] if isinstance(func, tree.Attribute) else [] if isinstance(func, tree.Name) else [func]
             return [*callee, *map(_unstarred, args), *(keyword.value for keyword in keywords)]
@@ -146,8 +161,6 @@ def _evaluated(node: tree.expr) -> list[tree.expr]:
             return [value, index]
         case tree.Tuple(elts=items) | tree.List(elts=items) | tree.Set(elts=items):
             return [*map(_unstarred, items)]
-        case tree.JoinedStr(values=items):
-            return [item.value for item in items if isinstance(item, tree.FormattedValue)]
         case tree.Dict(keys=keys, values=values):
             return [part for pair in zip(keys, values, strict=True) for part in pair if part is not None]
         case _:
@@ -164,7 +177,7 @@ def _with(node: tree.AST, changed: dict[tree.AST, tree.AST]) -> tree.expr:
     def other(part: tree.AST) -> tree.AST:
         if part in changed:
             return changed[part]
-        nested = tree.Starred | tree.keyword | tree.FormattedValue | tree.Attribute
+        nested = tree.Starred | tree.keyword | tree.Attribute
         return tree.rebuilt(part, other) if isinstance(part, nested) else part
 
     made = tree.rebuilt(node, other)
