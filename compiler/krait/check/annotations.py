@@ -11,6 +11,7 @@ from krait.check.names import did_you_mean
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
+    FLOAT,
     INT,
     NEVER,
     NONE,
@@ -90,13 +91,18 @@ class Annotations:
                 return self.class_variable(tree.Name("Final", tree.LOAD, node.span))
             case tree.Name() | tree.Attribute() if self.is_special(node, "typing.ClassVar", "typing.Final"):
                 return None
-            case tree.Name() | tree.Attribute() if self.leaves_items_open(node):
+            case _ if self.leaves_items_open(node):
                 return None
             case _:
                 return self.type(node)
 
     def leaves_items_open(self, node: tree.expr) -> bool:
-        """Return whether an annotation names a container or generator, but not the type of its items."""
+        """Return whether an annotation names a container or generator, but not the type of its items.
+
+        Neither says `Any` what there is, where a check has failed that took it for any object.
+        """
+        if self.world.infers_any and any(map(self.is_any, tree.walk(node))):
+            return True
         if not isinstance(node, tree.Name | tree.Attribute):
             return False
         if self.is_special(node, "tuple", *_OF_ITEMS):
@@ -109,6 +115,10 @@ class Annotations:
         shadowed = isinstance(node, tree.Name) and node.id in self.params
         symbol = None if shadowed else self.world.symbol_named(self.module, node)
         return isinstance(symbol, Intrinsic) and symbol.name in forms
+
+    def is_any(self, node: tree.AST) -> bool:
+        """Return whether a part of an annotation is `Any`."""
+        return isinstance(node, tree.Name | tree.Attribute) and self.is_special(node, "typing.Any")
 
     def quoted(self, text: str, span: Span) -> Type:
         """A type in quotes, which may name a class that is declared further down."""
@@ -151,7 +161,13 @@ class Annotations:
                 symbol = self.world.symbol_named(self.module, node)
             case _:
                 raise self.refuse(node.span, "this is not a type")
-        if (symbol is None and name == "object") or (isinstance(symbol, Intrinsic) and symbol.name == "typing.Any"):
+        if isinstance(symbol, Intrinsic) and symbol.name == "typing.Any":
+            self.world.meets_any |= not self.module.library
+            if self.world.infers_any and self.opened is not None:
+                self.opened.append(TypeParam("Any"))
+                return self.opened[-1]
+            return optional(self.world.anything)
+        if symbol is None and name == "object":
             return optional(self.world.anything)
         match symbol:
             case ClassDecl():
@@ -311,6 +327,10 @@ class Annotations:
                 return self.type(value)
             case _:
                 raise self.refuse(node.span, "this is not a literal")
+
+    def of_constant(self, node: tree.Constant) -> Type:
+        """The type of a constant."""
+        return FLOAT if isinstance(node.value, float) else self.literal(node)
 
     def callable(self, items: tuple[tree.expr, ...], span: Span) -> Type:
         pack = self.pack(items[0]) if len(items) == 2 else None

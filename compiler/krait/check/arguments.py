@@ -28,8 +28,10 @@ from krait.check.types import (
     BOOL,
     FLOAT,
     INT,
+    NONE,
     ClassType,
     FunctionDecl,
+    Infer,
     Instance,
     Optional,
     Parameter,
@@ -199,12 +201,15 @@ def check_arguments(
             unify(wanted, tuple_type(ctx.world, (each,) * len(item.node.elts)))
         note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
         value: hir.Expr | None = None
+        if item.param.name in decl.open_params:
+            _settle_none(item.node, wanted)
         try:
             if item.param.of is not None:
                 value = _iterable(ctx, item, wanted, env)
             else:
                 held = holding_ints(ctx, item.node, wanted) if takes and has_floats(wanted) else None
                 value = _argument(ctx, decl, item, wanted) if held is None else ctx.expr(item.node, held)
+            ctx.world.note_given(decl, item.param.name, value.type)
             if takes and stands_for(wanted, value.type):
                 ints[item.param.name] = len(checked)
                 checked.append(value)
@@ -227,6 +232,12 @@ def check_arguments(
     note = Note(f"the parameter `{item.param.name}`", item.param.span) if decl.module is ctx.module else None
     wanted = substitute(item.param.type, env)
     return decl, [coerce(ctx, ctx.expr(item.node, wanted), wanted, item.node.span, note=note)]
+
+
+def _settle_none(node: tree.expr, wanted: Type) -> None:
+    """Have a parameter that takes anything take None, if that is what it is given."""
+    if isinstance(node, tree.Constant) and node.value is None and isinstance(prune(wanted), Infer):
+        unify(wanted, NONE)
 
 
 def _has_ints(ctx: Context, nodes: Sequence[tree.expr]) -> bool:
@@ -343,6 +354,7 @@ def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Map
         return hir.FieldGet(t, receiver, param.default_field)
     if param.default_var is not None:
         return hir.GlobalGet(t, param.default_var)
+    _settle_none(param.default, t)
     if param.of is not None and isinstance(param.default, tree.Tuple):
         unify(t, ctx.world.vector_type(substitute(param.of, env)))
     return coerce(ctx, ctx.expr(param.default, t), t, param.span)

@@ -25,7 +25,7 @@ from krait.check.exceptions import (
     refuse_error_numbers,
 )
 from krait.check.function_values import call_value
-from krait.check.invoke import fresh_instance, invoke, present, receiver_for
+from krait.check.invoke import fresh_instance, invoke, present, receiver_for, result_of
 from krait.check.late import note_late
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean, object_of_type
@@ -502,6 +502,8 @@ def call_function(
     before, values = in_order(ctx, decl, sig, given, checked, env, receiver)
     before = [*held, *before]
     args = values if receiver is None else [receiver, *values]
+    if taker is decl:
+        result = result_of(ctx, instance, env, node.span)
     made = ctx.call(instance, args, result, node.span, virtual=virtual)
     if described is not None:
         made = as_described(ctx, decl, made, described, node.span)

@@ -195,7 +195,8 @@ def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
         raise ctx.refuse(node.span, f"expected a function that takes {count}, found one that takes {required}")
     arity = len(wanted.params) if wanted is not None else required
     key = f"lambda {node.span.start_line}:{node.span.start_col}:{node.span.end_col}"
-    seed = ctx.known_lambdas.get(key)
+    place = (ctx.module.name, "<lambda>", key)
+    seed = ctx.known_lambdas.get(key) or ctx.world.given_type(place)
     t = FunctionType(
         wanted.params if wanted is not None else tuple(Infer() for _ in range(arity)),
         wanted.result if wanted is not None else Infer(),
@@ -208,6 +209,7 @@ def lambda_(ctx: Context, node: tree.Lambda, expected: Type | None) -> hir.Expr:
     unknown = next((arg for arg, own in zip(listed, t.params, strict=False) if not is_known(own)), None)
     if unknown is not None:
         ctx.unknown_met = True
+        ctx.world.found_given[place] = [t]
         what = "what this function is called with" if unknown.arg.startswith("$") else f"the type of `{unknown.arg}`"
         hint = "say it where the function is assigned: `f: Callable[[int], int] = …`"
         ctx.refuse(unknown.span, f"{what} is not known here", hint)

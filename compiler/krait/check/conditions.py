@@ -159,7 +159,9 @@ def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -
         raise ctx.unknown(left.span, "this value")
     if not isinstance(t, Optional):
         answer = hir.Const(BOOL, (t is NONE) == positive)
-        return Condition(hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], answer), known, known)
+        never = known.stop() if ctx.instance.decl.open_params else known
+        ends = (known, never) if answer.value else (never, known)
+        return Condition(hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], answer), *ends)
     test = is_none(value)
     some = known.narrow(path, prune(t.inner)) if path is not None else known
     return Condition(test, known, some) if positive else Condition(negate(test), some, known)
@@ -379,6 +381,12 @@ def _is_test(node: tree.expr) -> bool:
 def if_exp(ctx: Context, node: tree.IfExp, expected: Type | None) -> hir.Expr:
     """``a if test else b``."""
     test = condition(ctx, node.test)
+    for flow, side in ((test.true, node.orelse), (test.false, node.body)):
+        ctx.flow = flow
+        if ctx.is_idle:
+            ctx.flow = join(test.true, test.false)
+            only = ctx.expr(side, expected)
+            return hir.Let(only.type, [hir.Evaluate(ctx.line, test.value)], only)
     ctx.flow = test.true
     then = ctx.expr(node.body, expected)
     after_then, ctx.flow = ctx.flow, test.false

@@ -36,6 +36,7 @@ from krait.check.types import (
     resolve,
     union,
 )
+from krait.check.vocabulary import OPERANDS
 from krait.check.world import Refusal, World
 from krait.diagnostics import Note, Span, source_lines
 from krait.syntax import tree
@@ -286,6 +287,8 @@ class Context:
     def need(self, callee: Instance, span: Span) -> None:
         """Note that the function being checked refers to ``callee``."""
         self.function.callees.append((callee, span))
+        if callee.decl.open_params and callee.decl.owner is not None and callee.decl.name not in OPERANDS:
+            self.world.note_called(callee)
 
     def note_program_call(self) -> None:
         """Some function of the program runs here: what is bound now is bound whenever one runs."""

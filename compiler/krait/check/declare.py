@@ -248,11 +248,17 @@ class _Declarer:
             match arg.annotation:
                 case tree.Name(id=name) if name in ("object", "Any") or name in self.protocols:
                     decl.open_params[arg.arg] = TypeParam(f"{name} {arg.arg}")
-                case None if decl.owner is not None and decl.name in OPERANDS and arg in arguments.args[1:]:
+                case None if self.is_open(decl, arg):
                     decl.open_params[arg.arg] = TypeParam(f"object {arg.arg}")
                 case _:
                     pass
         decl.type_params += tuple(decl.open_params.values())
+
+    def is_open(self, decl: FunctionDecl, arg: tree.arg) -> bool:
+        """Return whether a parameter without a type takes what its calls give."""
+        if decl.owner is not None:
+            return decl.name not in ("__init__", "__new__") and arg in decl.node.args.args[1:]
+        return not any(_dotted_name(part).rpartition(".")[2] == "export" for part in decl.node.decorator_list)
 
     def decorator(self, decl: FunctionDecl, node: tree.expr) -> None:
         name = _dotted_name(node.func if isinstance(node, tree.Call) else node)
@@ -528,15 +534,6 @@ def statements_of(roots: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
 
 DELETER = " (deleter)"
 """What the name of the method ends with that `del` calls for a property."""
-
-OPERANDS = frozenset(
-    f"__{name}__"
-    for name in (
-        *("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor"),
-        *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "matmul", "pow"),
-    )
-)
-"""Methods that are given the other operand, which may be anything: its type need not be said."""
 
 _ALIASED = frozenset(
     {

@@ -13,7 +13,7 @@ from krait.check import hir
 from krait.check.coerce import adapt, coerce
 from krait.check.context import Context
 from krait.check.exceptions import leave
-from krait.check.invoke import find_method, fresh_instance, invoke, receiver_for
+from krait.check.invoke import find_method, fresh_instance, invoke, receiver_for, result_of
 from krait.check.operators import METHODS, SYMBOLS
 from krait.check.signatures import signature
 from krait.check.types import BOOL, NONE, ClassType, FunctionDecl, Local, Optional, Primitive, prune, substitute
@@ -76,7 +76,7 @@ def _asked(ctx: Context, name: str, params: list[Local], node: tree.Return) -> h
     if given is None:
         return None
     receiver = receiver_for(ctx, decl, hir.LocalGet(t, second))
-    return ctx.call(instance, [receiver, given], substitute(sig.result, env), node.span, virtual=True)
+    return ctx.call(instance, [receiver, given], result_of(ctx, instance, env, node.span), node.span, virtual=True)
 
 
 def _last(decl: FunctionDecl) -> FunctionDecl:

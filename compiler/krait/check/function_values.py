@@ -31,6 +31,7 @@ from krait.check.types import (
     prune,
     unify,
 )
+from krait.check.vocabulary import OF_TWO
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -54,6 +55,8 @@ def value_of_symbol(ctx: Context, symbol: Symbol, node: tree.expr, expected: Typ
             init = symbol.find_method("__init__")
             return _around(ctx, node, init if symbol.primitive is None else None, expected)
         case Intrinsic(name=name) if not name.startswith(("typing.", "unsafe.")):
+            if wanted_function(expected) is None and name.removeprefix("operator.") in OF_TWO:
+                expected = FunctionType((Infer(), Infer()), Infer())
             return _around(ctx, node, None, expected)
         case _:
             raise ctx.refuse(node.span, "this is a type, not a value")

@@ -23,9 +23,18 @@ from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
 from krait.check.overriding import check_override
 from krait.check.packs import wrappers_written_out
-from krait.check.protocols import protocol_type
 from krait.check.relations import is_larger
-from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
+from krait.check.signatures import (
+    OPEN_RESULT,
+    assigned_fields,
+    declared_fields,
+    has_usual_types,
+    open_result,
+    returned_value,
+    self_type,
+    signature,
+    usual_type,
+)
 from krait.check.types import (
     BOOL,
     INT,
@@ -48,17 +57,11 @@ from krait.check.types import (
     substitute,
 )
 from krait.check.unions import joined
-from krait.check.world import MARK, MAX_INSTANCES, MAX_TYPE, Refusal, World
+from krait.check.world import MARK, MAX_CHECKS_AGAIN, MAX_INSTANCES, MAX_TYPE, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
 MAX_ROUNDS = 8
-MAX_CHECKS_AGAIN = 2_000
-"""How often a body is checked again with variables of more types than before: some would get ever more of them. And how
-often that is done in one compilation: a function within another is checked with each round of that, and the depth of
-nesting would be an exponent.
-"""
-
 Entry: TypeAlias = Callable[[Context, Local], None]
 
 
@@ -120,21 +123,30 @@ def check_nested(parent: Context, decl: FunctionDecl, enter: Entry) -> hir.Funct
     return function
 
 
-def infer_result(world: World, decl: FunctionDecl) -> Type:
+def infer_result(world: World, instance: Instance) -> Type:
     """Return the type of what a function without an annotation for it returns, or yields.
 
     Its body is checked for that alone: what a call within it of the function itself gives is not known then, and does
     not count. The check proper asks whether all results have the type.
     """
-    instance = Instance(decl, tuple(_usual_type(world, decl, name) for name in decl.open_params))
+    decl = instance.decl
     function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
     with world.silence():
         results = _check_body(world, instance, function, infers=True).ctx.results
     assert results is not None
+    if not results and returned_value(decl.node) is not None:
+        return Infer()
     found = joined([t for t in results if not isinstance(prune(t), Infer)] or results)
     if not scan(decl.node.body).has_yield:
         return found
     return iterator_type(world, found if found is not NONE else optional(INT))
+
+
+def learn_from(world: World, instance: Instance) -> None:
+    """Check an instance for what its body says of types that are not known yet, and for nothing else."""
+    function = hir.Function(instance, instance.decl.qualified_name, instance.decl.module, [], NONE, 0)
+    with world.silence():
+        _check_body(world, instance, function)
 
 
 def _register(world: World, function: hir.Function) -> None:
@@ -223,6 +235,7 @@ class _Check:
         self.names = scan(self.decl.node.body) if self.decl.host is None else Names()
         self.ctx = Context(world, instance, function, self.names)
         self.seeds = seeds
+        self.given: list[tree.stmt] = []
         self.ctx.known_lambdas = seeds
         self.enter = enter
         if parent is not None:
@@ -264,7 +277,8 @@ class _Check:
         """Make locals of the parameters, and find the type of the result."""
         decl, ctx = self.decl, self.ctx
         sig = signature(self.world, decl)
-        self.function.result = substitute(sig.result, self.env)
+        is_asked = ctx.results is not None and sig.result is OPEN_RESULT
+        self.function.result = Infer() if is_asked else open_result(self.world, self.function.instance)
         arguments = [*decl.node.args.posonlyargs, *decl.node.args.args]
         if decl.kind == "class":
             cls = prune(self.env[decl.type_params[-1]])
@@ -280,9 +294,13 @@ class _Check:
         if decl.closure is not None:
             self.function.params.append(Local("$function", ClassType(decl.closure)))
         for param in sig.params:
-            local = Local(
-                param.name, substitute(param.type, self.env), annotated=True, span=param.span, typed_at=param.span
-            )
+            name, t = param.name, substitute(param.type, self.env)
+            if name in decl.open_params and name in self.names.assigned:
+                name = f"${name}"  # the variable of its name may get values of other types
+                is_none = prune(t) is NONE
+                read = tree.Constant(None, param.span) if is_none else tree.Name(name, tree.LOAD, param.span)
+                self.given.append(tree.Assign((tree.Name(param.name, tree.STORE, param.span),), read, param.span))
+            local = Local(name, t, annotated=True, span=param.span, typed_at=param.span)
             self.parameter(local)
 
     def parameter(self, local: Local) -> None:
@@ -310,7 +328,7 @@ class _Check:
                 body = wrappers_written_out(ctx, body)
                 prepare_scope(ctx, body)
             self.function.body += before
-        self.function.body += ctx.block(body)
+        self.function.body += ctx.block((*self.given, *body))
         if not ctx.is_module_code:
             self.end()
             if generates and ctx.results is None:
@@ -429,28 +447,12 @@ def check_module(world: World, module: ModuleDecl) -> None:
 def _check_declared(world: World, decl: FunctionDecl) -> None:
     if decl.module.library or decl.implied:
         return
+    signature(world, decl)  # it may find type parameters
     if decl.kind == "class" and decl.owner is not None and len(decl.all_type_params) == 1:
         check_function(world, Instance(decl, (ClassType(decl.owner),)))
         return
     if not decl.all_type_params:
         check_function(world, Instance(decl))
         return
-    if decl.owner is not None and len(decl.all_type_params) == len(decl.open_params):
-        check_function(world, Instance(decl, tuple(_usual_type(world, decl, name) for name in decl.open_params)))
-        return
-    try:
-        signature(world, decl)
-    except Refusal:
-        return
-
-
-def _usual_type(world: World, decl: FunctionDecl, name: str) -> Type:
-    """What an open parameter of a method is checked with: what a protocol describes, else an object of the class."""
-    assert decl.owner is not None
-    arguments = decl.node.args
-    for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-        if arg.arg == name and arg.annotation is not None:
-            symbol = world.symbol_named(decl.module, arg.annotation)
-            found = protocol_type(world, symbol) if isinstance(symbol, ClassDecl) else None
-            return found or ClassType(decl.owner)
-    return ClassType(decl.owner)
+    if has_usual_types(decl):
+        check_function(world, Instance(decl, tuple(usual_type(world, decl, name) for name in decl.open_params)))

@@ -6,14 +6,14 @@ parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from krait.check import hir
 from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import adapt, coerce, is_none, require, unwrap
 from krait.check.context import Context
 from krait.check.promoted import promoted, takes_ints
-from krait.check.signatures import signature
+from krait.check.signatures import OPEN_RESULT, open_result, signature
 from krait.check.types import (
     BOOL,
     FLOAT,
@@ -29,11 +29,12 @@ from krait.check.types import (
     TypeParam,
     Union,
     ancestor,
+    is_known,
     prune,
     substitute,
 )
 from krait.check.unions import by_member, of_object
-from krait.check.world import Refusal
+from krait.check.world import Refusal, Request
 from krait.diagnostics import Span
 
 Argument = tuple[hir.Expr, Span]
@@ -46,12 +47,29 @@ def fresh_instance(decl: FunctionDecl, owner_args: Sequence[Type]) -> tuple[Inst
     return instance, instance.env
 
 
+def result_of(ctx: Context, instance: Instance, env: Mapping[TypeParam, Type], span: Span) -> Type:
+    """Return what a call of an instance gives, whose arguments are known, but for what functions among them take."""
+    decl, world = instance.decl, ctx.world
+    open_functions = [t for t in instance.args if isinstance(prune(t), FunctionType) and not is_known(t)]
+    if open_functions and decl not in world.asked and world.infer_result is not None and decl.open_params:
+        world.asked.add(decl)
+        world.infer_result(world, instance)  # what it calls them with says what they take
+        world.asked.discard(decl)
+    said = signature(world, decl).result
+    if said is not OPEN_RESULT:
+        return substitute(said, env)
+    if not all(map(is_known, instance.args)):
+        raise ctx.unknown(span, f"an argument of `{decl.name}`")
+    world.requests.setdefault(instance.resolved(), Request(ctx.module, span, ctx.instance))
+    return open_result(world, instance)
+
+
 def find_method(ctx: Context, t: Type, name: str) -> tuple[FunctionDecl, tuple[Type, ...]] | None:
     """Return a method of values of the type, None if there is none; of a union, that of its first type."""
     t = prune(t)
     if isinstance(t, Union):
         methods = [find_method(ctx, member, name) for member in t.members]
-        return methods[0] if all(methods) else None
+        return methods[0] if methods and all(methods) else None
     found = ctx.world.find_method(t, name)
     return found if found is not None and found[0].kind in ("method", "property") else None
 
@@ -70,7 +88,7 @@ def invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument]
         for param, (value, where) in zip(sig.params, args, strict=True)
     ]
     arguments = [receiver_for(ctx, decl, receiver), *given]
-    return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
+    return ctx.call(instance, arguments, result_of(ctx, instance, env, span), span, virtual=True)
 
 
 def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argument], span: Span) -> hir.Expr | None:
@@ -105,7 +123,7 @@ def try_invoke(ctx: Context, receiver: hir.Expr, name: str, args: Sequence[Argum
         sig = signature(ctx.world, variant)
         given = [coerce(ctx, value, param.type, span) for value, param in zip(given, sig.params, strict=True)]
     arguments = [receiver_for(ctx, decl, receiver), *given]
-    return ctx.call(instance, arguments, substitute(sig.result, env), span, virtual=True)
+    return ctx.call(instance, arguments, result_of(ctx, instance, env, span), span, virtual=True)
 
 
 def _try_members(

@@ -10,7 +10,7 @@ from krait.check import hir
 from krait.check.coerce import adapt
 from krait.check.conditions import truth
 from krait.check.context import Context, expression, statement
-from krait.check.invoke import find_method, invoke, receiver_for
+from krait.check.invoke import find_method, invoke, receiver_for, result_of
 from krait.check.scopes import function_called
 from krait.check.signatures import library_type, signature
 from krait.check.types import BOOL, NONE, Infer, Instance, Intrinsic, Local, Type, prune, substitute
@@ -126,7 +126,7 @@ def exit_(ctx: Context, call: _Exit, expected: Type | None) -> hir.Expr:
         adapted = adapt(ctx, arguments[at] if at < len(arguments) else hir.Const(NONE, None), wanted)
         assert adapted is not None, "what `__exit__` is given has the types of its signature"
         args.append(adapted)
-    made = ctx.call(instance, args, substitute(sig.result, instance.env), call.span, virtual=True)
+    made = ctx.call(instance, args, result_of(ctx, instance, instance.env, call.span), call.span, virtual=True)
     return truth(ctx, made, call.span)
 
 

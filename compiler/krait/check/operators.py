@@ -414,7 +414,8 @@ def _by_method(
     made = try_invoke(ctx, left, f"__{name}__", [(right, right_span)], node.span)
     if made is not None:
         return made
-    if isinstance(op, tree.Mult) and prune(left.type) in (INT, BOOL):
+    repeats = find_method(ctx, right.type, "__mul__") if isinstance(op, tree.Mult) else None
+    if repeats is not None and repeats[0].module.library and prune(left.type) in (INT, BOOL):
         reflected = "__mul__"  # 3 * "ab" and 3 * [0]
         left = to_int(left) if prune(left.type) is BOOL else left
     if find_method(ctx, right.type, reflected) is not None:

@@ -14,7 +14,7 @@ from krait.check import hir
 from krait.check.coerce import adapt, is_of
 from krait.check.context import Context
 from krait.check.flow import Flow, join
-from krait.check.signatures import signature
+from krait.check.signatures import OPEN_RESULT, signature
 from krait.check.types import (
     NONE,
     ClassDecl,
@@ -76,6 +76,8 @@ def _is_alike(world: World, method: FunctionDecl, replaced: FunctionDecl) -> boo
         return False
     env = dict(zip(replaced.owner.type_params, up.args, strict=True))
     env |= dict(zip(replaced.type_params, method.type_params, strict=False))
+    if OPEN_RESULT in (own.result, other.result):
+        return False
     return all(
         a.keyword_only == b.keyword_only
         and (a.name == b.name or not a.keyword_only)

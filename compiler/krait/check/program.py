@@ -36,8 +36,9 @@ from krait.check.annotations import Annotations
 from krait.check.border import Interfaces
 from krait.check.exports import find_exports, host_buffer, needed_interface
 from krait.check.function_values import function_of
+from krait.check.given import Kept, given_types, renewed
 from krait.check.globals import init_function, prepare_global
-from krait.check.instances import check_function, check_module, infer_result
+from krait.check.instances import check_function, check_module, infer_result, learn_from
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.types import (
@@ -55,6 +56,9 @@ from krait.diagnostics import CompileError, DiagnosticSink, Span
 from krait.sources import Sources
 from krait.syntax import tree
 
+MAX_ROUNDS = 4
+"""How often parameters without a type are given those of what calls give them, which may change with that."""
+
 
 def check_program(
     parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, sources: Sources
@@ -63,29 +67,39 @@ def check_program(
 
     A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
     functions as values are asked for their names, which they then keep, or functions of floats that return ints: see
-    `promoted`. Raises CompileError with all that is wrong, as the check says it that finds least.
+    `promoted`; and one that fails where `Any` is any object: what is annotated so gets its types from its values then,
+    and parameters of `__init__` and of lambdas without a type that of what they are given.
+    Raises CompileError with all that is wrong, as the check says it that finds least.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
     mixed: frozenset[tuple[str, str, int | str]] = frozenset()
     best: DiagnosticSink | None = None
-    named = False
+    given: dict[tuple[str, str, str], Kept] = {}
+    named = infers = False
+    rounds = 0
     while True:
         attempt = DiagnosticSink(sink.filename)
         attempt.sources = sink.sources
         world = World(attempt, sources)
-        world.late, world.named_functions, world.mixed = late, named, mixed
+        world.late, world.named_functions, world.mixed, world.infers_any = late, named, mixed, infers
+        world.given = lambda world, key, known=given: renewed(world, known[key]) if key in known else None
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
         found = _late_fields(world)
         mixes = world.found_mixed - mixed if program is None else frozenset()
-        if found <= late and world.asks_names <= named and not mixes:
+        learned = {**given, **given_types(world.found_given)}
+        again = program is None and learned != given and rounds < MAX_ROUNDS
+        anew = program is None and not mixes and (again or (world.meets_any and not infers))
+        if found <= late and world.asks_names <= named and not mixes and not anew:
             break
-        if mixes and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
+        if (mixes or anew) and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
             best = attempt
         late |= found
         named |= world.asks_names
         mixed |= mixes
+        infers |= anew and not again
+        given, rounds = learned, rounds + again
     if program is not None or best is None or len(attempt.diagnostics) < len(best.diagnostics):
         best = attempt
     for diagnostic in best.diagnostics:
@@ -107,7 +121,7 @@ def _late_fields(world: World) -> frozenset[tuple[str, str, str]]:
 
 def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str, filename: str) -> hir.Program:
     world.check_function = lambda instance: check_function(world, instance)
-    world.infer_result = infer_result
+    world.infer_result, world.learn_from = infer_result, learn_from
     world.protocol_type = protocol_type
     world.function_of = function_of
     world.annotate = lambda module, params, node: Annotations(world, module, params).type(node)

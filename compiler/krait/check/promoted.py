@@ -94,7 +94,7 @@ def promoted(ctx: Context, decl: FunctionDecl, given: Mapping[str, Type]) -> Fun
         if _is_right(ctx, made):
             return made
         if len(results) == 1 and prune(result) is FLOAT and ctx.world.infer_result is not None:
-            results.append(ctx.world.infer_result(ctx.world, made))
+            results.append(ctx.world.infer_result(ctx.world, Instance(made)))
     decl.variants[key] = None
     return None
 

@@ -22,6 +22,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     FunctionDecl,
+    FunctionType,
     GlobalVar,
     Import,
     Infer,
@@ -39,7 +40,8 @@ from krait.check.types import (
     resolve,
     substitute,
 )
-from krait.check.world import Refusal, World
+from krait.check.vocabulary import OPERANDS
+from krait.check.world import MAX_CHECKS_AGAIN, Refusal, World
 from krait.syntax import tree
 
 
@@ -60,16 +62,36 @@ def signature(world: World, decl: FunctionDecl) -> Signature:
 
 
 def _infer(world: World, decl: FunctionDecl, sig: Signature) -> None:
-    """Find the type of a result that no annotation gives, from what the body returns."""
+    """Find the type of a result that no annotation gives, from what the body returns.
+
+    An operator whose operand is nothing of its own class has a result for each that it is given.
+    """
     assert world.infer_result is not None
-    found = world.infer_result(world, decl)
-    if not is_known(found):
-        raise _unknown_result(Annotations(world, decl.module, {}), decl)
-    sig.result = found
+    instance = Instance(decl, tuple(usual_type(world, decl, name) for name in decl.open_params))
+    found = world.infer_result(world, instance)
+    is_open = decl.name in OPERANDS and decl.open_params and not is_known(found)
+    sig.result = OPEN_RESULT if is_open else _found_result(world, instance, found)
+
+
+def _found_result(world: World, instance: Instance, found: Type) -> Type:
+    """Return the type of what a function was found to return; what is annotated as `Any` can stay any object."""
+    if is_known(found):
+        return found
+    decl = instance.decl
+    annotations = Annotations(world, decl.module, {})
+    if decl.node.returns is not None and annotations.is_special(decl.node.returns, "typing.Any"):
+        return optional(world.anything)
+    if world.quiet or world.check_function is None:
+        raise Refusal(decl.name)
+    before = len(world.root_sink.diagnostics)
+    world.check_function(instance)
+    if len(world.root_sink.diagnostics) > before:  # what is wrong in the body says more
+        raise Refusal(decl.name)
+    raise _unknown_result(annotations, decl)
 
 
 def _unknown_result(annotations: Annotations, decl: FunctionDecl) -> Refusal:
-    returned = _returned_value(decl.node)
+    returned = returned_value(decl.node)
     return annotations.refuse(
         decl.node.span if returned is None else returned.span,
         f"`{decl.name}` returns a value, but its result has no type",
@@ -87,6 +109,28 @@ def library_type(world: World, name: str) -> ClassType:
 def self_type(decl: ClassDecl) -> Type:
     """Return the type of ``self`` in terms of the class's type parameters."""
     return decl.primitive if decl.primitive is not None else ClassType(decl, decl.type_params)
+
+
+OPEN_RESULT = TypeParam("its result")
+"""The result of a generic function that does not say what it returns: each of its instances has its own."""
+
+
+def open_result(world: World, instance: Instance) -> Type:
+    """Return the result of an instance of a function, from what its body returns where nothing says it."""
+    decl = instance.decl
+    said = signature(world, decl).result
+    if said is not OPEN_RESULT:
+        return substitute(said, instance.env)
+    instance = instance.resolved()
+    if instance not in world.results:
+        assert world.infer_result is not None
+        world.results[instance] = Infer()  # what calls of the same within it give
+        try:
+            world.results[instance] = _found_result(world, instance, world.infer_result(world, instance))
+        except Refusal:
+            del world.results[instance]
+            raise
+    return world.results[instance]
 
 
 _ITERATED = frozenset(("typing.Iterable", "typing.Sequence", "typing.Collection"))
@@ -180,7 +224,7 @@ class _Signatures:
         return self.items_of[annotation]
 
     def parameter(self, arg: tree.arg, defaults: Mapping[str, tree.expr], keyword: bool, positional: bool) -> Parameter:
-        known = self.decl.open_params.get(arg.arg)
+        known = self.decl.open_params.get(arg.arg) or self.untyped(arg, defaults.get(arg.arg))
         if arg.annotation is None and known is None:
             raise self.annotations.refuse(
                 arg.span,
@@ -220,9 +264,28 @@ class _Signatures:
             parameter.default_var = GlobalVar(name, self.module, t, annotated=True, span=arg.span)
         return parameter
 
+    def untyped(self, arg: tree.arg, default: tree.expr | None) -> Type | None:
+        """What a parameter without a type is found to take by what its calls give it; None if it must have one."""
+        decl, world = self.decl, self.world
+        if arg.annotation is not None or self.module.library or decl.closure is not None or decl.exported is not None:
+            return None
+        if arg in (decl.node.args.vararg, decl.node.args.kwarg):
+            world.meets_any = True
+            if not world.infers_any:
+                return optional(world.anything)
+            param = TypeParam(f"Any {arg.arg}")
+            decl.type_params += (param,)
+            return param
+        if decl.name != "__init__":
+            return None
+        key = (self.module.name, decl.qualified_name, arg.arg)
+        of_default = self.annotations.of_constant(default) if isinstance(default, tree.Constant) else None
+        world.found_given.setdefault(key, [] if of_default is None else [of_default])
+        return world.given_type(key) or optional(world.anything)
+
     def result(self) -> Type:
         node = self.decl.node
-        own = self.decl.open_params if self.decl.owner is not None else ()
+        own = self.decl.open_params if self.decl.name in OPERANDS else ()
         is_generic = len(self.decl.all_type_params) > len(own)
         if node.returns is not None and (
             self.decl.module.library or not self.annotations.leaves_items_open(node.returns)
@@ -233,11 +296,11 @@ class _Signatures:
                 return said
             holds = isinstance(said, ClassType) and said.decl.name in ("list", "dict", "set")
             return Infer() if holds and not is_generic else mixed(said)
-        if _returned_value(node) is None and not scan(node.body).has_yield:
+        if returned_value(node) is None and not scan(node.body).has_yield:
             return NONE
-        if self.decl.module.library or is_generic:
+        if self.decl.module.library:
             raise _unknown_result(self.annotations, self.decl)
-        return Infer()
+        return OPEN_RESULT if is_generic else Infer()
 
 
 def _is_constant(node: tree.expr) -> bool:
@@ -250,7 +313,7 @@ def _is_none(node: tree.expr | None) -> bool:
     return node is None or (isinstance(node, tree.Constant) and node.value is None)
 
 
-def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
+def returned_value(node: tree.FunctionDef) -> tree.expr | None:
     """Return the first value that the function returns and that is not written as None."""
     pending: list[tree.AST] = [*reversed(node.body)]
     while pending:
@@ -352,34 +415,77 @@ def _preorder(node: tree.AST) -> list[tree.AST]:
 def field_type(world: World, cls: ClassType, name: str) -> Type | None:
     """Return the type of a field's values, None if there is no such field.
 
-    Checks ``__init__`` where that is what determines it.
+    Checks ``__init__`` where that is what determines it, and other methods for what they say of it.
     """
     fields = declared_fields(world, cls)
     found = fields.get(name)
     if found is not None and not is_known(found):
-        _settle(world, cls, found)
+        _settle(world, cls, name, found)
     return U32 if found is OWNED else found
 
 
-def _settle(world: World, cls: ClassType, wanted: Type) -> None:
-    """Check the methods that may determine the type of a field: ``__init__`` first, then the others."""
+def _settle(world: World, cls: ClassType, name: str, wanted: Type) -> None:
+    """Find the type of a field: ``__init__`` comes first, then the other methods that name it, then those of bases."""
     first = cls.decl.find_method("__init__")
-    own = [method for method in cls.decl.methods.values() if method is not first]
-    for method in (*([first] if first is not None else []), *own):
-        if is_known(wanted) or world.check_function is None:
-            continue
-        assert method.owner is not None
-        up = ancestor(cls, method.owner)
-        assert up is not None
-        own_types = _usual_types(world, method)
-        if own_types is None:
-            continue
-        env = dict(zip(method.owner.type_params, up.args, strict=True))
-        args = (*map(resolve, up.args), *(resolve(substitute(t, env)) for t in own_types))
-        instance = Instance(method, args)
-        if instance in world.in_progress and method is first:
-            return  # what it assigns comes first
-        world.check_function(instance)
+    if first is not None and world.check_function is not None:
+        for instance in _known_instances(world, cls, first):
+            if instance in world.in_progress:
+                return  # what it assigns comes first
+            world.check_function(instance)
+    if (cls, name) in world.settling or world.learn_from is None:
+        return
+    world.settling.add((cls, name))
+    own = [method for part in cls.decl.mro() for method in part.methods.values() if method is not first]
+    for method in own:
+        for instance in _known_instances(world, cls, method) if _names_field(method, name) else ():
+            if not is_known(wanted) and world.checks_again < MAX_CHECKS_AGAIN:
+                world.checks_again += 1
+                world.learn_from(world, instance)
+    world.settling.discard((cls, name))
+
+
+def _names_field(method: FunctionDecl, name: str) -> bool:
+    return any(isinstance(node, tree.Attribute) and node.attr == name for node in tree.walk(method.node))
+
+
+def _known_instances(world: World, cls: ClassType, method: FunctionDecl) -> list[Instance]:
+    """Return the instances of a method that can be checked: of a generic one those that have been called."""
+    assert method.owner is not None
+    up = ancestor(cls, method.owner)
+    assert up is not None
+    own_types = _usual_types(world, method)
+    if own_types is None:
+        found = [instance for instance in world.called.get(method, ()) if all(map(is_known, instance.args))]
+        earlier = world.given_type((method.module.name, method.qualified_name, "<call>"))
+        if not found and isinstance(earlier, FunctionType):
+            found = [Instance(method, earlier.params)]
+        return found
+    env = dict(zip(method.owner.type_params, up.args, strict=True))
+    args = (*map(resolve, up.args), *(resolve(substitute(t, env)) for t in own_types))
+    return [Instance(method, args)]
+
+
+def has_usual_types(decl: FunctionDecl) -> bool:
+    """Return whether a method of a class that is not generic can be checked before anything calls it."""
+    is_open = decl.signature is not None and decl.signature.result is OPEN_RESULT
+    is_checked = (decl.name in OPERANDS and not is_open) or decl.name == "__init__"
+    return decl.owner is not None and is_checked and len(decl.all_type_params) == len(decl.open_params)
+
+
+def usual_type(world: World, decl: FunctionDecl, name: str) -> Type:
+    """What an open parameter of a method is checked with: what a protocol describes, else an object of the class;
+    for `__init__`, which says what fields hold, any object.
+    """
+    assert decl.owner is not None
+    arguments = decl.node.args
+    for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        if arg.arg == name and arg.annotation is not None:
+            symbol = world.symbol_named(decl.module, arg.annotation)
+            if isinstance(symbol, ClassDecl) and world.protocol_type is not None:
+                found = world.protocol_type(world, symbol)
+                if found is not None:
+                    return found
+    return optional(world.anything) if decl.name == "__init__" else ClassType(decl.owner)
 
 
 def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
@@ -392,6 +498,8 @@ def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
             found[t] = world.vector_type(param.item)
         elif isinstance(t, TypeParam) and param.of is not None:
             found[t] = world.list_type(param.of)
+    if method.name == "__init__":
+        found.update((param, usual_type(world, method, name)) for name, param in method.open_params.items())
     found.update((param, param.usual) for param in method.type_params if param.usual is not None)
     if any(param not in found for param in method.type_params):
         return None

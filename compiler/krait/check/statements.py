@@ -192,7 +192,8 @@ def return_(ctx: Context, node: tree.Return) -> None:
     if ctx.is_module_code:
         raise ctx.refuse(node.span, "`return` outside a function")
     result = prune(ctx.function.result)
-    if isinstance(node.value, tree.IfExp) and any(map(_is_declined, (node.value.body, node.value.orelse))):
+    infers = ctx.results is not None
+    if isinstance(node.value, tree.IfExp) and (infers or any(map(_is_declined, (node.value.body, node.value.orelse)))):
         sides = (tree.Return(side, node.span) for side in (node.value.body, node.value.orelse))
         ctx.statement(tree.If(node.value.test, (next(sides),), (next(sides),), node.span))
         return
@@ -340,6 +341,9 @@ def _heading(node: tree.FunctionDef | tree.ClassDef) -> Span:
 
 
 def _compute_defaults(ctx: Context, decl: FunctionDecl) -> None:
+    arguments = decl.node.args
+    if not arguments.defaults and not arguments.kw_defaults and not decl.factories:
+        return  # so a result that nothing says is not asked for before there are calls, which say what fields hold
     for param in signature(ctx.world, decl).params:
         if param.default_var is None or param.default is None:
             continue

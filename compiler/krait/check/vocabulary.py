@@ -52,6 +52,15 @@ BUILTIN_FUNCTIONS = frozenset(
 HIDDEN_BUILTINS = frozenset({"sum_int", "sum_float", "reversed_list"})
 """Functions of the prelude that the compiler calls, and that are no names of the built-in scope."""
 
+OPERANDS = frozenset(
+    f"__{name}__"
+    for name in (
+        *("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor"),
+        *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "matmul", "pow"),
+    )
+)
+"""Methods that are given the other operand, which may be anything: its type need not be said."""
+
 MEMORY_TYPES = {"u8": U8, "u16": U16, "u32": U32, "u64": U64, "i32": I32, "f32": F32}
 """The types that only unsafe code can name."""
 
@@ -219,20 +228,22 @@ PROVIDED = {
 }
 """Members of library modules that the compiler itself maps to calls, by module and name."""
 
+OF_TWO = frozenset(
+    (
+        *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift", "rshift"),
+        *("concat", "eq", "ne", "lt", "le", "gt", "ge", "is_", "is_not", "contains", "getitem"),
+    )
+)
+"""Functions of ``operator`` that take two values."""
+
 COMPILER_MODULES: dict[str, dict[str, Type | str]] = {
     "krait": {"export": "krait.export"},
     "krait.unsafe": _UNSAFE,
     "krait.copying": {"deep": "copying.deep", "deep_fields": "copying.deep_fields"},
     "typing": _TYPING,
     "enum": {name: f"enum.{name}" for name in ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "auto", "unique")},
-    "operator": {
-        name: f"operator.{name}"
-        for name in (
-            *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift"),
-            *("rshift", "concat", "eq", "ne", "lt", "le", "gt", "ge", "is_", "is_not", "neg", "pos", "not_", "invert"),
-            *("contains", "getitem", "truth", "abs", "itemgetter", "attrgetter", "methodcaller"),
-        )
-    },
+    "operator": {name: f"operator.{name}" for name in (*OF_TWO, "neg", "pos", "not_", "invert", "truth", "abs",
+                                                       "itemgetter", "attrgetter", "methodcaller")},
     "types": {"TracebackType": "typing.TracebackType"},
     "abc": {name: f"abc.{name}" for name in ("ABC", "ABCMeta", "abstractmethod")},
     "collections.abc": {

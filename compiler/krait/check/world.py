@@ -23,6 +23,7 @@ from krait.check.types import (
     BOOL,
     FLOAT,
     INT,
+    NONE,
     OBJECT,
     ClassDecl,
     ClassType,
@@ -52,6 +53,12 @@ from krait.syntax import tree
 
 MAX_INSTANCES = 20_000
 """Instances of generic functions in one program; those that call themselves with ever larger types end here."""
+
+MAX_CHECKS_AGAIN = 2_000
+"""How often bodies are checked again in one compilation, with variables of more types than before, or for what they say
+of fields. Some would get ever more types; and a function within another is checked with each round of that, so that
+the depth of nesting would be an exponent.
+"""
 
 
 _MARKS = frozenset(
@@ -93,9 +100,14 @@ class World:
         self.generic_instances = 0
         self.checks_again = 0
         self.requests: dict[Instance, Request] = {}
+        self.results: dict[Instance, Type] = {}
+        self.asked: set[FunctionDecl] = set()
+        self.settling: set[tuple[ClassType, str]] = set()
+        self.learn_from: Callable[[World, Instance], None] | None = None
+        self.called: dict[FunctionDecl, list[Instance]] = {}
         self.field_types: dict[ClassType, dict[str, Type]] = {}
         self.check_function: Callable[[Instance], hir.Function] | None = None
-        self.infer_result: Callable[[World, FunctionDecl], Type] | None = None
+        self.infer_result: Callable[[World, Instance], Type] | None = None
         self.protocol_type: Callable[[World, ClassDecl], Type | None] | None = None
         self.function_of: Callable[[Any, hir.Expr, FunctionType], hir.Expr | None] | None = None
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
@@ -103,6 +115,10 @@ class World:
         self.asks_names = False
         self.mixed: frozenset[tuple[str, str, int | str]] = frozenset()
         self.found_mixed: set[tuple[str, str, int | str]] = set()
+        self.given: Callable[[World, tuple[str, str, str]], Type | None] | None = None
+        self.found_given: dict[tuple[str, str, str], list[Type]] = {}
+        self.infers_any = False
+        self.meets_any = False
         self.promoting = 0
         self.no_keywords: dict[tree.FunctionDef, str] = {}
         self.late: frozenset[tuple[str, str, str]] = frozenset()
@@ -113,6 +129,23 @@ class World:
         self.in_progress: set[Instance] = set()
         self.quiet = 0
         self.anything = Union((), OBJECT)
+
+    def given_type(self, key: tuple[str, str, str]) -> Type | None:
+        """Return the type that an earlier check has found for what has none of its own, None if it has found none."""
+        return self.given(self, key) if self.given is not None else None
+
+    def note_given(self, decl: FunctionDecl, name: str, given: Type) -> None:
+        """Note what a call gives to a parameter, if that has no type of its own."""
+        found = self.found_given.get((decl.module.name, decl.qualified_name, name))
+        if found is not None and not self.quiet:
+            found.append(given)
+
+    def note_called(self, instance: Instance) -> None:
+        """Note which instances of a generic method there are."""
+        decl = instance.decl
+        self.called.setdefault(decl, []).append(instance)
+        key = (decl.module.name, decl.qualified_name, "<call>")
+        self.found_given.setdefault(key, []).append(FunctionType(instance.args, NONE))
 
     # --- errors ----------------------------------------------------------------------------------------------------
 
