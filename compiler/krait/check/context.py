@@ -126,6 +126,7 @@ class Context:
         self.generator: Local | None = None
         self.lambda_name = ""
         self.results: list[Type] | None = None
+        self.returned: list[Type] = []
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}
         self.classes: dict[str, ClassType] = {}

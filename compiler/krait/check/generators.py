@@ -13,9 +13,10 @@ from krait.check.decorators import MANAGED
 from krait.check.iteration import for_each
 from krait.check.machine import build
 from krait.check.promoted import note_mixed
-from krait.check.signatures import declared_fields, field_type
+from krait.check.signatures import declared_fields, field_type, returned_value
 from krait.check.types import (
     BOOL,
+    INT,
     NONE,
     U32,
     ClassDecl,
@@ -46,6 +47,13 @@ def iterator_type(world: World, item: Type) -> ClassType:
     return ClassType(decl, (item,))
 
 
+def generator_type(world: World, item: Type, result: Type) -> ClassType:
+    """Return the type of a generator that returns a value, and says of nothing that it is sent."""
+    decl = world.library_symbol(_GENERATOR, "Generator")
+    assert isinstance(decl, ClassDecl)
+    return ClassType(decl, (item, optional(INT), result))
+
+
 def _is_managed(function: hir.Function) -> bool:
     """Return whether a context manager runs the generator, so that it is run to its end."""
     return function.instance.decl.name.endswith(MANAGED)
@@ -55,7 +63,8 @@ def begin(ctx: Context, heading: Span) -> None:
     """Prepare the check of the body of a generator function: what its heading promises is what it yields."""
     result = prune(ctx.function.result)
     if isinstance(result, Infer):
-        found = iterator_type(ctx.world, Infer())
+        returns = returned_value(ctx.function.instance.decl.node) is not None
+        found = generator_type(ctx.world, Infer(), Infer()) if returns else iterator_type(ctx.world, Infer())
         unify(result, found)
         result = found
     takes = is_sent(result)
@@ -272,5 +281,3 @@ def _check_place(ctx: Context, node: tree.expr) -> None:
             "CPython runs the `finally` when the last reference goes, which a collector cannot promise: "
             "collect the items in a list",
         )
-    if ctx.caught:
-        raise ctx.later(node.span, "`yield` within `except`", "note what happened, and yield behind it")

@@ -181,9 +181,7 @@ class _Builder:
             case hir.ForRange():
                 return self.counted(node)
             case hir.Handle():
-                handler = node.handler
-                self.note([hir.Assign(0, node.caught, hir.Const(_type(node.caught), None)), *handler])
-                return [hir.Handle(node.line, self.block(node.body), node.caught, handler)]
+                return self.handle(node)
             case _:
                 raise AssertionError(f"`yield` within {type(node).__name__}")
 
@@ -207,6 +205,23 @@ class _Builder:
         found = hir.FieldGet(self.thrown, self.object, "_thrown")
         exception = hir.Cast(self.thrown.inner, found)
         return [hir.If(0, hir.Op(BOOL, "i32.eqz", [found]), [], [hir.Raise(0, exception)])]
+
+    def handle(self, node: hir.Handle) -> hir.Block:
+        """A ``try``; a handler with a ``yield`` stands behind it, where going on can lead to it."""
+        into = self.leads_to(node.handler)
+        caught = hir.Assign(0, node.caught, hir.Const(_type(node.caught), None))
+        if into is None:
+            self.note([caught, *node.handler])
+            return [hir.Handle(node.line, self.block(node.body), node.caught, node.handler)]
+        self.note([caught])
+        raised = self.temp(BOOL)
+        note = hir.Assign(0, raised, hir.Const(BOOL, True))
+        attempt = hir.Handle(node.line, self.block(node.body), node.caught, [note])
+        return [
+            hir.Assign(node.line, raised, into),
+            hir.If(0, hir.LocalGet(BOOL, raised), [], [attempt]),
+            hir.If(0, hir.LocalGet(BOOL, raised), self.block(node.handler), []),
+        ]
 
     def counted(self, node: hir.ForRange) -> hir.Block:
         """A counted loop whose count must be kept: the number of rounds that are left."""

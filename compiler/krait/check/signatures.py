@@ -34,6 +34,7 @@ from krait.check.types import (
     ancestor,
     base_of,
     is_known,
+    is_object,
     optional,
     prune,
     resolve,
@@ -69,7 +70,7 @@ def _infer(world: World, decl: FunctionDecl, sig: Signature) -> None:
 
 
 def _unknown_result(annotations: Annotations, decl: FunctionDecl) -> Refusal:
-    returned = _returned_value(decl.node)
+    returned = returned_value(decl.node)
     return annotations.refuse(
         decl.node.span if returned is None else returned.span,
         f"`{decl.name}` returns a value, but its result has no type",
@@ -229,11 +230,13 @@ class _Signatures:
         ):
             key = (self.decl.module.name, node.name, node.span.start_line)
             said = self.annotations.type(node.returns)
-            if key not in self.world.mixed:
+            generates = is_object(said) and scan(node.body).has_yield  # what it yields says more
+            if key not in self.world.mixed and not generates:
                 return said
             holds = isinstance(said, ClassType) and said.decl.name in ("list", "dict", "set")
-            return Infer() if holds and not is_generic else mixed(said)
-        if _returned_value(node) is None and not scan(node.body).has_yield:
+            if not generates and (not holds or is_generic):
+                return mixed(said)
+        elif returned_value(node) is None and not scan(node.body).has_yield:
             return NONE
         if self.decl.module.library or is_generic:
             raise _unknown_result(self.annotations, self.decl)
@@ -250,7 +253,7 @@ def _is_none(node: tree.expr | None) -> bool:
     return node is None or (isinstance(node, tree.Constant) and node.value is None)
 
 
-def _returned_value(node: tree.FunctionDef) -> tree.expr | None:
+def returned_value(node: tree.FunctionDef) -> tree.expr | None:
     """Return the first value that the function returns and that is not written as None."""
     pending: list[tree.AST] = [*reversed(node.body)]
     while pending:
