@@ -14,6 +14,7 @@ from krait.check.iteration import for_each
 from krait.check.machine import build
 from krait.check.promoted import note_mixed
 from krait.check.signatures import declared_fields, field_type, returned_value
+from krait.check.throwing import guards, hand_on_thrown, is_generator, is_iterator
 from krait.check.types import (
     BOOL,
     INT,
@@ -97,9 +98,10 @@ def finish(ctx: Context) -> None:
     base = base_of(cls)
     assert base is not None
     result = base if is_sent(cls) else iterator_type(world, ctx.yields)
-    thrown = field_type(world, base, "_thrown")
+    takes = is_generator(function) and (world.throws or _is_managed(function))
+    thrown = field_type(world, base, "_thrown") if takes else None
     made: list[Local] = [own]
-    machine = build(function.body, function.params, cls, made, thrown)
+    machine = build(function.body, function.params, cls, made, thrown, guards(ctx))
     fields = dict(declared_fields(world, base))
     fields["_current"] = ctx.yields
     fields.update((name, local.type) for local, name in machine.kept.items() if local.type is not None)
@@ -110,6 +112,9 @@ def finish(ctx: Context) -> None:
     resume.callees = [*function.callees]
     function.nested.append(resume)
     _make_object(function, resume.instance, cls, result, machine.kept)
+    if takes and world.throws:
+        mark = hir.FieldSet(0, hir.LocalGet(cls, function.locals[0]), "_is_generator", hir.Const(BOOL, True))
+        function.body.insert(1, mark)
 
 
 def _make_object(
@@ -188,6 +193,16 @@ def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
     t = prune(inner.type)
     if not isinstance(t, ClassType) or not is_sent(t):
         raise ctx.refuse(node.value.span, "the value of `yield from` needs a `Generator[Y, S, R]`")
+    kept = _delegation(ctx, node, inner)
+    result = hir.FieldGet(optional(t.args[2]), kept, "_returned")
+    if isinstance(prune(t.args[2]), Optional):
+        return result
+    return require(ctx, result, "TypeError", "this generator has ended before", node.span)
+
+
+def _delegation(ctx: Context, node: tree.YieldFrom, inner: hir.Expr) -> hir.Expr:
+    """Go through a generator, handing on what is sent and thrown; return it."""
+    t = inner.type
     source = Local("$source", t, stable=True, span=node.span)
     ctx.function.locals.append(source)
     ctx.emit(hir.Assign(ctx.line, source, inner))
@@ -201,10 +216,7 @@ def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
             del ctx.scope[source.name]
         else:
             ctx.scope[source.name] = hidden
-    result = hir.FieldGet(optional(t.args[2]), kept, "_returned")
-    if isinstance(prune(t.args[2]), Optional):
-        return result
-    return require(ctx, result, "TypeError", "this generator has ended before", node.span)
+    return kept
 
 
 def _hand_on(ctx: Context, inner: hir.Expr | None, span: Span) -> None:
@@ -212,15 +224,15 @@ def _hand_on(ctx: Context, inner: hir.Expr | None, span: Span) -> None:
     sent, wanted = _sent(ctx)
     value = hir.LocalGet(optional(wanted), sent)
     t = prune(inner.type) if inner is not None else None
-    if inner is not None and isinstance(t, ClassType) and optional(t.args[1]) == optional(wanted):
+    if inner is not None and is_sent(t) and isinstance(t, ClassType) and optional(t.args[1]) == optional(wanted):
         ctx.emit(hir.FieldSet(ctx.line, inner, "_sent", value))
         return
     failed = ctx.raising("AttributeError", "'iterator' object has no attribute 'send'", span)
     ctx.emit(hir.If(ctx.line, is_none(value), [], failed))
 
 
-def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
-    """``yield value`` and ``yield from items``, as statements."""
+def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom, *, delegates: bool = False) -> None:
+    """``yield value`` and ``yield from items``, as statements.  delegates: the value is another generator's."""
     _check_place(ctx, node)
     assert ctx.yields is not None
     if isinstance(node, tree.YieldFrom):
@@ -228,6 +240,8 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
             inner = _type_of(ctx, node.value)
         if is_sent(inner):
             ctx.emit(hir.Evaluate(ctx.line, _value_of_delegation(ctx, node)))
+        elif ctx.world.throws and is_iterator(inner):
+            _delegation(ctx, node, ctx.expr(node.value))
         else:
             _yield_from(ctx, node, None)
         return
@@ -237,11 +251,11 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
         return
     where = node.span if node.value is None else node.value.span
     note_mixed(ctx, ctx.yields, value.type)
-    ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where)))
+    ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where), delegates))
 
 
 def _type_of(ctx: Context, node: tree.expr) -> Type | None:
-    if not isinstance(node, tree.Call | tree.Name | tree.Attribute):
+    if not isinstance(node, tree.Call | tree.Name | tree.Attribute | tree.Subscript | tree.IfExp):
         return None
     try:
         return ctx.expr(node).type
@@ -250,7 +264,7 @@ def _type_of(ctx: Context, node: tree.expr) -> Type | None:
 
 
 def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> None:
-    """Go through something.  inner: the generator that it is, if it is one that is sent values or returns one."""
+    """Go through something.  inner: the generator that it is, if that is told what is sent and thrown."""
     item = Local(_ITEM, span=node.span)
     ctx.function.locals.append(item)
     hidden = ctx.scope.get(_ITEM)
@@ -258,7 +272,10 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
     read = tree.Yield(tree.Name(_ITEM, tree.LOAD, node.value.span), node.span)
 
     def each() -> None:
-        yield_statement(ctx, read)
+        throws = inner is not None and ctx.world.throws
+        yield_statement(ctx, read, delegates=throws)
+        if inner is not None and throws and ctx.results is None:
+            hand_on_thrown(ctx, inner, node.value.span)
         if ctx.results is None and ctx.generator is not None and is_sent(ctx.generator.type):
             _hand_on(ctx, inner, node.span)
 

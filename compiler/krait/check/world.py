@@ -101,6 +101,8 @@ class World:
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.named_functions = False
         self.asks_names = False
+        self.throws = False
+        self.found_throws = False
         self.mixed: frozenset[tuple[str, str, int | str]] = frozenset()
         self.found_mixed: set[tuple[str, str, int | str]] = set()
         self.promoting = 0
