@@ -108,6 +108,7 @@ class Context:
         self.flow = Flow()
         self.loops: list[Loop] = []
         self.finals: list[Finally] = []
+        self.closings = 0
         self.caught: list[Local] = []
         self.out: list[hir.Stmt] = []
         self.line = function.line

@@ -9,12 +9,18 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import adapt, coerce, is_none, require
 from krait.check.context import Context, expression
-from krait.check.decorators import MANAGED
 from krait.check.iteration import for_each
 from krait.check.machine import build
 from krait.check.promoted import note_mixed
 from krait.check.signatures import declared_fields, field_type, returned_value
-from krait.check.throwing import guards, hand_on_thrown, is_generator, is_iterator
+from krait.check.throwing import (
+    guards,
+    hand_on_thrown,
+    is_generator,
+    is_iterator,
+    is_managed,
+    made_yield,
+)
 from krait.check.types import (
     BOOL,
     INT,
@@ -55,11 +61,6 @@ def generator_type(world: World, item: Type, result: Type) -> ClassType:
     return ClassType(decl, (item, optional(INT), result))
 
 
-def _is_managed(function: hir.Function) -> bool:
-    """Return whether a context manager runs the generator, so that it is run to its end."""
-    return function.instance.decl.name.endswith(MANAGED)
-
-
 def begin(ctx: Context, heading: Span) -> None:
     """Prepare the check of the body of a generator function: what its heading promises is what it yields."""
     result = prune(ctx.function.result)
@@ -77,7 +78,7 @@ def begin(ctx: Context, heading: Span) -> None:
         )
     ctx.yields = result.args[0]
     base = result.decl
-    if _is_managed(ctx.function):
+    if is_managed(ctx.function):
         managed = ctx.world.library_symbol("krait.iterator", "Managed")
         assert isinstance(managed, ClassDecl)
         base = managed
@@ -98,7 +99,7 @@ def finish(ctx: Context) -> None:
     base = base_of(cls)
     assert base is not None
     result = base if is_sent(cls) else iterator_type(world, ctx.yields)
-    takes = is_generator(function) and (world.throws or _is_managed(function))
+    takes = is_generator(function) and (world.throws or is_managed(function))
     thrown = field_type(world, base, "_thrown") if takes else None
     made: list[Local] = [own]
     machine = build(function.body, function.params, cls, made, thrown, guards(ctx))
@@ -251,7 +252,7 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom, *, delegate
         return
     where = node.span if node.value is None else node.value.span
     note_mixed(ctx, ctx.yields, value.type)
-    ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where), delegates))
+    ctx.emit(made_yield(ctx, coerce(ctx, value, ctx.yields, where), node.span, delegates=delegates))
 
 
 def _type_of(ctx: Context, node: tree.expr) -> Type | None:
@@ -291,7 +292,7 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
 def _check_place(ctx: Context, node: tree.expr) -> None:
     if ctx.yields is None:
         raise ctx.refuse(node.span, "`yield` outside a function")
-    if ctx.finals and not _is_managed(ctx.function):
+    if ctx.finals and not is_managed(ctx.function):
         raise ctx.refuse(
             node.span,
             "not part of Krait: `yield` within `try … finally` or `with`",

@@ -227,12 +227,15 @@ class _Builder:
         number = self.numbers[node]
         leave: hir.Block = [
             hir.FieldSet(node.line, self.object, "_current", node.value),
+            *node.before,
             self.set_state(number),
             hir.Return(0, hir.Const(BOOL, True)),
         ]
         self.stores.append(leave)
-        raising = [] if node.delegates else self.raising()
-        return hir.If(node.line, self.is_at(number), [hir.Assign(0, self.mode, hir.Const(U32, 0)), *raising], leave)
+        go_on: hir.Block = [hir.Assign(0, self.mode, hir.Const(U32, 0)), *node.behind]
+        if not node.delegates:
+            go_on += self.raising()
+        return hir.If(node.line, self.is_at(number), go_on, leave)
 
     def raising(self) -> hir.Block:
         """Raise what has been thrown into the generator, if anything has."""

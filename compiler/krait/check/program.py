@@ -40,7 +40,7 @@ from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module, infer_result
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
-from krait.check.throwing import kept_fields
+from krait.check.throwing import kept_fields, refuse_standing
 from krait.check.types import (
     ClassDecl,
     ClassType,
@@ -125,6 +125,8 @@ def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str,
     buffer = host_buffer(world)
     _check_needed(world, [*(instance for instance in world.functions), *roots, buffer.room])
     sink.raise_if_errors()
+    if world.found_closings:
+        refuse_standing(world, world.functions[start])
     functions = _reachable(world, roots)
     world.found_throws = any(map(_throws, functions))
     interface = needed_interface(world, functions, interfaces)

@@ -3,6 +3,9 @@
 In: the checked body of a generator function. Out: what its machine raises where it runs already or raises
 StopIteration, and the loop by which ``yield from`` hands on what is thrown. Only programs that throw exceptions into
 generators have that loop (`World.throws`), and only they and generators that might meet StopIteration are guarded.
+
+CPython closes a generator when nothing refers to it any more, which is not known here. So those are counted that stand
+where their end would do something, and a program that ends while there are any raises RuntimeError.
 """
 
 from __future__ import annotations
@@ -12,10 +15,24 @@ from collections.abc import Mapping
 from krait.check import hir
 from krait.check.coerce import coerce, is_none
 from krait.check.context import Context
+from krait.check.decorators import MANAGED
 from krait.check.invoke import invoke
 from krait.check.machine import Guards
 from krait.check.signatures import field_type
-from krait.check.types import NEVER, ClassDecl, ClassType, FunctionDecl, Optional, Type, optional, prune
+from krait.check.types import (
+    BOOL,
+    INT,
+    NEVER,
+    NONE,
+    ClassDecl,
+    ClassType,
+    FunctionDecl,
+    Local,
+    Optional,
+    Type,
+    optional,
+    prune,
+)
 from krait.check.world import World
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -42,6 +59,11 @@ def kept_fields(world: World, cls: ClassType, fields: Mapping[str, Type]) -> dic
     return {name: t for name, t in fields.items() if name not in ("_thrown", "_is_generator")}
 
 
+def is_managed(function: hir.Function) -> bool:
+    """Return whether a context manager runs the generator, so that it is run to its end."""
+    return function.instance.decl.name.endswith(MANAGED)
+
+
 def guards(ctx: Context) -> Guards | None:
     """Return what a generator does that runs already, or that an exception leaves; None where neither is seen."""
     node = ctx.function.instance.decl.node
@@ -60,6 +82,29 @@ def _asks_iterators(node: tree.AST) -> bool:
             return True
         case _:
             return False
+
+
+def made_yield(ctx: Context, value: hir.Expr, span: Span, *, delegates: bool) -> hir.Yield:
+    """Return a ``yield`` of a value, counted while the generator stands there if its end would do something."""
+    made = hir.Yield(span.start_line, value, delegates, [], [])
+    if ctx.closings and not is_managed(ctx.function):
+        ctx.world.found_closings = True
+        for block, change in ((made.before, 1), (made.behind, -1)):
+            count = ctx.library("krait.iterator", "count_standing", [hir.Const(INT, change)], NONE, span)
+            block.append(hir.Evaluate(0, count))
+    return made
+
+
+def refuse_standing(world: World, function: hir.Function) -> None:
+    """Have the code of the main module end with an error if a generator stands where its end would do something."""
+    base = world.library_class("BaseException")
+    check = world.library_function("krait.iterator", "refuse_standing")
+    function.callees.append((check, function.instance.decl.node.span))
+    caught = Local("$", base)
+    function.locals.append(caught)
+    refuse = hir.If(0, hir.RunsAsProgram(BOOL), [hir.Evaluate(0, hir.Call(NONE, check, []))], [])
+    left: hir.Block = [refuse, hir.Raise(0, hir.LocalGet(base, caught))]
+    function.body[:] = [hir.Handle(0, [*function.body], caught, left), refuse]
 
 
 def thrown_argument(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.Call:
@@ -97,9 +142,20 @@ def hand_on_thrown(ctx: Context, inner: hir.Expr, span: Span) -> None:
         goes_on = invoke(ctx, inner, "_hand_on", [(hir.Cast(thrown.inner, error), span)], span)
         ctx.emit(hir.If(ctx.line, goes_on, [], [hir.Break(0, around.label)]))
         value = coerce(ctx, hir.FieldGet(item, inner, "_current"), ctx.yields, span)
-        ctx.emit(hir.Yield(ctx.line, value, True))
+        ctx.emit(made_yield(ctx, value, span, delegates=True))
     ctx.emit(hir.While(ctx.line, again, None, body, []))
     around.breaks.append(ctx.flow)
 
 
-__all__ = ["LAZY", "guards", "hand_on_thrown", "is_generator", "is_iterator", "kept_fields", "thrown_argument"]
+__all__ = [
+    "LAZY",
+    "guards",
+    "hand_on_thrown",
+    "is_generator",
+    "is_iterator",
+    "is_managed",
+    "kept_fields",
+    "made_yield",
+    "refuse_standing",
+    "thrown_argument",
+]

@@ -103,6 +103,7 @@ class World:
         self.asks_names = False
         self.throws = False
         self.found_throws = False
+        self.found_closings = False
         self.mixed: frozenset[tuple[str, str, int | str]] = frozenset()
         self.found_mixed: set[tuple[str, str, int | str]] = set()
         self.promoting = 0
