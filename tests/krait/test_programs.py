@@ -117,7 +117,7 @@ def test_a_generator_that_is_dropped_where_its_end_does_something(last: str, run
     """CPython closes it when nothing refers to it any more; a program that leaves one behind ends with an error."""
     body = "    try:\n        yield 1\n    except GeneratorExit:\n        print('closed')\n"
     outcome = run(f"def g():\n{body}\n\nfor x in g():\n    print(x)\n    break\n{last}\n")
-    assert outcome.exception == (
+    assert outcome.exception.startswith(
         "RuntimeError: a generator stands in a `try` that would act on its end: use it up, or call its `close`"
     )
     outcome = run(f"def g():\n{body}\n\nfor x in g():\n    print(x)\nit = g()\nnext(it)\nit.close()\nprint('end')\n")

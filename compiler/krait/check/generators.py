@@ -9,6 +9,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import adapt, coerce, is_none, require
 from krait.check.context import Context, expression
+from krait.check.invoke import find_method, invoke
 from krait.check.iteration import for_each
 from krait.check.machine import build
 from krait.check.promoted import note_mixed
@@ -190,7 +191,7 @@ def _sent(ctx: Context) -> tuple[Local, Type]:
 def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
     """Go through a generator, handing on what is sent; its result is the value."""
     _check_place(ctx, node)
-    inner = ctx.expr(node.value)
+    inner = _iterator(ctx, node.value)
     t = prune(inner.type)
     if not isinstance(t, ClassType) or not is_sent(t):
         raise ctx.refuse(node.value.span, "the value of `yield from` needs a `Generator[Y, S, R]`")
@@ -242,7 +243,7 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom, *, delegate
         if is_sent(inner):
             ctx.emit(hir.Evaluate(ctx.line, _value_of_delegation(ctx, node)))
         elif ctx.world.throws and is_iterator(inner):
-            _delegation(ctx, node, ctx.expr(node.value))
+            _delegation(ctx, node, _iterator(ctx, node.value))
         else:
             _yield_from(ctx, node, None)
         return
@@ -259,9 +260,17 @@ def _type_of(ctx: Context, node: tree.expr) -> Type | None:
     if not isinstance(node, tree.Call | tree.Name | tree.Attribute | tree.Subscript | tree.IfExp):
         return None
     try:
-        return ctx.expr(node).type
+        return _iterator(ctx, node).type
     except Refusal:
         return None
+
+
+def _iterator(ctx: Context, node: tree.expr) -> hir.Expr:
+    """Return what ``yield from`` goes through: what `__iter__` of a program's object gives, else the value itself."""
+    value = ctx.expr(node)
+    found = find_method(ctx, value.type, "__iter__") if isinstance(prune(value.type), ClassType) else None
+    gives = found is not None and not found[0].module.library
+    return invoke(ctx, value, "__iter__", [], node.span) if gives else value
 
 
 def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> None:
@@ -292,10 +301,3 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
 def _check_place(ctx: Context, node: tree.expr) -> None:
     if ctx.yields is None:
         raise ctx.refuse(node.span, "`yield` outside a function")
-    if ctx.finals and not is_managed(ctx.function):
-        raise ctx.refuse(
-            node.span,
-            "not part of Krait: `yield` within `try … finally` or `with`",
-            "CPython runs the `finally` when the last reference goes, which a collector cannot promise: "
-            "collect the items in a list",
-        )

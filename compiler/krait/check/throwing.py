@@ -87,7 +87,7 @@ def _asks_iterators(node: tree.AST) -> bool:
 def made_yield(ctx: Context, value: hir.Expr, span: Span, *, delegates: bool) -> hir.Yield:
     """Return a ``yield`` of a value, counted while the generator stands there if its end would do something."""
     made = hir.Yield(span.start_line, value, delegates, [], [])
-    if ctx.closings and not is_managed(ctx.function):
+    if (ctx.closings or ctx.finals) and not is_managed(ctx.function):
         ctx.world.found_closings = True
         for block, change in ((made.before, 1), (made.behind, -1)):
             count = ctx.library("krait.iterator", "count_standing", [hir.Const(INT, change)], NONE, span)
@@ -102,9 +102,13 @@ def refuse_standing(world: World, function: hir.Function) -> None:
     function.callees.append((check, function.instance.decl.node.span))
     caught = Local("$", base)
     function.locals.append(caught)
-    refuse = hir.If(0, hir.RunsAsProgram(BOOL), [hir.Evaluate(0, hir.Call(NONE, check, []))], [])
-    left: hir.Block = [refuse, hir.Raise(0, hir.LocalGet(base, caught))]
-    function.body[:] = [hir.Handle(0, [*function.body], caught, left), refuse]
+
+    def refuse(error: hir.Expr) -> hir.Stmt:
+        return hir.If(0, hir.RunsAsProgram(BOOL), [hir.Evaluate(0, hir.Call(NONE, check, [error]))], [])
+
+    error = hir.LocalGet(base, caught)
+    left: hir.Block = [refuse(hir.Cast(optional(base), error)), hir.Raise(0, error)]
+    function.body[:] = [hir.Handle(0, [*function.body], caught, left), refuse(hir.Const(optional(base), None))]
 
 
 def thrown_argument(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.Call:
