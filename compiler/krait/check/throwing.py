@@ -10,7 +10,7 @@ where their end would do something, and a program that ends while there are any 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from krait.check import hir
 from krait.check.coerce import coerce, is_none
@@ -19,6 +19,7 @@ from krait.check.decorators import MANAGED
 from krait.check.invoke import invoke
 from krait.check.machine import Guards
 from krait.check.signatures import field_type
+from krait.check.stopping import asks_iterators
 from krait.check.types import (
     BOOL,
     INT,
@@ -67,21 +68,13 @@ def is_managed(function: hir.Function) -> bool:
 def guards(ctx: Context) -> Guards | None:
     """Return what a generator does that runs already, or that an exception leaves; None where neither is seen."""
     node = ctx.function.instance.decl.node
-    if not is_generator(ctx.function) or not (ctx.world.throws or any(map(_asks_iterators, tree.walk(node)))):
+    if not is_generator(ctx.function) or not (ctx.world.throws or asks_iterators(ctx.world, node)):
         return None
     base = ctx.world.library_class("BaseException")
     caught = ctx.temp(base)
     running = ctx.library("krait.iterator", "refuse_running", [], NEVER, node.span)
     left = ctx.library("krait.iterator", "leaving", [hir.LocalGet(base, caught)], base, node.span)
     return Guards([hir.Evaluate(0, running)], caught, [hir.Raise(0, left)])
-
-
-def _asks_iterators(node: tree.AST) -> bool:
-    match node:
-        case tree.Name(id="next" | "StopIteration") | tree.Attribute(attr="send" | "throw" | "__next__"):
-            return True
-        case _:
-            return False
 
 
 def made_yield(ctx: Context, value: hir.Expr, span: Span, *, delegates: bool) -> hir.Yield:
@@ -124,6 +117,22 @@ def thrown_argument(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.C
             return node
 
 
+def used_at_once(ctx: Context, node: tree.GeneratorExp, make: Callable[[], hir.Expr]) -> hir.Expr:
+    """Return what is made of a generator expression without an object for it: StopIteration does not leave that."""
+    first, *others = node.generators
+    if not any(asks_iterators(ctx.world, part) for part in (node.elt, *first.ifs, *others)):
+        return make()
+    base = ctx.world.library_class("BaseException")
+    caught = ctx.temp(base)
+    with ctx.collect() as body:
+        value = make()
+        result = ctx.temp(value.type)
+        ctx.emit(hir.Assign(ctx.line, result, value))
+    left = ctx.library("krait.iterator", "leaving", [hir.LocalGet(base, caught)], base, node.span)
+    handled = hir.Handle(ctx.line, body, caught, [hir.Raise(0, left)])
+    return hir.Let(value.type, [handled], hir.LocalGet(value.type, result))
+
+
 def hand_on_thrown(ctx: Context, inner: hir.Expr, span: Span) -> None:
     """Emit, behind a ``yield`` of an item of another generator, that what has been thrown is thrown into that one.
 
@@ -162,4 +171,5 @@ __all__ = [
     "made_yield",
     "refuse_standing",
     "thrown_argument",
+    "used_at_once",
 ]

@@ -104,6 +104,7 @@ class World:
         self.throws = False
         self.found_throws = False
         self.found_closings = False
+        self.asking: tuple[int, frozenset[str]] = (0, frozenset())
         self.mixed: frozenset[tuple[str, str, int | str]] = frozenset()
         self.found_mixed: set[tuple[str, str, int | str]] = set()
         self.promoting = 0
