@@ -112,6 +112,18 @@ def test_the_value_of_a_stop_that_an_iterator_raised(run: Callable[..., Any]) ->
     assert outcome.exception.startswith("TypeError: `value` of the end of an `Iterator`")
 
 
+@pytest.mark.parametrize("last", ["print('end')", "raise SystemExit(3)", "print([1][1])"])
+def test_a_generator_that_is_dropped_where_its_end_does_something(last: str, run: Callable[..., Any]) -> None:
+    """CPython closes it when nothing refers to it any more; a program that leaves one behind ends with an error."""
+    body = "    try:\n        yield 1\n    except GeneratorExit:\n        print('closed')\n"
+    outcome = run(f"def g():\n{body}\n\nfor x in g():\n    print(x)\n    break\n{last}\n")
+    assert outcome.exception.startswith(
+        "RuntimeError: a generator stands in a `try` that would act on its end: use it up, or call its `close`"
+    )
+    outcome = run(f"def g():\n{body}\n\nfor x in g():\n    print(x)\nit = g()\nnext(it)\nit.close()\nprint('end')\n")
+    assert (outcome.exception, outcome.stdout) == (None, "1\nclosed\nend\n")
+
+
 def test_a_nan_has_no_sign() -> None:
     """CPython shows what the processor gave, which is a minus on x86; compiled code does, too, if it is not asked."""
     model = krait.compile_source("import math\nx = float('inf')\nprint(math.copysign(1.0, x % 2.5), x - x)\n")

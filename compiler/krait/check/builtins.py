@@ -23,6 +23,7 @@ from krait.check.items import made_slice
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
 from krait.check.operators import binary
+from krait.check.throwing import used_at_once
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
@@ -422,8 +423,14 @@ def reduce(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
 @builtin("any", "all")
 def any_all(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``any(items)`` and ``all(items)``, which stop at the first item that decides."""
-    name = node.func.id if isinstance(node.func, tree.Name) else "any"
     (arg,) = plain_args(ctx, node, 1, 1)
+    if isinstance(arg, tree.GeneratorExp):
+        return used_at_once(ctx, arg, lambda: _decided(ctx, node, arg))
+    return _decided(ctx, node, arg)
+
+
+def _decided(ctx: Context, node: tree.Call, arg: tree.expr) -> hir.Expr:
+    name = node.func.id if isinstance(node.func, tree.Name) else "any"
     decisive = name == "any"
     allow_any_order(ctx, arg)
     result = ctx.temp(BOOL)
@@ -479,7 +486,8 @@ def gather(
     if members is not None:
         return members, True
     if isinstance(node, tree.GeneratorExp):
-        return ctx.expr(tree.ListComp(node.elt, node.generators, node.span), expected), True
+        listed = tree.ListComp(node.elt, node.generators, node.span)
+        return used_at_once(ctx, node, lambda: ctx.expr(listed, expected)), True
     if isinstance(node, tree.Tuple) and not vectors:
         return ctx.expr(tree.List(node.elts, node.ctx, node.span), expected), True
     if (

@@ -50,6 +50,7 @@ from krait.check.signatures import declared_fields, signature
 from krait.check.spread import spread
 from krait.check.templates import format_call
 from krait.check.texts import as_number, literal_text, make_table, text_method
+from krait.check.throwing import thrown_argument
 from krait.check.types import (
     BOOL,
     F32,
@@ -486,7 +487,7 @@ def call_function(
             )
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
-    node = exception_arguments(ctx, decl, node)
+    node = thrown_argument(ctx, decl, exception_arguments(ctx, decl, node))
     described = described_result(ctx, decl, owner_args, node)
     given = match_arguments(ctx, decl, sig, node)
     taker, checked = check_arguments(ctx, decl, given, env)

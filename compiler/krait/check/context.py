@@ -109,6 +109,7 @@ class Context:
         self.flow = Flow()
         self.loops: list[Loop] = []
         self.finals: list[Finally] = []
+        self.closings = 0
         self.caught: list[Local] = []
         self.out: list[hir.Stmt] = []
         self.line = function.line
@@ -127,6 +128,7 @@ class Context:
         self.generator: Local | None = None
         self.lambda_name = ""
         self.results: list[Type] | None = None
+        self.returned: list[Type] = []
         self.lambdas: dict[str, FunctionType] = {}
         self.known_lambdas: dict[str, Type] = {}
         self.classes: dict[str, ClassType] = {}

@@ -8,6 +8,7 @@ exception again. `finally` is emitted once: every way out of its `try` (falling 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from krait.check import hir
 from krait.check.classes import class_named
@@ -191,7 +192,10 @@ def try_star(ctx: Context, node: tree.TryStar) -> None:
 def _with_handlers(ctx: Context, node: tree.Try) -> None:
     line = node.span.start_line
     before = _anywhere_in(ctx.flow, ctx, node.body)
+    acts = _acts_on_close(ctx, node.handlers)
+    ctx.closings += acts
     body = ctx.block(node.body)
+    ctx.closings -= acts
     completed: Local | None = None
     orelse: hir.Block = []
     if node.orelse:
@@ -213,6 +217,25 @@ def _with_handlers(ctx: Context, node: tree.Try) -> None:
     if completed is not None:
         ctx.emit(hir.If(0, hir.LocalGet(BOOL, completed), orelse, []))
     ctx.flow = join(*ends)
+
+
+def _acts_on_close(ctx: Context, clauses: Sequence[tree.ExceptHandler]) -> bool:
+    """Return whether the clauses of a ``try`` do more with a GeneratorExit than to let the generator end."""
+    closing = ctx.world.library_class("GeneratorExit").decl
+    for clause in clauses if ctx.yields is not None else ():
+        with ctx.world.silence(), suppress(Refusal):
+            classes = _clause_classes(ctx, clause)
+            if not classes or any(closing.is_subclass(cls.decl) for cls in classes):
+                return not _only_ends(clause.body)
+    return False
+
+
+def _only_ends(body: Sequence[tree.stmt]) -> bool:
+    match body:
+        case (tree.Raise(exc=None),) | (tree.Return(value=None | tree.Constant()),):
+            return True
+        case _:
+            return False
 
 
 def _anywhere_in(entry: Flow, ctx: Context, body: Sequence[tree.AST]) -> Flow:

@@ -9,13 +9,22 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import adapt, coerce, is_none, require
 from krait.check.context import Context, expression
-from krait.check.decorators import MANAGED
+from krait.check.invoke import find_method, invoke
 from krait.check.iteration import for_each
 from krait.check.machine import build
 from krait.check.promoted import note_mixed
-from krait.check.signatures import declared_fields, field_type
+from krait.check.signatures import declared_fields, field_type, returned_value
+from krait.check.throwing import (
+    guards,
+    hand_on_thrown,
+    is_generator,
+    is_iterator,
+    is_managed,
+    made_yield,
+)
 from krait.check.types import (
     BOOL,
+    INT,
     NONE,
     U32,
     ClassDecl,
@@ -46,16 +55,19 @@ def iterator_type(world: World, item: Type) -> ClassType:
     return ClassType(decl, (item,))
 
 
-def _is_managed(function: hir.Function) -> bool:
-    """Return whether a context manager runs the generator, so that it is run to its end."""
-    return function.instance.decl.name.endswith(MANAGED)
+def generator_type(world: World, item: Type, result: Type) -> ClassType:
+    """Return the type of a generator that returns a value, and says of nothing that it is sent."""
+    decl = world.library_symbol(_GENERATOR, "Generator")
+    assert isinstance(decl, ClassDecl)
+    return ClassType(decl, (item, optional(INT), result))
 
 
 def begin(ctx: Context, heading: Span) -> None:
     """Prepare the check of the body of a generator function: what its heading promises is what it yields."""
     result = prune(ctx.function.result)
     if isinstance(result, Infer):
-        found = iterator_type(ctx.world, Infer())
+        returns = returned_value(ctx.function.instance.decl.node) is not None
+        found = generator_type(ctx.world, Infer(), Infer()) if returns else iterator_type(ctx.world, Infer())
         unify(result, found)
         result = found
     takes = is_sent(result)
@@ -67,7 +79,7 @@ def begin(ctx: Context, heading: Span) -> None:
         )
     ctx.yields = result.args[0]
     base = result.decl
-    if _is_managed(ctx.function):
+    if is_managed(ctx.function):
         managed = ctx.world.library_symbol("krait.iterator", "Managed")
         assert isinstance(managed, ClassDecl)
         base = managed
@@ -88,9 +100,10 @@ def finish(ctx: Context) -> None:
     base = base_of(cls)
     assert base is not None
     result = base if is_sent(cls) else iterator_type(world, ctx.yields)
-    thrown = field_type(world, base, "_thrown")
+    takes = is_generator(function) and (world.throws or is_managed(function))
+    thrown = field_type(world, base, "_thrown") if takes else None
     made: list[Local] = [own]
-    machine = build(function.body, function.params, cls, made, thrown)
+    machine = build(function.body, function.params, cls, made, thrown, guards(ctx))
     fields = dict(declared_fields(world, base))
     fields["_current"] = ctx.yields
     fields.update((name, local.type) for local, name in machine.kept.items() if local.type is not None)
@@ -101,6 +114,9 @@ def finish(ctx: Context) -> None:
     resume.callees = [*function.callees]
     function.nested.append(resume)
     _make_object(function, resume.instance, cls, result, machine.kept)
+    if takes and world.throws:
+        mark = hir.FieldSet(0, hir.LocalGet(cls, function.locals[0]), "_is_generator", hir.Const(BOOL, True))
+        function.body.insert(1, mark)
 
 
 def _make_object(
@@ -175,10 +191,20 @@ def _sent(ctx: Context) -> tuple[Local, Type]:
 def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
     """Go through a generator, handing on what is sent; its result is the value."""
     _check_place(ctx, node)
-    inner = ctx.expr(node.value)
+    inner = _iterator(ctx, node.value)
     t = prune(inner.type)
     if not isinstance(t, ClassType) or not is_sent(t):
         raise ctx.refuse(node.value.span, "the value of `yield from` needs a `Generator[Y, S, R]`")
+    kept = _delegation(ctx, node, inner)
+    result = hir.FieldGet(optional(t.args[2]), kept, "_returned")
+    if isinstance(prune(t.args[2]), Optional):
+        return result
+    return require(ctx, result, "TypeError", "this generator has ended before", node.span)
+
+
+def _delegation(ctx: Context, node: tree.YieldFrom, inner: hir.Expr) -> hir.Expr:
+    """Go through a generator, handing on what is sent and thrown; return it."""
+    t = inner.type
     source = Local("$source", t, stable=True, span=node.span)
     ctx.function.locals.append(source)
     ctx.emit(hir.Assign(ctx.line, source, inner))
@@ -192,10 +218,7 @@ def _value_of_delegation(ctx: Context, node: tree.YieldFrom) -> hir.Expr:
             del ctx.scope[source.name]
         else:
             ctx.scope[source.name] = hidden
-    result = hir.FieldGet(optional(t.args[2]), kept, "_returned")
-    if isinstance(prune(t.args[2]), Optional):
-        return result
-    return require(ctx, result, "TypeError", "this generator has ended before", node.span)
+    return kept
 
 
 def _hand_on(ctx: Context, inner: hir.Expr | None, span: Span) -> None:
@@ -203,15 +226,15 @@ def _hand_on(ctx: Context, inner: hir.Expr | None, span: Span) -> None:
     sent, wanted = _sent(ctx)
     value = hir.LocalGet(optional(wanted), sent)
     t = prune(inner.type) if inner is not None else None
-    if inner is not None and isinstance(t, ClassType) and optional(t.args[1]) == optional(wanted):
+    if inner is not None and is_sent(t) and isinstance(t, ClassType) and optional(t.args[1]) == optional(wanted):
         ctx.emit(hir.FieldSet(ctx.line, inner, "_sent", value))
         return
     failed = ctx.raising("AttributeError", "'iterator' object has no attribute 'send'", span)
     ctx.emit(hir.If(ctx.line, is_none(value), [], failed))
 
 
-def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
-    """``yield value`` and ``yield from items``, as statements."""
+def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom, *, delegates: bool = False) -> None:
+    """``yield value`` and ``yield from items``, as statements.  delegates: the value is another generator's."""
     _check_place(ctx, node)
     assert ctx.yields is not None
     if isinstance(node, tree.YieldFrom):
@@ -219,6 +242,8 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
             inner = _type_of(ctx, node.value)
         if is_sent(inner):
             ctx.emit(hir.Evaluate(ctx.line, _value_of_delegation(ctx, node)))
+        elif ctx.world.throws and is_iterator(inner):
+            _delegation(ctx, node, _iterator(ctx, node.value))
         else:
             _yield_from(ctx, node, None)
         return
@@ -228,20 +253,28 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom) -> None:
         return
     where = node.span if node.value is None else node.value.span
     note_mixed(ctx, ctx.yields, value.type)
-    ctx.emit(hir.Yield(node.span.start_line, coerce(ctx, value, ctx.yields, where)))
+    ctx.emit(made_yield(ctx, coerce(ctx, value, ctx.yields, where), node.span, delegates=delegates))
 
 
 def _type_of(ctx: Context, node: tree.expr) -> Type | None:
-    if not isinstance(node, tree.Call | tree.Name | tree.Attribute):
+    if not isinstance(node, tree.Call | tree.Name | tree.Attribute | tree.Subscript | tree.IfExp):
         return None
     try:
-        return ctx.expr(node).type
+        return _iterator(ctx, node).type
     except Refusal:
         return None
 
 
+def _iterator(ctx: Context, node: tree.expr) -> hir.Expr:
+    """Return what ``yield from`` goes through: what `__iter__` of a program's object gives, else the value itself."""
+    value = ctx.expr(node)
+    found = find_method(ctx, value.type, "__iter__") if isinstance(prune(value.type), ClassType) else None
+    gives = found is not None and not found[0].module.library
+    return invoke(ctx, value, "__iter__", [], node.span) if gives else value
+
+
 def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> None:
-    """Go through something.  inner: the generator that it is, if it is one that is sent values or returns one."""
+    """Go through something.  inner: the generator that it is, if that is told what is sent and thrown."""
     item = Local(_ITEM, span=node.span)
     ctx.function.locals.append(item)
     hidden = ctx.scope.get(_ITEM)
@@ -249,7 +282,10 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
     read = tree.Yield(tree.Name(_ITEM, tree.LOAD, node.value.span), node.span)
 
     def each() -> None:
-        yield_statement(ctx, read)
+        throws = inner is not None and ctx.world.throws
+        yield_statement(ctx, read, delegates=throws)
+        if inner is not None and throws and ctx.results is None:
+            hand_on_thrown(ctx, inner, node.value.span)
         if ctx.results is None and ctx.generator is not None and is_sent(ctx.generator.type):
             _hand_on(ctx, inner, node.span)
 
@@ -265,12 +301,3 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
 def _check_place(ctx: Context, node: tree.expr) -> None:
     if ctx.yields is None:
         raise ctx.refuse(node.span, "`yield` outside a function")
-    if ctx.finals and not _is_managed(ctx.function):
-        raise ctx.refuse(
-            node.span,
-            "not part of Krait: `yield` within `try … finally` or `with`",
-            "CPython runs the `finally` when the last reference goes, which a collector cannot promise: "
-            "collect the items in a list",
-        )
-    if ctx.caught:
-        raise ctx.later(node.span, "`yield` within `except`", "note what happened, and yield behind it")

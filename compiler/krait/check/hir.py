@@ -378,9 +378,16 @@ class RaiseUnbound(Stmt):
 
 @dataclass(slots=True, eq=False)
 class Yield(Stmt):
-    """Hand an item to who goes through the generator. `machine` turns it into leaving the function and coming back."""
+    """Hand an item to who goes through the generator. `machine` turns it into leaving the function and coming back.
+
+    delegates: what is thrown into the generator meanwhile is not raised here: it is for the one that gave the item.
+    before, behind: what is done when the generator is left, and when it goes on.
+    """
 
     value: Expr
+    delegates: bool
+    before: list[Stmt]
+    behind: list[Stmt]
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,7 @@ from krait.check.context import Context
 from krait.check.declare import import_links
 from krait.check.exports import check_stub, is_stub
 from krait.check.flow import Flow
-from krait.check.generators import begin, finish, iterator_type
+from krait.check.generators import begin, finish, generator_type, iterator_type
 from krait.check.globals import init_function, prepare_global
 from krait.check.names import Names, scan
 from krait.check.nested import prepare_scope
@@ -132,14 +132,16 @@ def infer_result(world: World, instance: Instance) -> Type:
     decl = instance.decl
     function = hir.Function(instance, decl.qualified_name, decl.module, [], NONE, decl.node.span.start_line)
     with world.silence():
-        results = _check_body(world, instance, function, infers=True).ctx.results
-    assert results is not None
-    if not results and returned_value(decl.node) is not None:
+        ctx = _check_body(world, instance, function, infers=True).ctx
+    assert ctx.results is not None
+    if not ctx.results and returned_value(decl.node) is not None:
         return Infer()
-    found = joined([t for t in results if not isinstance(prune(t), Infer)] or results)
+    found = joined([t for t in ctx.results if not isinstance(prune(t), Infer)] or ctx.results)
     if not scan(decl.node.body).has_yield:
         return found
-    return iterator_type(world, found if found is not NONE else optional(INT))
+    item = found if found is not NONE else optional(INT)
+    result = joined(ctx.returned)
+    return iterator_type(world, item) if result in (NONE, NEVER) else generator_type(world, item, result)
 
 
 def learn_from(world: World, instance: Instance) -> None:
@@ -400,7 +402,7 @@ class _Check:
         if not ctx.flow.reachable or (ctx.yields is not None and (result is NONE or isinstance(result, Optional))):
             return
         if ctx.results is not None:
-            ctx.results.append(NONE)
+            (ctx.results if ctx.generator is None else ctx.returned).append(NONE)
             return
         heading = _heading(self.decl)
         ctx.require_own_fields()

@@ -17,6 +17,7 @@ from krait.check.generators import iterator_type
 from krait.check.invoke import find_method, invoke
 from krait.check.iteration import WRAPPERS
 from krait.check.nested import nested_decl
+from krait.check.throwing import LAZY
 from krait.check.types import (
     BOOL,
     ClassDecl,
@@ -49,7 +50,8 @@ def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) 
             body = tree.If(test, (body,), (), test.span)
         body = tree.For(part.target, part.iter if at else source, (body,), (), node.span)
     nothing = tree.arguments((), (), None, (), (), None, (), node.span)
-    decl = nested_decl(ctx, tree.FunctionDef("<genexpr>", nothing, (body,), (), None, (), node.span))
+    name = LAZY if isinstance(node.elt, tree.Name) and node.elt.id == _ITEM else "<genexpr>"
+    decl = nested_decl(ctx, tree.FunctionDef(name, nothing, (body,), (), None, (), node.span))
     assert decl.closure is not None
     wanted = prune(expected) if expected is not None else None
     result = iterator_type(ctx.world, Infer())

@@ -20,6 +20,17 @@ from krait.check.types import BOOL, INT, NEVER, NONE, U32, ClassType, Local, Opt
 
 ENDED = 0xFFFFFFFF
 """The state of a generator that has no more items."""
+RUNNING = 0xFFFFFFFE
+"""The state of a guarded generator while its body runs."""
+
+
+@dataclass(slots=True)
+class Guards:
+    """running: what is done if the body runs already.  left: if an exception leaves it, which ``caught`` has then."""
+
+    running: hir.Block
+    caught: Local
+    left: hir.Block
 
 
 @dataclass(slots=True)
@@ -31,21 +42,33 @@ class Machine:
 
 
 def build(
-    body: hir.Block, params: Sequence[Local], generator: ClassType, made: list[Local], thrown: Type | None = None
+    body: hir.Block,
+    params: Sequence[Local],
+    generator: ClassType,
+    made: list[Local],
+    thrown: Type | None,
+    guards: Guards | None,
 ) -> Machine:
     """Return the machine of a body; `generator` is the class of its object, which is the function's only parameter.
 
-    made: takes the locals that the machine adds.  thrown: the type of the field with what a ``yield`` raises.
+    made: takes the locals that the machine adds.  thrown: the type of the field with what a ``yield`` raises, None if
+    nothing is thrown into it.  guards: what it does if it runs already, or an exception leaves it.
     """
-    return _Builder(params, generator, made, thrown).run(body)
+    return _Builder(params, generator, made, thrown, guards).run(body)
 
 
 class _Builder:
     def __init__(
-        self, params: Sequence[Local], generator: ClassType, made: list[Local], thrown: Type | None
+        self,
+        params: Sequence[Local],
+        generator: ClassType,
+        made: list[Local],
+        thrown: Type | None,
+        guards: Guards | None,
     ) -> None:
         self.params = params
         self.thrown = thrown
+        self.guards = guards
         self.made = made
         self.object = hir.LocalGet(generator, made[0])
         self.mode = self.temp(U32)
@@ -58,9 +81,7 @@ class _Builder:
 
     def run(self, body: hir.Block) -> Machine:
         _spell_out_flags(body, self.made)
-        for node in hir.walk(body):
-            if isinstance(node, hir.Return):
-                node.value = hir.Const(BOOL, False)
+        hir.rewrite(body, lambda node: node, self.with_ends)
         self.numbers = {node: number for number, node in enumerate(_yields_in_order(body), 1)}
         resumed = self.block(body)
         for local in [*self.params, *self.segments]:
@@ -72,14 +93,30 @@ class _Builder:
         for block in self.stores:
             block[1:1] = [self.store(local, name) for local, name in self.kept.items()]
         state = hir.FieldGet(U32, self.object, "state")
-        ended = hir.Op(BOOL, "i32.eq", [hir.LocalGet(U32, self.mode), hir.Const(U32, ENDED)])
         start: hir.Block = [
             hir.Assign(0, self.mode, state),
-            hir.If(0, ended, [hir.Return(0, hir.Const(BOOL, False))], []),
-            hir.FieldSet(0, self.object, "state", hir.Const(U32, ENDED)),
+            hir.If(0, self.is_at(ENDED), [hir.Return(0, hir.Const(BOOL, False))], []),
+            self.set_state(ENDED),
         ]
         start += [self.load(local, name) for local, name in self.kept.items()]
-        return Machine([*start, *resumed, hir.Return(0, hir.Const(BOOL, False))], self.kept)
+        if self.guards is not None:
+            start[2:3] = [hir.If(0, self.is_at(RUNNING), self.guards.running, []), self.set_state(RUNNING)]
+            resumed = [hir.Handle(0, resumed, self.guards.caught, [self.set_state(ENDED), *self.guards.left])]
+        return Machine([*start, *resumed, *self.ending(hir.Return(0, None))], self.kept)
+
+    def with_ends(self, block: hir.Block) -> hir.Block:
+        """Return a block whose ``return`` ends the generator."""
+        return [part for node in block for part in (self.ending(node) if isinstance(node, hir.Return) else [node])]
+
+    def ending(self, node: hir.Return) -> hir.Block:
+        leave = hir.Return(node.line, hir.Const(BOOL, False))
+        return [leave] if self.guards is None else [self.set_state(ENDED), leave]
+
+    def is_at(self, state: int) -> hir.Expr:
+        return hir.Op(BOOL, "i32.eq", [hir.LocalGet(U32, self.mode), hir.Const(U32, state)])
+
+    def set_state(self, state: int) -> hir.Stmt:
+        return hir.FieldSet(0, self.object, "state", hir.Const(U32, state))
 
     def load(self, local: Local, name: str) -> hir.Stmt:
         return hir.Assign(0, local, hir.FieldGet(_type(local), self.object, name))
@@ -154,7 +191,7 @@ class _Builder:
             return None
         mode = hir.LocalGet(U32, self.mode)
         if found[0] == found[1]:
-            return hir.Op(BOOL, "i32.eq", [mode, hir.Const(U32, found[0])])
+            return self.is_at(found[0])
         offset = hir.Op(U32, "i32.sub", [mode, hir.Const(U32, found[0])])
         return hir.Op(BOOL, "i32.lt_u", [offset, hir.Const(U32, found[1] - found[0] + 1)])
 
@@ -181,32 +218,57 @@ class _Builder:
             case hir.ForRange():
                 return self.counted(node)
             case hir.Handle():
-                handler = node.handler
-                self.note([hir.Assign(0, node.caught, hir.Const(_type(node.caught), None)), *handler])
-                return [hir.Handle(node.line, self.block(node.body), node.caught, handler)]
+                return self.handle(node)
             case _:
                 raise AssertionError(f"`yield` within {type(node).__name__}")
 
     def yield_(self, node: hir.Yield) -> hir.Stmt:
         self.note([node.value])
-        number = hir.Const(U32, self.numbers[node])
-        here = hir.Op(BOOL, "i32.eq", [hir.LocalGet(U32, self.mode), number])
+        number = self.numbers[node]
         leave: hir.Block = [
             hir.FieldSet(node.line, self.object, "_current", node.value),
-            hir.FieldSet(0, self.object, "state", number),
+            *node.before,
+            self.set_state(number),
             hir.Return(0, hir.Const(BOOL, True)),
         ]
         self.stores.append(leave)
-        return hir.If(node.line, here, [hir.Assign(0, self.mode, hir.Const(U32, 0)), *self.raising()], leave)
+        go_on: hir.Block = [hir.Assign(0, self.mode, hir.Const(U32, 0)), *node.behind]
+        if not node.delegates:
+            go_on += self.raising()
+        return hir.If(node.line, self.is_at(number), go_on, leave)
 
     def raising(self) -> hir.Block:
         """Raise what has been thrown into the generator, if anything has."""
         if self.thrown is None:
             return []
         assert isinstance(self.thrown, Optional)
-        found = hir.FieldGet(self.thrown, self.object, "_thrown")
-        exception = hir.Cast(self.thrown.inner, found)
-        return [hir.If(0, hir.Op(BOOL, "i32.eqz", [found]), [], [hir.Raise(0, exception)])]
+        local = self.temp(self.thrown)
+        found = hir.LocalGet(self.thrown, local)
+        leave: hir.Block = [
+            hir.FieldSet(0, self.object, "_thrown", hir.Const(self.thrown, None)),
+            hir.Raise(0, hir.Cast(self.thrown.inner, found)),
+        ]
+        return [
+            hir.Assign(0, local, hir.FieldGet(self.thrown, self.object, "_thrown")),
+            hir.If(0, hir.Op(BOOL, "i32.eqz", [found]), [], leave),
+        ]
+
+    def handle(self, node: hir.Handle) -> hir.Block:
+        """A ``try``; a handler with a ``yield`` stands behind it, where going on can lead to it."""
+        into = self.leads_to(node.handler)
+        caught = hir.Assign(0, node.caught, hir.Const(_type(node.caught), None))
+        if into is None:
+            self.note([caught, *node.handler])
+            return [hir.Handle(node.line, self.block(node.body), node.caught, node.handler)]
+        self.note([caught])
+        raised = self.temp(BOOL)
+        note = hir.Assign(0, raised, hir.Const(BOOL, True))
+        attempt = hir.Handle(node.line, self.block(node.body), node.caught, [note])
+        return [
+            hir.Assign(node.line, raised, into),
+            hir.If(0, hir.LocalGet(BOOL, raised), [], [attempt]),
+            hir.If(0, hir.LocalGet(BOOL, raised), self.block(node.handler), []),
+        ]
 
     def counted(self, node: hir.ForRange) -> hir.Block:
         """A counted loop whose count must be kept: the number of rounds that are left."""

@@ -41,6 +41,7 @@ from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module, infer_result, learn_from
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
+from krait.check.throwing import kept_fields, refuse_standing
 from krait.check.types import (
     ClassDecl,
     ClassType,
@@ -66,22 +67,24 @@ def check_program(
     """Return the typed tree of the program whose main module is ``parsed``.
 
     A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
-    functions as values are asked for their names, which they then keep, or functions of floats that return ints: see
-    `promoted`; and one that fails where `Any` is any object: what is annotated so gets its types from its values then,
-    and parameters of `__init__` and of lambdas without a type that of what they are given.
-    Raises CompileError with all that is wrong, as the check says it that finds least.
+    functions as values are asked for their names, which they then keep, that exceptions are thrown into generators,
+    which then look for them, or functions of floats that return ints: see `promoted`; and one that fails where `Any` is
+    any object: what is annotated so gets its types from its values then, and parameters of `__init__` and of lambdas
+    without a type that of what they are given. Raises CompileError with all that is wrong, as the check says it that
+    finds least.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
     mixed: frozenset[tuple[str, str, int | str]] = frozenset()
     best: DiagnosticSink | None = None
     given: dict[tuple[str, str, str], Kept] = {}
-    named = infers = False
+    named = infers = throws = False
     rounds = 0
     while True:
         attempt = DiagnosticSink(sink.filename)
         attempt.sources = sink.sources
         world = World(attempt, sources)
-        world.late, world.named_functions, world.mixed, world.infers_any = late, named, mixed, infers
+        world.late, world.named_functions, world.mixed = late, named, mixed
+        world.infers_any, world.throws = infers, throws
         world.given = lambda world, key, known=given: renewed(world, known[key]) if key in known else None
         program = None
         with suppress(CompileError):
@@ -91,12 +94,14 @@ def check_program(
         learned = {**given, **given_types(world.found_given)}
         again = program is None and learned != given and rounds < MAX_ROUNDS
         anew = program is None and not mixes and (again or (world.meets_any and not infers))
-        if found <= late and world.asks_names <= named and not mixes and not anew:
+        asked = world.asks_names <= named and world.found_throws <= throws
+        if found <= late and asked and not mixes and not anew:
             break
         if (mixes or anew) and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
             best = attempt
         late |= found
         named |= world.asks_names
+        throws |= world.found_throws
         mixed |= mixes
         infers |= anew and not again
         given, rounds = learned, rounds + again
@@ -136,14 +141,18 @@ def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str,
     buffer = host_buffer(world)
     _check_needed(world, [*(instance for instance in world.functions), *roots, buffer.room])
     sink.raise_if_errors()
+    if world.found_closings:
+        refuse_standing(world, world.functions[start])
     functions = _reachable(world, roots)
+    world.found_throws = any(map(_throws, functions))
     interface = needed_interface(world, functions, interfaces)
     needed = None if all(item.plain for item in interface.functions) else buffer
     if needed is not None:
         functions = _reachable(world, [*roots, needed.room])
 
     def fields(cls: ClassType) -> list[tuple[str, Type]]:
-        return [(name, resolve(t)) for name, t in declared_fields(world, cls).items()]
+        kept = kept_fields(world, cls, declared_fields(world, cls))
+        return [(name, resolve(t)) for name, t in kept.items()]
     code = [functions[start]]
     return hir.Program(main, functions, world.overriders, code, exports, interface, needed, support, fields)
 
@@ -214,6 +223,12 @@ def _reachable(world: World, roots: Iterable[Instance]) -> dict[Instance, hir.Fu
         found[instance] = function
         pending.extend(callee for callee, _ in reversed(_with_overriders(world, function)))
     return found
+
+
+def _throws(instance: Instance) -> bool:
+    """Return whether a function is there for `throw` and `close` of generators alone."""
+    decl = instance.decl
+    return decl.name == "_stands" and decl.module.name == "krait.iterator"
 
 
 def _support(world: World) -> hir.Support:

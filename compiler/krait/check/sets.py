@@ -15,6 +15,7 @@ from krait.check.invoke import invoke
 from krait.check.iteration import allow_any_order, comprehension_loops
 from krait.check.mappings import is_dict
 from krait.check.setlike import as_set, frozen, set_kind
+from krait.check.throwing import used_at_once
 from krait.check.types import NONE, ClassType, Infer, Type, is_known, members_of_union, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -136,7 +137,8 @@ def _made(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     if isinstance(node.args[0], tree.GeneratorExp):
         inner = node.args[0]
         item = ctx.world.library_class("set", wanted) if wanted is not None else None
-        return ctx.expr(tree.SetComp(inner.elt, inner.generators, inner.span), item)
+        made = tree.SetComp(inner.elt, inner.generators, inner.span)
+        return used_at_once(ctx, inner, lambda: ctx.expr(made, item))
     items, kind = _gathered(ctx, node.args[0], node.span, wanted)
     return _copied(ctx, items, kind, node.span)
 

@@ -35,6 +35,7 @@ from krait.check.types import (
     ancestor,
     base_of,
     is_known,
+    is_object,
     optional,
     prune,
     resolve,
@@ -292,11 +293,13 @@ class _Signatures:
         ):
             key = (self.decl.module.name, node.name, node.span.start_line)
             said = self.annotations.type(node.returns)
-            if key not in self.world.mixed:
+            generates = is_object(said) and scan(node.body).has_yield  # what it yields says more
+            if key not in self.world.mixed and not generates:
                 return said
             holds = isinstance(said, ClassType) and said.decl.name in ("list", "dict", "set")
-            return Infer() if holds and not is_generic else mixed(said)
-        if returned_value(node) is None and not scan(node.body).has_yield:
+            if not generates and (not holds or is_generic):
+                return mixed(said)
+        elif returned_value(node) is None and not scan(node.body).has_yield:
             return NONE
         if self.decl.module.library:
             raise _unknown_result(self.annotations, self.decl)

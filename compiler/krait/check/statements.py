@@ -198,7 +198,8 @@ def return_(ctx: Context, node: tree.Return) -> None:
         ctx.statement(tree.If(node.value.test, (next(sides),), (next(sides),), node.span))
         return
     if ctx.results is not None:
-        ctx.results.append(NONE if node.value is None else ctx.expr(node.value).type)
+        found = ctx.results if ctx.generator is None else ctx.returned
+        found.append(NONE if node.value is None else ctx.expr(node.value).type)
         ctx.flow = ctx.flow.stop()
         return
     if ctx.generator is not None and is_sent(ctx.generator.type):

@@ -113,6 +113,10 @@ class World:
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.named_functions = False
         self.asks_names = False
+        self.throws = False
+        self.found_throws = False
+        self.found_closings = False
+        self.asking: tuple[int, frozenset[str]] = (0, frozenset())
         self.mixed: frozenset[tuple[str, str, int | str]] = frozenset()
         self.found_mixed: set[tuple[str, str, int | str]] = set()
         self.given: Callable[[World, tuple[str, str, str]], Type | None] | None = None
