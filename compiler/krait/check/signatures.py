@@ -380,6 +380,9 @@ def _settle(world: World, cls: ClassType, wanted: Type) -> None:
         if instance in world.in_progress and method is first:
             return  # what it assigns comes first
         world.check_function(instance)
+    base = base_of(cls)
+    if base is not None:  # whose methods give the fields their values that it declares
+        _settle(world, base, wanted)
 
 
 def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
