@@ -35,7 +35,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, TYPES_LATER
-from krait.check.world import Refusal, World
+from krait.check.world import Refusal, World, is_root
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 from krait.syntax.parser import parse
@@ -151,7 +151,8 @@ class Annotations:
                 symbol = self.world.symbol_named(self.module, node)
             case _:
                 raise self.refuse(node.span, "this is not a type")
-        if (symbol is None and name == "object") or (isinstance(symbol, Intrinsic) and symbol.name == "typing.Any"):
+        is_any = isinstance(symbol, Intrinsic) and symbol.name == "typing.Any"
+        if is_any or (isinstance(symbol, ClassDecl) and is_root(symbol)):
             return optional(self.world.anything)
         match symbol:
             case ClassDecl():

@@ -40,6 +40,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.unions import by_member, of_object
+from krait.check.world import is_root
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -172,6 +173,8 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     if isinstance(t, Infer):
         raise ctx.unknown(subject.span, "this value")
     wanted = classes_wanted(ctx, cls)
+    if any(isinstance(one, ClassType) and is_root(one.decl) for one in wanted):
+        return _constant(ctx, value, subject, True)
     known = ctx.flow
     if is_object(t):
         wanted = _of_objects(ctx, wanted, cls.span)
