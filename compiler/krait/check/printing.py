@@ -10,8 +10,8 @@ from krait.check.builtins import builtin, keywords_of
 from krait.check.coerce import coerce, to_int
 from krait.check.conditions import truth
 from krait.check.context import Context
-from krait.check.hashing import require_order
 from krait.check.invoke import invoke, text_of
+from krait.check.set_order import require_order
 from krait.check.types import BOOL, INT, NEVER, NONE, Optional, Type, Union, prune
 from krait.syntax import tree
 

@@ -18,6 +18,7 @@ BUILTIN_FUNCTIONS = frozenset(
         "abs",
         "all",
         "any",
+        "ascii",
         "divmod",
         "enumerate",
         "isinstance",
@@ -270,7 +271,6 @@ REFUSED_BUILTINS = {
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
     "complex": TYPES_LATER["complex"],
-    "ascii": "use `repr`",
     "memoryview": "use a `bytearray`, or slices of `bytes`",
 }
 """Built-in functions that Krait does not have, or not yet, each with what to write instead."""
