@@ -36,7 +36,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, TYPES_LATER
-from krait.check.world import Refusal, World
+from krait.check.world import Refusal, World, is_root
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 from krait.syntax.parser import parse
@@ -167,7 +167,7 @@ class Annotations:
                 self.opened.append(TypeParam("Any"))
                 return self.opened[-1]
             return optional(self.world.anything)
-        if symbol is None and name == "object":
+        if isinstance(symbol, ClassDecl) and is_root(symbol):
             return optional(self.world.anything)
         match symbol:
             case ClassDecl():

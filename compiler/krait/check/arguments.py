@@ -16,6 +16,7 @@ from krait.check.byteslike import fitted_bytes
 from krait.check.coerce import coerce, to_float
 from krait.check.constants import literal_int
 from krait.check.context import Context
+from krait.check.globals import prepare_global
 from krait.check.mappings import dict_of_items, is_dict
 from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
@@ -353,7 +354,10 @@ def _default(ctx: Context, receiver: hir.Expr | None, param: Parameter, env: Map
     if param.default_field is not None and receiver is not None:
         return hir.FieldGet(t, receiver, param.default_field)
     if param.default_var is not None:
-        return hir.GlobalGet(t, param.default_var)
+        prepare_global(ctx.world, param.default_var)
+        if param.default_var.type is None:
+            raise ctx.unknown(param.default.span, "this default")
+        return coerce(ctx, hir.GlobalGet(param.default_var.type, param.default_var), t, param.span)
     _settle_none(param.default, t)
     if param.of is not None and isinstance(param.default, tree.Tuple):
         unify(t, ctx.world.vector_type(substitute(param.of, env)))

@@ -41,6 +41,7 @@ from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
 from krait.check.promoted import holding_ints, note_mixed_field, promoted_setter
+from krait.check.roots import Unfrozen
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import declared_fields, field_names, field_type, signature
@@ -281,12 +282,11 @@ def _refuse_frozen(ctx: Context, owner: hir.Expr, target: tree.Attribute, value:
     decl = ctx.instance.decl
     frozen = isinstance(t, ClassType) and t.decl.data is not None and t.decl.data.frozen
     is_made = decl.name == "__init__" and decl.owner is not None and decl.owner.data is not None
-    if not frozen or is_made or " " in target.attr:
+    if not frozen or is_made or " " in target.attr or isinstance(target.ctx, Unfrozen):
         return False
-    ctx.emit(hir.Evaluate(ctx.line, value))
-    ctx.emit(hir.Evaluate(ctx.line, owner))
     name = hir.Text(ctx.world.str_type, target.attr)
-    ctx.emit(hir.Evaluate(ctx.line, ctx.library("dataclasses", "_refuse_assignment", [name], NEVER, target.span)))
+    for part in (value, owner, ctx.library("dataclasses", "_refuse_assignment", [name], NEVER, target.span)):
+        ctx.emit(hir.Evaluate(ctx.line, part))
     return True
 
 

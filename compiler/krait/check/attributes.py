@@ -170,6 +170,8 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
         return shared
     if method is not None:
         return value_of_method(ctx, value, method[0], node, expected)
+    if node.attr == "format" and t == ctx.world.str_type:
+        return value_of_method(ctx, value, None, node, expected)
     raise no_attribute(ctx, t, node)
 
 

@@ -17,12 +17,14 @@ from krait.check.conditions import condition, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
-from krait.check.hashing import has_random_hash, hash_of, require_order
+from krait.check.formats import formatted
+from krait.check.hashing import hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.items import made_slice
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
 from krait.check.operators import binary
+from krait.check.set_order import has_random_hash, require_order
 from krait.check.throwing import used_at_once
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -114,6 +116,13 @@ def repr_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     return text_of(ctx, value, "__repr__", arg.span)
 
 
+@builtin("ascii")
+def ascii_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``ascii(x)``."""
+    text = repr_(ctx, node, None)
+    return ctx.library("krait.templates", "escaped", [text], text.type, node.span)
+
+
 @builtin("format")
 def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``format(x, spec)``."""
@@ -121,7 +130,9 @@ def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     value = ctx.expr(args[0])
     if len(args) == 1:
         return text_of(ctx, value, "__str__", args[0].span)
-    return invoke(ctx, value, "__format__", [(ctx.expr(args[1]), args[1].span)], node.span)
+    spec = coerce(ctx, ctx.expr(args[1]), ctx.world.str_type, args[1].span)
+    require_order(ctx, value.type, args[0].span)
+    return formatted(ctx, value, spec, node.span)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

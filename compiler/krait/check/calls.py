@@ -81,7 +81,7 @@ from krait.check.types import (
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
-from krait.check.world import MARK, Refusal
+from krait.check.world import MARK, Refusal, is_root
 from krait.syntax import tree
 
 
@@ -304,6 +304,9 @@ def _call_on_class(
         return dict_from_keys(ctx, node, expected)
     if cls == ctx.world.str_type and func.attr == "maketrans":
         return make_table(ctx, node)
+    if is_root(cls.decl):
+        hint = "call `__setattr__` with a field's name as a literal, as a statement, and no other method of it"
+        raise ctx.later(func.span, f"`object.{func.attr}`", hint)
     decl = cls.decl.find_method(func.attr)
     if decl is None:
         raise ctx.refuse(

@@ -6,6 +6,8 @@ class variables (through an object, those of the class that the object really ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.coerce import coerce
@@ -21,6 +23,7 @@ from krait.check.types import (
     ClassDecl,
     ClassType,
     ClassVariable,
+    FunctionDecl,
     Infer,
     Type,
     ancestor,
@@ -120,34 +123,42 @@ def assign_class_variable(ctx: Context, cls: ClassType, target: tree.Attribute, 
     ctx.emit(hir.GlobalSet(ctx.line, variable.var, coerce(ctx, value, variable.var.type, where)))
 
 
-def run_class_body(ctx: Context, decl: ClassDecl) -> None:
-    """Emit what the body of a class does: its variables get their values, in order."""
-    for variable in decl.variables.values():
-        node, var = variable.node, variable.var
-        if node.value is None:
-            continue
-        if var.type is None and isinstance(node, tree.AnnAssign):
-            params = {param.name: param for param in decl.type_params}
-            var.type = Annotations(ctx.world, ctx.module, params).class_variable(node.annotation)
-        key = (decl.module.name, decl.name, variable.name)
-        if key in ctx.world.mixed:
-            var.type = mixed(FLOAT)
-        outer, ctx.class_body = ctx.class_body, decl
-        try:
-            value = ctx.expr(node.value, var.type)
-        finally:
-            ctx.class_body = outer
-        if var.type is FLOAT and stands_for(FLOAT, value.type):
-            ctx.world.found_mixed.add(key)
-        if var.type is None:
-            if prune(value.type) is NONE:
-                raise ctx.refuse(
-                    node.value.span,
-                    "the type of this class variable is not known",
-                    f"write `{variable.name}: T | None = None`",
-                )
-            var.type = value.type
-        ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
+def run_class_body(ctx: Context, decl: ClassDecl, compute_defaults: Callable[[FunctionDecl], None]) -> None:
+    """Emit what the body of a class does, in order: its variables get their values, its methods their defaults."""
+    parts: list[ClassVariable | FunctionDecl] = [*decl.methods.values(), *decl.setters.values()]
+    parts += [variable for variable in decl.variables.values() if variable.node.value is not None]
+    outer, ctx.class_body = ctx.class_body, decl
+    try:
+        for part in sorted(parts, key=lambda part: part.node.span):
+            if isinstance(part, FunctionDecl):
+                compute_defaults(part)
+            else:
+                _set_variable(ctx, decl, part)
+    finally:
+        ctx.class_body = outer
+
+
+def _set_variable(ctx: Context, decl: ClassDecl, variable: ClassVariable) -> None:
+    node, var = variable.node, variable.var
+    assert node.value is not None
+    if var.type is None and isinstance(node, tree.AnnAssign):
+        params = {param.name: param for param in decl.type_params}
+        var.type = Annotations(ctx.world, ctx.module, params).class_variable(node.annotation)
+    key = (decl.module.name, decl.name, variable.name)
+    if key in ctx.world.mixed:
+        var.type = mixed(FLOAT)
+    value = ctx.expr(node.value, var.type)
+    if var.type is FLOAT and stands_for(FLOAT, value.type):
+        ctx.world.found_mixed.add(key)
+    if var.type is None:
+        if prune(value.type) is NONE:
+            raise ctx.refuse(
+                node.value.span,
+                "the type of this class variable is not known",
+                f"write `{variable.name}: T | None = None`",
+            )
+        var.type = value.type
+    ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
 
 
 def set_defaults(ctx: Context, made: hir.Expr, t: ClassType, fields: dict[str, Type], span: Span) -> hir.Block:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, as_known, is_none, is_of, negate, to_int, unwrap
+from krait.check.coerce import adapt, is_none, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.exception_classes import same_exception_class
+from krait.check.identity import identical
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.names import object_of_type
@@ -33,11 +34,8 @@ from krait.check.types import (
     ClassType,
     Infer,
     Optional,
-    Primitive,
     Type,
     Union,
-    is_object,
-    members_of_union,
     prune,
 )
 from krait.check.unions import each_pair, expands_objects, of_object
@@ -203,7 +201,7 @@ def compare(
         found = _contains(ctx, left, right, spans)
         return found if kind is tree.In else negate(found)
     if kind in (tree.Is, tree.IsNot):
-        same = _identical(ctx, left, right, spans)
+        same = identical(ctx, left, right, spans)
         return same if kind is tree.Is else negate(same)
     left, right = _plain(ctx, left), _plain(ctx, right)
     if isinstance(prune(left.type), Union) or isinstance(prune(right.type), Union):
@@ -451,39 +449,6 @@ def _conversion(ctx: Context, a: Type, b: Type) -> list[str]:
         if other in (INT, FLOAT):
             return [f"convert the text: `{other}(…)`"]
     return []
-
-
-def _identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
-    a, b = prune(left.type), prune(right.type)
-    if a is BOOL and b is BOOL:
-        return hir.Op(BOOL, "i32.eq", [left, right])
-    for value, other in ((left, right), (right, left)):
-        if prune(other.type) is BOOL and not isinstance(prune(value.type), Primitive):
-            return _is_bool(ctx, value, other)
-    text = ctx.world.str_type
-    if all(isinstance(t, ClassType) and t != text for part in (a, b) for t in map(prune, members_of_union(part))):
-        return hir.Op(BOOL, "i32.eq", [left, right])
-    raise ctx.refuse(
-        spans[2],
-        f"`is` does not compare `{a}` and `{b}`",
-        "compare values with `==`",
-        label="identity of such values is an accident of the implementation",
-    )
-
-
-def _is_bool(ctx: Context, value: hir.Expr, other: hir.Expr) -> hir.Expr:
-    """``value is other`` for a bool, of a value that may be something else."""
-    held_other, same = ctx.hold(other)
-    held, kept = ctx.hold(value)
-    t = prune(value.type)
-    if BOOL not in map(prune, members_of_union(t)) and not is_object(t):
-        return hir.Let(BOOL, [*held_other, *held], hir.Const(BOOL, False))
-    equal_bits = hir.Op(BOOL, "i32.eq", [as_known(ctx, kept, BOOL), same])
-    test = is_of(ctx, kept, BOOL)
-    if isinstance(t, Optional):
-        test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
-    choice = hir.Conditional(BOOL, test, equal_bits, hir.Const(BOOL, False))
-    return hir.Let(BOOL, [*held_other, *held], choice)
 
 
 def _contains_by_iteration(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:

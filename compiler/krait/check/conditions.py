@@ -37,9 +37,11 @@ from krait.check.types import (
     members_of_union,
     optional,
     prune,
+    resolve,
     union,
 )
-from krait.check.unions import by_member, of_object
+from krait.check.unions import by_member, expands_objects, of_object
+from krait.check.world import is_root
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -174,11 +176,16 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     if isinstance(t, Infer):
         raise ctx.unknown(subject.span, "this value")
     wanted = classes_wanted(ctx, cls)
+    if any(isinstance(one, ClassType) and is_root(one.decl) for one in wanted):
+        return _constant(ctx, value, subject, True)
     known = ctx.flow
-    if is_object(t):
+    members: Sequence[Type] = members_of_union(t)
+    if is_object(t) and expands_objects(ctx):
+        members = list(map(resolve, ctx.world.anything.members))
+    elif is_object(t):
         wanted = _of_objects(ctx, wanted, cls.span)
     sure, narrower, rest = list[Type](), list[Type](), list[Type]()
-    for member in members_of_union(t):
+    for member in members:
         answers = [_known_instance(member, one) for one in wanted]
         if True in answers:
             sure.append(member)

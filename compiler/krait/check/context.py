@@ -149,7 +149,9 @@ class Context:
     @property
     def is_idle(self) -> bool:
         """Whether what follows is for values of other types than those that the function is checked for here."""
-        return not self.flow.reachable and bool(self.instance.decl.open_params)
+        decl = self.instance.decl
+        is_generic = bool(decl.open_params) or (decl.module.library and decl.owner is None and bool(decl.type_params))
+        return not self.flow.reachable and is_generic
 
     @property
     def is_made(self) -> bool:

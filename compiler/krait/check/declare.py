@@ -26,6 +26,7 @@ from krait.check.functional import classes_of_calls
 from krait.check.lifted import with_lifted_yields
 from krait.check.local_classes import with_local_classes
 from krait.check.names import object_of_type, scan
+from krait.check.roots import with_roots
 from krait.check.types import (
     BOOL,
     FLOAT,
@@ -85,7 +86,7 @@ class _Declarer:
             def report(span: Span, text: str, hint: str) -> None:
                 self.error(text, span, "", hint)
 
-            body, self.places = with_local_classes(self.module.tree.body)
+            body, self.places = with_local_classes(with_roots(self.module.tree.body, self.module.source))
             self.described = [node for node in body if is_overload(node)]
             body = with_lifted_yields(classes_of_calls(undecorated(body, report), report))
             self.module.tree = tree.Module(body, self.module.tree.span)

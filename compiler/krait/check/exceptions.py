@@ -26,7 +26,9 @@ from krait.check.types import (
     FunctionDecl,
     Instance,
     Local,
+    Optional,
     Type,
+    Union,
     optional,
     prune,
 )
@@ -123,6 +125,9 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
                                     tree.JoinedStr(parts, span))  # fmt: skip
     if owner.name == "SystemExit" and t is BOOL:
         given = (*given, tree.Call(tree.Name(f"{LIBRARY}int", tree.LOAD, span), (name,), (), span))
+    elif owner.name == "SystemExit" and isinstance(t, Optional | Union):
+        status = tree.Name(f"{LIBRARY}krait.exceptions.status_of", tree.LOAD, span)
+        given = (*given, tree.Call(status, (name,), (), span))
     elif (owner.name == "SystemExit" and t is INT) or ends:
         given = (*given, name)
     return tree.Call(node.func, given, (), span)

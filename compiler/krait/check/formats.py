@@ -6,15 +6,17 @@ In: `JoinedStr`. Out: calls of the library that format each field and put the pi
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.coerce import is_none, unwrap
 from krait.check.context import Context, expression
-from krait.check.hashing import require_order
 from krait.check.invoke import find_method, invoke, text_of
 from krait.check.operators import sum_of
-from krait.check.types import INT, NONE, U32, U64, Infer, Type, prune
+from krait.check.set_order import require_order
+from krait.check.types import INT, NONE, U32, U64, Infer, Optional, Type, Union, is_object, prune
+from krait.check.unions import by_member, expands_objects
 from krait.diagnostics import Span
 from krait.syntax import tree
 
-_CONVERSIONS = {-1: "", ord("s"): "__str__", ord("r"): "__repr__"}
+_CONVERSIONS = {-1: "", ord("s"): "__str__", ord("r"): "__repr__", ord("a"): "__repr__"}
 
 
 @expression(tree.JoinedStr)
@@ -40,6 +42,29 @@ def joined_str(ctx: Context, node: tree.JoinedStr, expected: Type | None) -> hir
 def formatted_value(ctx: Context, node: tree.FormattedValue, expected: Type | None) -> hir.Expr:
     """A field that stands alone."""
     return text_of(ctx, _field(ctx, node), "__str__", node.span)
+
+
+def formatted(ctx: Context, value: hir.Expr, spec: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``format(value, spec)``: what knows no specifications raises TypeError if it is given one."""
+    text, t = ctx.world.str_type, prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(span, "this value")
+    if is_object(t) and not expands_objects(ctx):
+        return ctx.library("krait.anything", "any_format", [value, spec], text, span)
+    held, again = ctx.hold(spec)
+    if isinstance(t, Optional):
+        before, kept = ctx.hold(value)
+        nothing = formatted(ctx, hir.Const(NONE, None), again, span)
+        some = formatted(ctx, unwrap(ctx, kept), again, span)
+        made: hir.Expr = hir.Conditional(text, is_none(kept), nothing, some)
+        return hir.Let(text, [*before, *held], made)
+    if isinstance(t, Union):
+        before, kept = ctx.hold(value)
+        made = by_member(ctx, kept, lambda part: formatted(ctx, part, again, span))
+        return hir.Let(text, [*before, *held], made)
+    if t is NONE or find_method(ctx, t, "__format__") is None:
+        return ctx.library("krait.templates", "without_format", [value, spec], text, span, t)
+    return invoke(ctx, value, "__format__", [(spec, span)], span)
 
 
 def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
@@ -80,8 +105,6 @@ def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
 
 def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
     """Return the text of a field, or the int whose text it is."""
-    if node.conversion not in _CONVERSIONS:
-        raise ctx.later(node.span, "the conversion `!a`", "write `!r`")
     value = ctx.expr(node.value)
     how = _CONVERSIONS[node.conversion]
     plain = node.format_spec is None or not node.format_spec.values
@@ -90,6 +113,8 @@ def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
     if how:
         require_order(ctx, value.type, node.value.span)
         value = text_of(ctx, value, how, node.value.span)
+    if node.conversion == ord("a"):
+        value = ctx.library("krait.templates", "escaped", [value], value.type, node.value.span)
     if plain:
         require_order(ctx, value.type, node.value.span)
         return text_of(ctx, value, "__str__", node.value.span)
@@ -98,6 +123,8 @@ def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.value.span, "this value")
+    if is_object(t):
+        return formatted(ctx, value, spec, node.span)
     if t is NONE or find_method(ctx, t, "__format__") is None:
         raise ctx.refuse(node.span, f"a `{t}` takes no format", "leave the format out, or format its parts")
     return invoke(ctx, value, "__format__", [(spec, node.format_spec.span)], node.span)

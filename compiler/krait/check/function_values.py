@@ -75,7 +75,7 @@ def value_of_local(ctx: Context, local: Local, value: hir.Expr, node: tree.expr,
 
 
 def value_of_method(
-    ctx: Context, receiver: hir.Expr, decl: FunctionDecl, node: tree.Attribute, expected: Type | None
+    ctx: Context, receiver: hir.Expr, decl: FunctionDecl | None, node: tree.Attribute, expected: Type | None
 ) -> hir.Expr:
     """Return ``receiver.method`` as a value, which keeps the receiver."""
     kept = Local(RECEIVER, receiver.type, stable=True)

@@ -12,8 +12,7 @@ from krait.check.comparisons import equal
 from krait.check.context import Context
 from krait.check.invoke import find_method, try_invoke
 from krait.check.reflected import by_derived
-from krait.check.signatures import declared_fields, field_type
-from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, is_object, prune
+from krait.check.types import BOOL, FLOAT, INT, NONE, U64, ClassType, Infer, Optional, Type, Union, prune
 from krait.check.unions import by_member, expands_objects, of_object
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -71,42 +70,6 @@ def _instead(ctx: Context, t: Type) -> str:
     if name in frozen:
         return f"use {frozen[name]}, which cannot change"
     return "give the class a method `def __hash__(self) -> int:`"
-
-
-def has_random_hash(ctx: Context, t: Type) -> bool:
-    """Return whether hashes of values of the type differ from run to run in CPython: of texts, and what holds them.
-
-    Of an object whose class has a ``__hash__``, its fields are looked at.
-    """
-    return _has_random_hash(ctx, t, set())
-
-
-def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
-    t = prune(t)
-    if isinstance(t, Optional):
-        return _has_random_hash(ctx, t.inner, seen)
-    if is_object(t):
-        return True
-    if isinstance(t, Union):
-        return any(_has_random_hash(ctx, member, seen) for member in t.members)
-    if not isinstance(t, ClassType) or t in seen:
-        return False
-    seen.add(t)
-    if t.decl.module.library:
-        return t.decl.name in ("str", "bytes") or any(_has_random_hash(ctx, arg, seen) for arg in t.args)
-    if find_method(ctx, t, "__hash__") is None:
-        return True
-    parts = [field_type(ctx.world, t, name) for name in declared_fields(ctx.world, t)]
-    return any(part is not None and _has_random_hash(ctx, part, seen) for part in parts)
-
-
-def require_order(ctx: Context, t: Type, span: Span) -> None:
-    """Refuse what shows the order of a set, if that differs from run to run in CPython."""
-    t = prune(t)
-    if isinstance(t, ClassType) and t.decl.name in ("set", "frozenset") and t.decl.module.name == "krait.set":
-        if has_random_hash(ctx, t.args[0]) and not ctx.module.library and not ctx.is_made:
-            message = f"the order of a `{t}` differs from run to run in CPython"
-            raise ctx.refuse(span, message, "bring it in order: `sorted(…)`")
 
 
 def key_bits(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:

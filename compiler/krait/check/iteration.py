@@ -25,12 +25,12 @@ from krait.check.context import Context, Loop
 from krait.check.displays import list_of
 from krait.check.enums import MEMBERS
 from krait.check.flow import Flow, join
-from krait.check.hashing import has_random_hash
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.names import names_of_target, scan
 from krait.check.nested import share_targets
 from krait.check.relations import dict_of
 from krait.check.scopes import touch_declaration
+from krait.check.set_order import has_random_hash
 from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
 from krait.check.spread import spread

@@ -21,8 +21,10 @@ from krait.check.types import (
     Infer,
     Type,
     is_known,
+    optional,
     prune,
     unify,
+    union,
 )
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -139,11 +141,30 @@ def dict_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.At
     if len(node.args) == 2:
         default = ctx.expr(node.args[1], value_type)
         fitted = adapt(ctx, default, value_type)
+        if fitted is None and func.attr != "setdefault" and adapt(ctx, default, optional(value_type)) is None:
+            return _value_or_other(ctx, receiver, key, default, func.attr, node)
         name = with_none if fitted is None and with_none else plain
     args = [(key, node.args[0].span)]
     if shape != ("pop", 1):
         args.append((default, node.args[-1].span if len(node.args) == 2 else node.span))
     return invoke(ctx, receiver, name, args, node.span)
+
+
+def _value_or_other(
+    ctx: Context, receiver: hir.Expr, key: hir.Expr, default: hir.Expr, name: str, node: tree.Call
+) -> hir.Expr:
+    """``get`` and ``pop`` with a default of another type than the values."""
+    if not is_known(default.type):
+        raise ctx.unknown(node.args[1].span, "this value")
+    parts = [ctx.hold(value) for value in (receiver, key, default)]
+    held, (mapping, wanted, other) = [part for block, _ in parts for part in block], [kept for _, kept in parts]
+    args = [(wanted, node.args[0].span)]
+    found = invoke(ctx, mapping, "pop" if name == "pop" else "__getitem__", args, node.span)
+    t = union([found.type, default.type])
+    chosen, given = adapt(ctx, found, t), adapt(ctx, other, t)
+    assert chosen is not None and given is not None
+    test = invoke(ctx, mapping, "__contains__", args, node.span)
+    return hir.Let(t, held, hir.Conditional(t, test, chosen, given))
 
 
 _SHAPES = {

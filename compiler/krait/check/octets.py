@@ -1,4 +1,4 @@
-"""Calls of `bytes` and `bytearray`.
+"""Calls of `bytes` and `bytearray`, and of `ord`.
 
 In: syntax. Out: new objects of bytes, from what CPython makes them of: a count, ints, a text with its encoding.
 """
@@ -6,12 +6,14 @@ In: syntax. Out: new objects of bytes, from what CPython makes them of: a count,
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.builtins import conversion, list_of_items
+from krait.check.builtins import builtin, conversion, list_of_items, plain_args
 from krait.check.byteslike import as_bytes, byte_kind
 from krait.check.coerce import coerce
 from krait.check.context import Context
 from krait.check.invoke import invoke, try_invoke
-from krait.check.types import INT, Local, Type, prune
+from krait.check.types import INT, Local, Type, Union, prune
+from krait.check.unions import by_member
+from krait.diagnostics import Span
 from krait.syntax import tree
 
 _SOURCE = "$octets"
@@ -81,3 +83,20 @@ def _source(ctx: Context, node: tree.expr) -> hir.Expr:
 
 _LAZY = frozenset(("range", "map", "filter", "reversed"))
 """Functions whose result is gone through, not kept."""
+
+
+@builtin("ord")
+def ord_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``ord(x)`` of a text or of bytes."""
+    (arg,) = plain_args(ctx, node, 1, 1)
+    value = ctx.expr(arg)
+    if isinstance(prune(value.type), Union):
+        return by_member(ctx, value, lambda part: _ord(ctx, part, arg.span))
+    return _ord(ctx, value, arg.span)
+
+
+def _ord(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    if byte_kind(value.type):
+        octets = coerce(ctx, as_bytes(ctx, value, span) or value, ctx.world.library_class("bytes"), span)
+        return ctx.library("krait.bytes", "only_byte", [octets], INT, span)
+    return ctx.library("krait.builtins", "ord", [coerce(ctx, value, ctx.world.str_type, span)], INT, span)

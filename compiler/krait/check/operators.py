@@ -13,6 +13,7 @@ from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.invoke import find_method, invoke, try_invoke
+from krait.check.late_templates import is_template, percent_of_several, percent_of_value
 from krait.check.reflected import derived_first
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
@@ -105,6 +106,11 @@ def bin_op(ctx: Context, node: tree.BinOp, expected: Type | None) -> hir.Expr:
     masked = _masked(ctx, node) if expected is None or prune(expected) not in FIXED else None
     if masked is not None:
         return masked
+    if isinstance(node.op, tree.Mod) and isinstance(node.right, tree.Tuple) and literal_int(node.left) is None:
+        left = ctx.expr(node.left)
+        if is_template(ctx, left.type):
+            return percent_of_several(ctx, left, node.right, node.span)
+        return binary(ctx, node.op, left, ctx.expr(node.right), node)
     left, right = operands(ctx, node.left, node.right, expected)
     return binary(ctx, node.op, left, right, node)
 
@@ -161,6 +167,8 @@ def binary(
     ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr, node: tree.BinOp | tree.AugAssign
 ) -> hir.Expr:
     """Return ``left op right`` for checked operands."""
+    if isinstance(op, tree.Mod) and is_template(ctx, left.type):
+        return percent_of_value(ctx, left, right, node.span)
     flags = _as_flags(ctx, op, left, right)
     left, right = flags if flags is not None else (member_value(left), member_value(right))
     a, b = prune(left.type), prune(right.type)

@@ -10,9 +10,9 @@ from krait.check.builtins import builtin, keywords_of
 from krait.check.coerce import coerce, to_int
 from krait.check.conditions import truth
 from krait.check.context import Context
-from krait.check.hashing import require_order
 from krait.check.invoke import invoke, text_of
-from krait.check.types import BOOL, INT, NEVER, NONE, Type, prune
+from krait.check.set_order import require_order
+from krait.check.types import BOOL, INT, NEVER, NONE, Optional, Type, Union, prune
 from krait.syntax import tree
 
 
@@ -117,6 +117,8 @@ def sys_exit(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     elif t in (INT, BOOL):
         status = to_int(value) if t is BOOL else value
         done = ctx.library("krait.exceptions", "exit_with_status", [status], NONE, node.span)
+    elif isinstance(t, Optional | Union):
+        done = ctx.library("krait.exceptions", "exit_with", [value], NONE, node.span, t)
     else:
         text = text_of(ctx, value, "__str__", node.args[0].span)
         done = ctx.library("krait.exceptions", "exit_with_text", [text], NONE, node.span)

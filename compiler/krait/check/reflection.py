@@ -1,7 +1,7 @@
-"""`getattr` and `hasattr` with a literal, `callable`: what types say of a value when the program is compiled.
+"""`getattr` and `hasattr` with a literal, `callable`, `id`: what a value is.
 
-In: calls. Out: the attribute itself, or a constant; what the value's own class or a field without a value says is asked
-at run time. A name that is computed is refused.
+In: calls. Out: the attribute itself, or a constant, where types say it when the program is compiled; what the value's
+own class or a field without a value says is asked at run time. A name that is computed is refused.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from krait.check.builtins import builtin, plain_args
 from krait.check.classes import class_named
 from krait.check.coerce import is_none, unwrap
 from krait.check.context import Context
+from krait.check.identity import has_identity
 from krait.check.scopes import function_called
 from krait.check.signatures import declared_fields
 from krait.check.types import (
     BOOL,
+    INT,
     NONE,
     ClassDecl,
     ClassType,
@@ -162,3 +164,21 @@ def _is_called(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         return _test(ctx, value, "__call__", span)
     known = hir.Const(BOOL, isinstance(t, FunctionType))
     return hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], known)
+
+
+@builtin("id")
+def id_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``id(x)``."""
+    (arg,) = plain_args(ctx, node, 1, 1)
+    value = ctx.expr(arg)
+    t = prune(value.type)
+    if isinstance(t, Infer):
+        raise ctx.unknown(arg.span, "this value")
+    if not has_identity(t):
+        raise ctx.refuse(
+            node.span,
+            f"`id` does not take a `{t}`",
+            "use the value itself",
+            label="identity of such values is an accident of the implementation",
+        )
+    return hir.Op(INT, "i64.extend_i32_u", [value])

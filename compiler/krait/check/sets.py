@@ -10,10 +10,10 @@ from krait.check.builtins import conversion, gather
 from krait.check.coerce import coerce, common_type
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
-from krait.check.hashing import require_order
 from krait.check.invoke import invoke
 from krait.check.iteration import allow_any_order, comprehension_loops
 from krait.check.mappings import is_dict
+from krait.check.set_order import require_order
 from krait.check.setlike import as_set, frozen, set_kind
 from krait.check.throwing import used_at_once
 from krait.check.types import NONE, ClassType, Infer, Type, is_known, members_of_union, prune

@@ -255,14 +255,9 @@ class _Signatures:
             if self.decl.kind == "nested":
                 parameter.default_field = f"default {arg.arg}"
                 return parameter
-            if self.decl.all_type_params:
-                raise self.annotations.refuse(
-                    parameter.default.span,
-                    "not yet part of Krait: defaults of generic functions that are no constants",
-                    "use `None`, and make the value in the function",
-                )
             name = f"{self.decl.qualified_name}.{arg.arg}"
-            parameter.default_var = GlobalVar(name, self.module, t, annotated=True, span=arg.span)
+            is_open = substitute(t, dict.fromkeys(self.decl.all_type_params, NEVER)) != t
+            parameter.default_var = GlobalVar(name, self.module, None if is_open else t, annotated=True, span=arg.span)
         return parameter
 
     def untyped(self, arg: tree.arg, default: tree.expr | None) -> Type | None:
@@ -394,6 +389,7 @@ def assigned_fields(decl: ClassDecl, method: str = "__init__") -> dict[str, tree
 def _assigned_by(init: FunctionDecl) -> dict[str, tree.expr | None]:
     arguments = [*init.node.args.posonlyargs, *init.node.args.args]
     own = arguments[0].arg if arguments else ""
+    given = {arg.arg: arg.annotation for arg in arguments if arg.arg in init.open_params}
     found: dict[str, tree.expr | None] = {}
     for statement in init.node.body:
         for node in _preorder(statement):
@@ -401,6 +397,10 @@ def _assigned_by(init: FunctionDecl) -> dict[str, tree.expr | None]:
                 case tree.AnnAssign(target=tree.Attribute(value=tree.Name(id=name), attr=attr), annotation=annotation):
                     if name == own and found.get(attr) is None:
                         found[attr] = annotation
+                case tree.Assign(
+                    targets=(tree.Attribute(value=tree.Name(id=name), attr=attr),), value=tree.Name(id=source)
+                ) if name == own and source in given:
+                    found.setdefault(attr, given[source])
                 case tree.Attribute(value=tree.Name(id=name), attr=attr, ctx=tree.Store()) if name == own:
                     found.setdefault(attr, None)
                 case _:

@@ -32,7 +32,9 @@ from krait.check.types import (
     ModuleDecl,
     Optional,
     Type,
+    is_known,
     prune,
+    resolve,
     unify,
 )
 from krait.check.vocabulary import COMPILER_MODULES, PROVIDED
@@ -329,9 +331,7 @@ def _run_class(ctx: Context, decl: ClassDecl) -> None:
     """Emit what the body of a class does, the classes within it first."""
     for inner in decl.nested.values():
         _run_class(ctx, inner)
-    for method in (*decl.methods.values(), *decl.setters.values()):
-        _compute_defaults(ctx, method)
-    run_class_body(ctx, decl)
+    run_class_body(ctx, decl, lambda method: _compute_defaults(ctx, method))
 
 
 def _heading(node: tree.FunctionDef | tree.ClassDef) -> Span:
@@ -348,9 +348,15 @@ def _compute_defaults(ctx: Context, decl: FunctionDecl) -> None:
     for param in signature(ctx.world, decl).params:
         if param.default_var is None or param.default is None:
             continue
-        value = ctx.expr(param.default, param.type)
-        fitted = coerce(ctx, value, param.type, param.default.span)
-        ctx.emit(hir.GlobalSet(param.span.start_line, param.default_var, fitted))
+        var = param.default_var
+        value = ctx.expr(param.default, var.type)
+        if var.type is None:
+            if not is_known(value.type):
+                hint = "use `None`, and make the value in the function"
+                raise ctx.later(param.default.span, "defaults of generic functions that say no type", hint)
+            var.type = resolve(value.type)
+        fitted = coerce(ctx, value, var.type, param.default.span)
+        ctx.emit(hir.GlobalSet(param.span.start_line, var, fitted))
 
 
 def _bind_name(ctx: Context, symbol: FunctionDecl | ClassDecl, name: str) -> None:

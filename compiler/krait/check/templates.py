@@ -11,6 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from krait.check import hir
 from krait.check.context import Context
+from krait.check.late_templates import (
+    format_at_run_time,
+    may_be_several,
+    no_tuple,
+    percent_of_several,
+    percent_of_value,
+    with_values,
+)
 from krait.check.tuples import field_name, is_tuple, plain_tuple
 from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, prune
 from krait.diagnostics import Span
@@ -25,6 +33,11 @@ def percent(ctx: Context, template: str, node: tree.BinOp) -> hir.Expr:
     """Return ``template % values``."""
     right = node.right
     values: list[hir.Expr]
+    late = hir.Text(ctx.world.str_type, template)
+    if isinstance(right, tree.Tuple) and (_is_late(template) or _has_star(right.elts)):
+        return percent_of_several(ctx, late, right, node.span)
+    if _is_late(template):
+        return percent_of_value(ctx, late, ctx.expr(right), node.span)
     names = [found["name"] for found in _DIRECTIVE.finditer(template) if found["kind"] != "%"]
     if names and all(name is not None for name in names):
         return _percent_of_mapping(ctx, template, names, node)
@@ -38,8 +51,25 @@ def percent(ctx: Context, template: str, node: tree.BinOp) -> hir.Expr:
             values = [hir.FieldGet(item, kept, field_name(at)) for at, item in enumerate(t.args)]
             made = _percent(ctx, template, values, node)
             return hir.Let(made.type, held, made)
-        values = [value]
+        if may_be_several(t):
+            return percent_of_value(ctx, late, value, node.span)
+        values = [no_tuple(ctx, value, node.span)]
     return _percent(ctx, template, values, node)
+
+
+def _is_late(template: str) -> bool:
+    """Return whether a template has directives that no f-string has."""
+    for found in _DIRECTIVE.finditer(template):
+        kind = found["kind"]
+        if kind in "a*hlL" or (kind in "diuxXo" and found["precision"] is not None):
+            return True
+        if kind == "%" and found[0] != "%%":
+            return True
+    return False
+
+
+def _has_star(items: Sequence[tree.expr]) -> bool:
+    return any(isinstance(item, tree.Starred) for item in items)
 
 
 def _percent(ctx: Context, template: str, values: Sequence[hir.Expr], node: tree.BinOp) -> hir.Expr:
@@ -63,7 +93,8 @@ def _percent(ctx: Context, template: str, values: Sequence[hir.Expr], node: tree
     if used < len(values):
         raise ctx.refuse(node.span, "not all arguments converted during string formatting")
     pieces.append(tree.Constant(template[end:], node.span))
-    return _filled(ctx, pieces, {f"$value{at}": value for at, value in enumerate(values)}, node.span)
+    given = {f"$value{at}": value for at, value in enumerate(values)}
+    return with_values(ctx, given, tree.JoinedStr(tuple(pieces), node.span))
 
 
 def _percent_of_mapping(ctx: Context, template: str, names: Sequence[str], node: tree.BinOp) -> hir.Expr:
@@ -116,8 +147,6 @@ def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, nod
         if t not in (INT, BOOL, FLOAT):
             raise ctx.refuse(span, f"%{kind} format: a real number is required, not `{t}`")
         whole = kind in "diuxXo"
-        if whole and precision is not None:
-            raise ctx.later(span, "a precision of a whole number", "fill with zeros by the width: `%05d`")
         if whole and t is FLOAT and kind in "xXo":
             raise ctx.refuse(span, f"%{kind} format: an integer is required, not float")
         if whole and t is not INT:
@@ -140,6 +169,8 @@ def _spec(text: str, span: Span) -> tree.JoinedStr | None:
 
 def format_call(ctx: Context, template: str, node: tree.Call) -> hir.Expr:
     """Return ``template.format(values)``."""
+    if _has_star(node.args) or any(part.arg is None for part in node.keywords):
+        return format_at_run_time(ctx, hir.Text(ctx.world.str_type, template), node)
     given = ctx.attempt([(arg, None) for arg in node.args] + [(part.value, None) for part in node.keywords])
     names = [f"$value{at}" for at in range(len(node.args))]
     names += [f"$value {part.arg}" for part in node.keywords]
@@ -148,7 +179,7 @@ def format_call(ctx: Context, template: str, node: tree.Call) -> hir.Expr:
         pieces = _fields(ctx, template, node, set(names), counter)
     except ValueError as error:
         raise ctx.refuse(node.func.span, str(error)) from None
-    return _filled(ctx, pieces, dict(zip(names, given, strict=True)), node.span)
+    return with_values(ctx, dict(zip(names, given, strict=True)), tree.JoinedStr(tuple(pieces), node.span))
 
 
 def _fields(
@@ -178,24 +209,3 @@ def _fields(
         kind = ord(conversion) if conversion else -1
         pieces.append(tree.FormattedValue(value, kind, tree.JoinedStr(tuple(inner), span) if inner else None, span))
     return pieces
-
-
-def _filled(ctx: Context, pieces: Sequence[tree.expr], values: dict[str, hir.Expr], span: Span) -> hir.Expr:
-    """Return the text of an f-string whose fields read the values by their names."""
-    hidden = {name: ctx.scope.get(name) for name in values}
-    before: hir.Block = []
-    for name, value in values.items():
-        local = Local(name, value.type, stable=True)
-        ctx.function.locals.append(local)
-        before.append(hir.Assign(ctx.line, local, value))
-        ctx.scope[name] = local
-        ctx.flow = ctx.flow.bind(local)
-    try:
-        text = ctx.expr(tree.JoinedStr(tuple(pieces), span))
-    finally:
-        for name, old in hidden.items():
-            if old is None:
-                del ctx.scope[name]
-            else:
-                ctx.scope[name] = old
-    return hir.Let(text.type, before, text)

@@ -11,6 +11,7 @@ from krait.check.coerce import adapt, coerce, to_int
 from krait.check.context import Context
 from krait.check.globals import only_assignment
 from krait.check.invoke import invoke
+from krait.check.late_templates import format_at_run_time
 from krait.check.tuples import is_tuple, is_vector, plain_tuple
 from krait.check.types import BOOL, INT, ClassType, GlobalVar, Local, Optional, Type, Union, optional, prune
 from krait.diagnostics import Span
@@ -40,6 +41,11 @@ def text_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.At
     is_text = t == ctx.world.str_type
     if func.attr in ("startswith", "endswith") and (is_text or byte_kind(t)) and node.args:
         return _with_any(ctx, receiver, node, func)
+    if func.attr == "format" and is_text:
+        return format_at_run_time(ctx, receiver, node)
+    if func.attr == "format_map" and is_text and len(node.args) == 1:
+        mapping = tree.keyword(None, node.args[0], node.span)
+        return format_at_run_time(ctx, receiver, tree.Call(func, (), (mapping,), node.span))
     if func.attr == "translate" and is_text and len(node.args) == 1:
         return _translated(ctx, receiver, node.args[0], node.span)
     plain = prune(plain_tuple(receiver).type)

@@ -12,8 +12,9 @@ from krait.check.coerce import coerce, to_int
 from krait.check.comparisons import has_plain_order
 from krait.check.constants import literal_int
 from krait.check.context import Context
-from krait.check.hashing import has_random_hash, key_bits, same_key
+from krait.check.hashing import key_bits, same_key
 from krait.check.operators import narrowed
+from krait.check.set_order import has_random_hash
 from krait.check.signatures import declared_fields
 from krait.check.types import (
     BOOL,

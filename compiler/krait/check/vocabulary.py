@@ -18,6 +18,7 @@ BUILTIN_FUNCTIONS = frozenset(
         "abs",
         "all",
         "any",
+        "ascii",
         "divmod",
         "enumerate",
         "isinstance",
@@ -45,9 +46,14 @@ BUILTIN_FUNCTIONS = frozenset(
         "getattr",
         "hasattr",
         "callable",
+        "id",
+        "ord",
     }
 )
 """Functions of the built-in scope that are mapped to calls and loops where they are used."""
+
+OTHER_NAMES = {"exit": "sys.exit", "quit": "sys.exit"}
+"""Names of the built-in scope for what a module has under another one."""
 
 HIDDEN_BUILTINS = frozenset({"sum_int", "sum_float", "reversed_list"})
 """Functions of the prelude that the compiler calls, and that are no names of the built-in scope."""
@@ -273,12 +279,9 @@ REFUSED_BUILTINS = {
     "dir": "types say which attributes there are",
     "__import__": "write an `import` statement",
     "type": "use `isinstance`",
-    "id": "compare with `is`",
     "breakpoint": "use print",
     "open": "read standard input: `sys.stdin`",
     "complex": TYPES_LATER["complex"],
-    "ascii": "use `repr`",
     "memoryview": "use a `bytearray`, or slices of `bytes`",
-    "object": "declare a class",
 }
 """Built-in functions that Krait does not have, or not yet, each with what to write instead."""

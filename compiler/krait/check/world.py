@@ -46,7 +46,7 @@ from krait.check.types import (
     resolve,
     unify,
 )
-from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, LIBRARY, PROVIDED
+from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, LIBRARY, OTHER_NAMES, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
 from krait.sources import Sources, text_of
 from krait.syntax import tree
@@ -72,6 +72,11 @@ MARK = " (has a value)"
 
 MAX_TYPE = 100
 """Parts of a type argument: more means that a generic function calls itself with ever larger types."""
+
+
+def is_root(decl: ClassDecl) -> bool:
+    """Return whether a class is ``object``, from which all derive without saying so."""
+    return decl.name == "object" and decl.module.name == "krait.object"
 
 
 class Refusal(Exception):
@@ -252,6 +257,8 @@ class World:
             root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
             if isinstance(root, Intrinsic) and root.name in _MARKS:
                 continue
+            if isinstance(root, ClassDecl) and is_root(root):
+                continue
             if len(decl.node.bases) > 1 and isinstance(root, ClassDecl) and root.protocol and not decl.protocol:
                 protocols.append((root, bool(found)))
                 continue
@@ -386,6 +393,8 @@ class World:
         """Return what ``name`` means in the built-in scope."""
         if name in BUILTIN_FUNCTIONS:
             return Intrinsic(name)
+        if name in OTHER_NAMES:
+            return Intrinsic(OTHER_NAMES[name])
         prelude = self.module("krait.builtins")
         assert prelude is not None, "the library is incomplete"
         if name.startswith("_") or name in HIDDEN_BUILTINS:
@@ -396,7 +405,7 @@ class World:
     def builtin_names(self) -> list[str]:
         """Return the names of the built-in scope, for spelling suggestions."""
         prelude = self.module("krait.builtins")
-        return [*BUILTIN_FUNCTIONS, *(prelude.symbols if prelude is not None else ())]
+        return [*BUILTIN_FUNCTIONS, *OTHER_NAMES, *(prelude.symbols if prelude is not None else ())]
 
     def follow(self, module: ModuleDecl, link: Import) -> Symbol | None:
         """Return what an import binds; an error of the program raises Refusal."""
