@@ -13,7 +13,7 @@ from krait.check.annotations import Annotations
 from krait.check.assignment import Element, whole
 from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, to_float, to_int
 from krait.check.comparisons import compare
-from krait.check.conditions import condition, truth
+from krait.check.conditions import condition, length_of, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
@@ -146,7 +146,7 @@ def len_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     value = ctx.expr(arg) if members is None else members
     if isinstance(prune(value.type), Infer):
         raise ctx.unknown(arg.span, "this value")
-    made = try_invoke(ctx, value, "__len__", [], node.span)
+    made = length_of(ctx, value, node.span)
     if made is None:
         raise ctx.refuse(arg.span, f"a `{value.type}` has no length")
     return made

@@ -80,10 +80,19 @@ def truth(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
     asked = try_invoke(ctx, value, "__bool__", [], span)
     if asked is not None:
         return asked
-    length = try_invoke(ctx, value, "__len__", [], span)
+    length = length_of(ctx, value, span)
     if length is not None:
         return hir.Op(BOOL, "i64.ne", [length, hir.Const(INT, 0)])
     return hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], hir.Const(BOOL, True))
+
+
+def length_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr | None:
+    """Return what ``__len__`` says, None if there is no such method. A class of a program may say what is no length."""
+    made = try_invoke(ctx, value, "__len__", [], span)
+    classes = [t for t in members_of_union(value.type) if isinstance(t, ClassType) and not t.decl.module.library]
+    if made is None or not classes or prune(made.type) is not INT:
+        return made
+    return ctx.library("krait.object", "length", [made], INT, span)
 
 
 def _optional_truth(ctx: Context, value: hir.Expr, t: Optional, span: Span) -> hir.Expr:

@@ -23,6 +23,7 @@ from krait.check.decorators import (
 )
 from krait.check.enums import KINDS, make_enum
 from krait.check.functional import classes_of_calls
+from krait.check.leaving import leaving_written_out
 from krait.check.lifted import with_lifted_yields
 from krait.check.local_classes import with_local_classes
 from krait.check.names import object_of_type, scan
@@ -43,7 +44,7 @@ from krait.check.types import (
     Symbol,
     TypeParam,
 )
-from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, LIBRARY
+from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, LIBRARY, REFUSED_METHODS
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -371,8 +372,10 @@ class _Declarer:
         if is_overload(node):
             return
         match node:
+            case tree.FunctionDef(name=name) if name in REFUSED_METHODS and not self.module.library:
+                self.error(f"not part of Krait: the method `{name}`", node.span, "", REFUSED_METHODS[name])
             case tree.FunctionDef():
-                method = self.function(node, decl)
+                method = self.function(leaving_written_out(node), decl)
                 method.overloads = self.overloads(node.name, filter(is_overload, decl.node.body), decl)
                 members = decl.setters if method.kind == "setter" else decl.methods
                 if method.name in members or method.name in decl.variables:

@@ -35,6 +35,7 @@ from krait.check.signatures import (
     signature,
     usual_type,
 )
+from krait.check.slots import check_slots
 from krait.check.types import (
     BOOL,
     INT,
@@ -444,6 +445,8 @@ def check_module(world: World, module: ModuleDecl) -> None:
                 with suppress(Refusal):
                     _check_declared(world, method)
                 check_override(world, symbol, method)
+            with suppress(Refusal):
+                check_slots(world, symbol)
 
 
 def _check_declared(world: World, decl: FunctionDecl) -> None:

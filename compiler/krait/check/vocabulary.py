@@ -267,6 +267,22 @@ TYPES_LATER = {
 }
 """Types of Python that Krait does not have yet, each with what to write instead."""
 
+REFUSED_METHODS = {
+    "__getattr__": "give the class the attributes, or a property",
+    "__getattribute__": "give the class the attributes, or a property",
+    "__setattr__": "write a property with a setter",
+    "__delattr__": "write a property with a deleter",
+    "__get__": "write a property",
+    "__set__": "write a property with a setter",
+    "__delete__": "write a property with a deleter",
+    "__set_name__": "give the name to `__init__`",
+    "__class_getitem__": "write a class method",
+    "__instancecheck__": "write a method that tells",
+    "__subclasscheck__": "write a method that tells",
+    "__del__": "CPython calls it when the last reference goes, which a collector cannot promise: write `with`",
+}
+"""Methods that CPython calls where Krait would not, each with what to write instead."""
+
 REFUSED_BUILTINS = {
     "eval": "Krait compiles ahead of time",
     "exec": "Krait compiles ahead of time",
