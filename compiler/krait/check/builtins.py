@@ -17,7 +17,7 @@ from krait.check.conditions import condition, length_of, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
-from krait.check.formats import formatted
+from krait.check.formats import formatted, plain_text
 from krait.check.hashing import hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.items import made_slice
@@ -129,7 +129,7 @@ def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     args = plain_args(ctx, node, 1, 2)
     value = ctx.expr(args[0])
     if len(args) == 1:
-        return text_of(ctx, value, "__str__", args[0].span)
+        return plain_text(ctx, value, args[0].span)
     spec = coerce(ctx, ctx.expr(args[1]), ctx.world.str_type, args[1].span)
     require_order(ctx, value.type, args[0].span)
     return formatted(ctx, value, spec, node.span)

@@ -396,6 +396,8 @@ class _Declarer:
                 self.add(f"{decl.name}.{name}", decl.nested[name], node.span)
             case tree.Assign(targets=(tree.Name(id="__slots__" | "__match_args__"),)):
                 pass
+            case tree.Assign(targets=(tree.Name(id="_ignore_"),)):
+                self.error("not part of Krait: `_ignore_`", node.span, "", "give the name a value outside of the class")
             case tree.Assign(targets=(tree.Name(id=name),), value=tree.Name(id=other)) if other in decl.methods:
                 decl.methods[name] = replace(decl.methods[other], name=name)
             case tree.Assign(targets=(tree.Name(id=name),)) | tree.AnnAssign(target=tree.Name(id=name)):

@@ -214,6 +214,8 @@ def _lines(decl: ClassDecl, kind: str, value: str, aliases: dict[str, str]) -> s
         lines += ["def __hash__(self) -> int:", "    return hash(self.name)"]
     lines += [f"def lookup(value: {value}) -> {name}:"]
     lines += [f"    if value == {name}.{member}.value:\n        return {name}.{member}" for member in decl.members]
+    if "_missing_" in decl.methods:
+        lines += [f"    found = {name}._missing_(value)", f"    if isinstance(found, {name}):", "        return found"]
     lines += [f'    raise ValueError(f"{{value!r}} is not a valid {name}")', f"def by_name(name: str) -> {name}:"]
     named = dict.fromkeys(decl.members, "") | aliases
     lines += [f"    if name == {member!r}:\n        return {name}.{other or member}" for member, other in named.items()]

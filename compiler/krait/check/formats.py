@@ -11,7 +11,21 @@ from krait.check.context import Context, expression
 from krait.check.invoke import find_method, invoke, text_of
 from krait.check.operators import sum_of
 from krait.check.set_order import require_order
-from krait.check.types import INT, NONE, U32, U64, Infer, Optional, Type, Union, is_object, prune
+from krait.check.types import (
+    BOOL,
+    INT,
+    NONE,
+    U32,
+    U64,
+    ClassType,
+    Infer,
+    Optional,
+    Type,
+    Union,
+    is_object,
+    members_of_union,
+    prune,
+)
 from krait.check.unions import by_member, expands_objects
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -62,9 +76,23 @@ def formatted(ctx: Context, value: hir.Expr, spec: hir.Expr, span: Span) -> hir.
         before, kept = ctx.hold(value)
         made = by_member(ctx, kept, lambda part: formatted(ctx, part, again, span))
         return hir.Let(text, [*before, *held], made)
-    if t is NONE or find_method(ctx, t, "__format__") is None:
-        return ctx.library("krait.templates", "without_format", [value, spec], text, span, t)
-    return invoke(ctx, value, "__format__", [(spec, span)], span)
+    if t is not NONE and find_method(ctx, t, "__format__") is not None:
+        return invoke(ctx, value, "__format__", [(spec, span)], span)
+    before, kept = ctx.hold(value)
+    made = ctx.library("krait.templates", "without_format", [kept, again], text, span, t)
+    for cls in ctx.world.subclasses(t) if isinstance(t, ClassType) else ():
+        if "__format__" in cls.decl.methods:
+            own = invoke(ctx, hir.Cast(cls, kept), "__format__", [(again, span)], span)
+            made = hir.Conditional(text, hir.IsInstance(BOOL, kept, cls), own, made)
+    return hir.Let(text, [*before, *held], made)
+
+
+def plain_text(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
+    """Return ``format(value)``: the text of a value, unless its class has a format of its own."""
+    require_order(ctx, value.type, span)
+    if any(map(ctx.world.has_own_format, members_of_union(value.type))):
+        return formatted(ctx, value, hir.Text(ctx.world.str_type, ""), span)
+    return text_of(ctx, value, "__str__", span)
 
 
 def _joined(ctx: Context, parts: list[hir.Expr], span: Span) -> hir.Expr:
@@ -116,8 +144,7 @@ def _field(ctx: Context, node: tree.FormattedValue) -> hir.Expr:
     if node.conversion == ord("a"):
         value = ctx.library("krait.templates", "escaped", [value], value.type, node.value.span)
     if plain:
-        require_order(ctx, value.type, node.value.span)
-        return text_of(ctx, value, "__str__", node.value.span)
+        return plain_text(ctx, value, node.value.span)
     assert node.format_spec is not None
     spec = ctx.expr(node.format_spec)
     t = prune(value.type)

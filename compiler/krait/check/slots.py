@@ -5,6 +5,7 @@ In: a class. Out: an error for a field that CPython would not let be assigned.
 
 from __future__ import annotations
 
+from krait.check.private import private_name
 from krait.check.signatures import declared_fields
 from krait.check.types import ClassDecl, ClassType
 from krait.check.world import MARK, World
@@ -30,9 +31,10 @@ def _slots_of(decl: ClassDecl) -> tuple[str, ...] | None:
     for node in decl.node.body:
         match node:
             case tree.Assign(value=tree.Constant(value=str(name))) if _names_slots(node):
-                return (name,)
+                return (private_name(decl.name, name),)
             case tree.Assign(value=tree.Tuple(elts=items) | tree.List(elts=items)) if _names_slots(node):
-                return tuple(str(item.value) for item in items if isinstance(item, tree.Constant))
+                named = [str(item.value) for item in items if isinstance(item, tree.Constant)]
+                return tuple(private_name(decl.name, name) for name in named)
             case _:
                 pass
     return None

@@ -279,6 +279,7 @@ REFUSED_METHODS = {
     "__class_getitem__": "write a class method",
     "__instancecheck__": "write a method that tells",
     "__subclasscheck__": "write a method that tells",
+    "_generate_next_value_": "write the values out",
     "__del__": "CPython calls it when the last reference goes, which a collector cannot promise: write `with`",
 }
 """Methods that CPython calls where Krait would not, each with what to write instead."""

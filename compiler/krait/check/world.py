@@ -19,6 +19,7 @@ from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
 from krait.check.names import did_you_mean
+from krait.check.private import with_private_names
 from krait.check.types import (
     BOOL,
     FLOAT,
@@ -35,6 +36,7 @@ from krait.check.types import (
     Intrinsic,
     ModuleDecl,
     NamedType,
+    Optional,
     Primitive,
     Symbol,
     Type,
@@ -210,6 +212,8 @@ class World:
         """Make ``module`` known and find what it declares."""
         self.modules[module.name] = module
         self.sink.add_source(module.filename, module.source)
+        if not module.library:
+            module.tree = with_private_names(module.tree, module.source)
         declare(module, self.root_sink)
         for symbol in list(module.symbols.values()):
             if isinstance(symbol, ClassDecl) and symbol.node.bases:
@@ -333,6 +337,19 @@ class World:
             if method is not None and len(method.type_params) == len(own):
                 found.append((Instance(method, (*cls.args, *own)), cls))
         return found[::-1]
+
+    def has_own_format(self, t: Type) -> bool:
+        """Return whether a value may be of a class of the program that says how it is formatted."""
+        t = prune(t)
+        if isinstance(t, Optional):
+            return self.has_own_format(t.inner)
+        if isinstance(t, Union):
+            own = (module for module in self.modules.values() if not module.library)
+            symbols = (symbol for module in own for symbol in module.symbols.values())
+            return any(isinstance(symbol, ClassDecl) and "__format__" in symbol.methods for symbol in symbols)
+        if not isinstance(t, ClassType) or t.decl.module.library:
+            return False
+        return any("__format__" in decl.methods for decl in (*t.decl.mro(), *(cls.decl for cls in self.subclasses(t))))
 
     def subclasses(self, cls: ClassType) -> list[ClassType]:
         """Return the classes that derive from a class, bases before what derives from them.
