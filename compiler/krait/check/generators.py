@@ -21,6 +21,7 @@ from krait.check.throwing import (
     is_iterator,
     is_managed,
     made_yield,
+    refuse_own_close,
 )
 from krait.check.types import (
     BOOL,
@@ -245,6 +246,7 @@ def yield_statement(ctx: Context, node: tree.Yield | tree.YieldFrom, *, delegate
         elif ctx.world.throws and is_iterator(inner):
             _delegation(ctx, node, _iterator(ctx, node.value))
         else:
+            refuse_own_close(ctx, inner, node.value.span)
             _yield_from(ctx, node, None)
         return
     value = hir.Const(NONE, None) if node.value is None else ctx.expr(node.value, ctx.yields)

@@ -16,7 +16,7 @@ from krait.check import hir
 from krait.check.coerce import coerce, is_none
 from krait.check.context import Context
 from krait.check.decorators import MANAGED
-from krait.check.invoke import invoke
+from krait.check.invoke import find_method, invoke
 from krait.check.machine import Guards
 from krait.check.signatures import field_type
 from krait.check.stopping import asks_iterators
@@ -117,6 +117,13 @@ def thrown_argument(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.C
             return node
 
 
+def refuse_own_close(ctx: Context, t: Type | None, span: Span) -> None:
+    """Refuse to go through an object that would be told itself what is thrown, where anything is."""
+    if ctx.world.throws and isinstance(t, ClassType) and any(find_method(ctx, t, name) for name in ("close", "throw")):
+        hint = "go through it with `for`, and call its methods where they are needed"
+        raise ctx.later(span, "`yield from` an object that has a `close` or `throw` of its own", hint)
+
+
 def used_at_once(ctx: Context, node: tree.GeneratorExp, make: Callable[[], hir.Expr]) -> hir.Expr:
     """Return what is made of a generator expression without an object for it: StopIteration does not leave that."""
     first, *others = node.generators
@@ -169,6 +176,7 @@ __all__ = [
     "is_managed",
     "kept_fields",
     "made_yield",
+    "refuse_own_close",
     "refuse_standing",
     "thrown_argument",
     "used_at_once",
