@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.annotations import Annotations
+from krait.check.class_values import tests_of_classes
 from krait.check.coerce import coerce
 from krait.check.context import Context
 from krait.check.globals import prepare_global
 from krait.check.mixing import mixed, stands_for
 from krait.check.names import object_of_type
+from krait.check.relations import class_meant
 from krait.check.scopes import find_in_module, module_named, touch_declaration
 from krait.check.types import (
-    BOOL,
     FLOAT,
     NONE,
     ClassDecl,
     ClassType,
     ClassVariable,
+    GlobalVar,
     Infer,
+    Optional,
     Type,
     ancestor,
     prune,
@@ -73,34 +76,40 @@ def class_of_object(ctx: Context, node: tree.expr) -> ClassType | None:
 
 
 def read_class_variable(ctx: Context, variable: ClassVariable, node: tree.expr) -> hir.Expr:
-    """Return the value of a variable of a class."""
+    """Return the value of a variable of a class that is named."""
+    return touch_declaration(ctx, variable.owner, node, _value(ctx, variable, node))
+
+
+def _value(ctx: Context, variable: ClassVariable, node: tree.expr) -> hir.Expr:
     var = variable.var
     prepare_global(ctx.world, var)
     if var.broken:
         raise Refusal(var.name)
     if var.type is None:
         raise ctx.unknown(node.span, f"`{var.name}`")
-    return touch_declaration(ctx, variable.owner, node, hir.GlobalGet(var.type, var))
+    return hir.GlobalGet(var.type, var)
 
 
 def read_through_object(ctx: Context, value: hir.Expr, name: str, node: tree.expr) -> hir.Expr | None:
-    """Return a variable of the class that an object has, None if there is none of that name."""
-    t = prune(value.type)
+    """Return a variable of the class that an object has, or a value is; None if there is none of that name."""
+    t = class_meant(value.type) or prune(value.type)
     variable = t.decl.find_variable(name) if isinstance(t, ClassType) else None
     if variable is None or not isinstance(t, ClassType):
         return None
-    result = read_class_variable(ctx, variable, node)
+    result = _value(ctx, variable, node)
     held, kept = ctx.hold(value)
-    for cls in ctx.world.subclasses(t):
+    for cls, test in tests_of_classes(ctx, kept, node.span):
         own = cls.decl.variables.get(name)
         if own is not None:
-            other = coerce(ctx, read_class_variable(ctx, own, node), result.type, node.span)
-            result = hir.Conditional(result.type, hir.IsInstance(BOOL, kept, cls), other, result)
+            other = coerce(ctx, _value(ctx, own, node), result.type, node.span)
+            result = hir.Conditional(result.type, test, other, result)
     return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
 
 
-def assign_class_variable(ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
-    """Emit ``Class.name = value``."""
+def assign_class_variable(
+    ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span
+) -> GlobalVar:
+    """Emit ``Class.name = value``; return the variable."""
     variable = cls.decl.variables.get(target.attr)
     if variable is None:
         inherited = cls.decl.find_variable(target.attr)
@@ -118,6 +127,25 @@ def assign_class_variable(ctx: Context, cls: ClassType, target: tree.Attribute, 
     if variable.var.type is None:
         raise ctx.unknown(target.span, f"`{variable.var.name}`")
     ctx.emit(hir.GlobalSet(ctx.line, variable.var, coerce(ctx, value, variable.var.type, where)))
+    ctx.flow = ctx.flow.forget(target.attr)
+    return variable.var
+
+
+def assign_of_value(ctx: Context, kind: hir.Expr, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
+    """Emit ``cls.name = value`` of a class that is a value: the variable of the class that it is."""
+    meant = class_meant(kind.type)
+    if not isinstance(meant, ClassType):
+        raise ctx.refuse(target.span, f"`{kind.type}` has no variable `{target.attr}`")
+    held_kind, kept_kind = ctx.hold(kind)
+    held, kept = ctx.hold(value)
+    with ctx.collect() as body:
+        assign_class_variable(ctx, meant, target, kept, where)
+    for cls, test in tests_of_classes(ctx, kept_kind, target.span):
+        with ctx.collect() as other:
+            assign_class_variable(ctx, cls, target, kept, where)
+        body = [hir.If(ctx.line, test, other, body)]
+    for part in (*(held_kind or [hir.Evaluate(ctx.line, kind)]), *held, *body):
+        ctx.emit(part)
 
 
 def run_class_body(ctx: Context, decl: ClassDecl) -> None:
@@ -140,13 +168,19 @@ def run_class_body(ctx: Context, decl: ClassDecl) -> None:
         if var.type is FLOAT and stands_for(FLOAT, value.type):
             ctx.world.found_mixed.add(key)
         if var.type is None:
-            if prune(value.type) is NONE:
+            inherited = decl.base.find_variable(variable.name) if decl.base is not None else None
+            if inherited is not None:
+                prepare_global(ctx.world, inherited.var)
+            if inherited is not None and isinstance(inherited.var.type, Optional):
+                var.type = inherited.var.type
+            elif prune(value.type) is NONE:
                 raise ctx.refuse(
                     node.value.span,
                     "the type of this class variable is not known",
                     f"write `{variable.name}: T | None = None`",
                 )
-            var.type = value.type
+            else:
+                var.type = value.type
         ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
 
 
@@ -175,6 +209,7 @@ def cast_up(value: hir.Expr, decl: ClassDecl) -> hir.Expr:
 
 __all__ = [
     "assign_class_variable",
+    "assign_of_value",
     "cast_up",
     "class_named",
     "read_class_variable",

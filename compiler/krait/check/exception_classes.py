@@ -1,15 +1,17 @@
-"""The class of an exception as `__exit__` is given it: which one it is, and what it derives from.
+"""What a class derives from, and which one that of an exception is, as `__exit__` is given it.
 
-In: syntax. Out: tests of the exception that the object for its class keeps.
+In: syntax. Out: tests of classes as values, or of the exception that the object for its class keeps.
 """
 
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.class_values import is_among
 from krait.check.classes import class_named
 from krait.check.coerce import is_none, require
 from krait.check.conditions import classes_wanted
 from krait.check.context import Context
+from krait.check.relations import class_meant
 from krait.check.signatures import library_type
 from krait.check.types import BOOL, U32, ClassType, Optional, Type, prune
 from krait.diagnostics import Span
@@ -51,16 +53,40 @@ def same_exception_class(ctx: Context, left: tree.expr, right: tree.expr, is_sam
 
 
 def is_subclass(ctx: Context, subject: tree.expr, cls: tree.expr) -> hir.Expr:
-    """``issubclass(kind, Class)``, where ``kind`` is a class by name, or what `__exit__` is given."""
-    wanted = [one for one in classes_wanted(ctx, cls) if isinstance(one, ClassType)]
+    """``issubclass``, of classes by name or as values; what `__exit__` is given has an exception that is asked."""
     named = class_named(ctx, subject)
-    if named is not None:
+    wanted = _named_classes(ctx, cls)
+    if named is not None and wanted is not None:
         return hir.Const(BOOL, any(named.decl.is_subclass(one.decl) for one in wanted))
-    value = ctx.expr(subject)
-    if not _is_exception_class(ctx, value.type):
-        raise ctx.refuse(subject.span, "`issubclass` needs the name of a class here")
-    held, kept = ctx.hold(_example(ctx, value, subject.span))
+    held, kept = ctx.hold(ctx.expr(subject))
+    if _is_exception_class(ctx, kept.type):
+        held_example, example = ctx.hold(_example(ctx, kept, subject.span))
+        tests: list[hir.Expr] = [hir.IsInstance(BOOL, example, one) for one in wanted or ()]
+        held += held_example
+    elif not _is_class(ctx, kept.type):
+        raise ctx.refuse(subject.span, "`issubclass` needs the name of a class here, or a `type[C]`")
+    elif wanted is not None:
+        tests = [hir.IsInstance(BOOL, kept, ctx.world.class_type(one)) for one in wanted]
+    else:
+        held_other, other = ctx.hold(ctx.expr(cls))
+        if not _is_class(ctx, other.type):
+            raise ctx.refuse(cls.span, "`issubclass` needs the name of a class here, or a `type[C]`")
+        held += held_other
+        tests = [is_among(hir.FieldGet(U32, kept, "_first"), other)]
     result: hir.Expr = hir.Const(BOOL, False)
-    for one in wanted:
-        result = hir.Conditional(BOOL, hir.IsInstance(BOOL, kept, one), hir.Const(BOOL, True), result)
+    for test in reversed(tests):
+        result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
     return hir.Let(BOOL, held, result)
+
+
+def _named_classes(ctx: Context, node: tree.expr) -> list[ClassType] | None:
+    """Return the classes that an expression names, None if it is a value."""
+    if isinstance(node, tree.Tuple) or class_named(ctx, node) is not None:
+        return [one for one in classes_wanted(ctx, node) if isinstance(one, ClassType)]
+    return None
+
+
+def _is_class(ctx: Context, t: Type) -> bool:
+    """Return whether values of a type are classes whose objects have numbers: those of the program, and exceptions."""
+    meant = class_meant(t)
+    return isinstance(meant, ClassType) and not (meant.decl.module.library and not ctx.world.is_exception(meant.decl))

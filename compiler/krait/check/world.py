@@ -21,6 +21,7 @@ from krait.check.declare import declare
 from krait.check.names import did_you_mean
 from krait.check.types import (
     BOOL,
+    CLASSES,
     FLOAT,
     INT,
     OBJECT,
@@ -295,6 +296,10 @@ class World:
 
         A generic one is there with the values of its type parameters that follow from those of the base.
         """
+        if cls.decl.module.name == CLASSES:
+            meant = prune(cls.args[0])
+            below = self.subclasses(meant) if isinstance(meant, ClassType) else []
+            return [ClassType(cls.decl, (derived,)) for derived in below]
         found: list[ClassType] = []
         pending = [cls]
         for base in pending:
@@ -470,6 +475,12 @@ class World:
         decl = self.library_symbol("krait.tuple", "tuple")
         assert isinstance(decl, ClassDecl)
         return ClassType(decl, (item,))
+
+    def class_type(self, t: Type | None) -> ClassType:
+        """The type ``type[t]``; without one, ``type``: that of all classes."""
+        decl = self.library_symbol(CLASSES if t is not None else "krait.type", "type")
+        assert isinstance(decl, ClassDecl)
+        return ClassType(decl, (t,) if t is not None else ())
 
     # --- classes ---------------------------------------------------------------------------------------------------
 

@@ -387,6 +387,17 @@ def class_id(out: BodyEmitter, node: hir.ClassId) -> None:
     out.code("i32.const", out.shared.ids.of(cls))
 
 
+@emits(hir.ClassObject)
+def class_object(out: BodyEmitter, node: hir.ClassObject) -> None:
+    """Push the address of the static object of a class."""
+    of = resolve(node.type)
+    instances = resolve(node.instances) if node.instances is not None else None
+    assert isinstance(of, ClassType) and (instances is None or isinstance(instances, ClassType))
+    layout = out.shared.layout(of)
+    texts = {"_name": node.name, "_module": node.module, "_shown": node.shown}
+    out.code("i32.const", out.shared.statics.class_object(of, layout, texts, instances))
+
+
 @emits(hir.TypeName)
 def type_name(out: BodyEmitter, node: hir.TypeName) -> None:
     """Push the name of an object's class, which its descriptor has."""
