@@ -123,7 +123,7 @@ def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expecte
         return ctx.expr(field_names_of(named, node.span))
     variable = cls.decl.find_variable(node.attr)
     if variable is not None:
-        return read_class_variable(ctx, variable, node)
+        return read_class_variable(ctx, cls.decl, variable, node)
     if cls.decl.find_method(node.attr) is not None:
         return value_of_class_method(ctx, node, expected)
     names = [name for decl in cls.decl.mro() for name in (*decl.variables, *decl.methods)]

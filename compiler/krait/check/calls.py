@@ -6,7 +6,7 @@ defaults filled in; the type parameters of generic functions are inferred from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from krait.check import hir
 from krait.check.annotations import Annotations
@@ -446,14 +446,24 @@ def _make(
 
 def _make_derived(ctx: Context, cls: ClassType, node: tree.Call) -> hir.Expr:
     """An object of a class that may be the one which is called; TypeError where it takes other arguments."""
+    local = ctx.temp(cls)
+
+    def make(cls: ClassType) -> hir.Block:
+        return [hir.Assign(ctx.line, local, _make(ctx, cls.decl, node, cls.args, None))]
+
+    return hir.Let(cls, _if_taken(ctx, cls, node, make), hir.LocalGet(cls, local))
+
+
+def _if_taken(ctx: Context, cls: ClassType, node: tree.Call, act: Callable[[ClassType], hir.Block]) -> hir.Block:
+    """What ``act`` does with a class that may not take the arguments of a call: then that raises TypeError."""
     flow = ctx.flow
     with ctx.world.silence(), ctx.collect() as block:
         try:
-            return hir.Let(cls, block, _make(ctx, cls.decl, node, cls.args, None))
+            block += act(cls)
         except Refusal:
             ctx.flow = flow
-    raised = ctx.raising("TypeError", wrong_arguments(ctx.world, cls.decl, node), node.span)
-    return hir.Let(cls, raised, hir.Cast(cls, hir.Const(NEVER, None)))
+            return ctx.raising("TypeError", wrong_arguments(ctx.world, cls.decl, node), node.span)
+    return block
 
 
 def announce_subclass(ctx: Context, decl: ClassDecl) -> None:
@@ -496,21 +506,16 @@ def construct(
     node, source = counted(ctx, decl, with_factory(ctx, decl, node))
     if decl.missing_methods():
         return _refuse_abstract(ctx, decl, node, t)
+    if (new := own_new(ctx, decl, node.span)) is not None:
+        return _construct_by_new(ctx, new, t, node)
     local = ctx.temp(t)
-    made: hir.Expr = hir.New(t, None, node.span.start_line)
+    made = hir.New(t, None, node.span.start_line)
     init = decl.find_method("__init__")
-    new = own_new(ctx, decl, node.span)
-    with ctx.collect() as body:
-        if new is not None:
-            node = repeated(ctx, node) if init is not None else node
-            made = _call_new(ctx, new, t, node)
-    body.append(hir.Assign(ctx.line, local, made))
-    if new is not None and init is None:
-        return hir.Let(t, body, hir.LocalGet(t, local))
+    body: hir.Block = [hir.Assign(ctx.line, local, made)]
     if init is not None and keeps_arguments(ctx, decl, init):
         node, first = argument_keeping(ctx, init, node, hir.LocalGet(t, local))
         body += first
-    fields = declared_fields(ctx.world, t) if not decl.module.library and new is None else {}
+    fields = declared_fields(ctx.world, t) if not decl.module.library else {}
     body += set_defaults(ctx, hir.LocalGet(t, local), t, fields, node.span)
     if init is not None:
         receiver = receiver_for(ctx, init, hir.LocalGet(t, local))
@@ -534,6 +539,32 @@ def _call_new(ctx: Context, new: FunctionDecl, t: ClassType, node: tree.Call) ->
     up = ancestor(t, new.owner) if new.owner is not None else None
     assert up is not None
     return made_by_new(ctx, call_function(ctx, new, up.args, None, node, (), None, cls=t), t, node.span)
+
+
+def _construct_by_new(ctx: Context, new: FunctionDecl, t: ClassType, node: tree.Call) -> hir.Expr:
+    """What ``__new__`` makes of the arguments; then the ``__init__`` of the class that this has is given the same."""
+    local = ctx.temp(t)
+    made = hir.LocalGet(t, local)
+
+    def init_of(cls: ClassType) -> hir.Block:
+        init = cls.decl.find_method("__init__")
+        up = ancestor(cls, init.owner) if init is not None and init.owner is not None else None
+        if init is None or up is None:
+            return []
+        receiver = receiver_for(ctx, init, made if cls is t else hir.Cast(cls, made))
+        return [hir.Evaluate(ctx.line, call_function(ctx, init, up.args, receiver, node, (), None))]
+
+    inits = {cls.decl.find_method("__init__") for cls in (t, *ctx.world.subclasses(t))}
+    with ctx.collect() as body:
+        node = repeated(ctx, node) if inits != {None} else node
+        ctx.emit(hir.Assign(ctx.line, local, _call_new(ctx, new, t, node)))
+        with ctx.collect() as chosen:
+            chosen += init_of(t)
+        for cls, test in tests_of_classes(ctx, made, node.span) if len(inits) > 1 else ():
+            other = _if_taken(ctx, cls, node, init_of)
+            chosen = [hir.If(ctx.line, test, other, chosen)]
+        body += chosen
+    return hir.Let(t, body, made)
 
 
 def _new_of(ctx: Context, base: ClassType | None, func: tree.Attribute, node: tree.Call) -> hir.Expr:
@@ -560,7 +591,8 @@ def _note_unassigned(ctx: Context, decl: ClassDecl, init: FunctionDecl | None) -
 
 def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassType) -> hir.Expr:
     """An object of an abstract class: CPython evaluates the arguments, then raises TypeError."""
-    values = ctx.attempt((arg, None) for arg in (*node.args, *(keyword.value for keyword in node.keywords)))
+    given = (arg.value if isinstance(arg, tree.Starred) else arg for arg in node.args)
+    values = ctx.attempt((arg, None) for arg in (*given, *(keyword.value for keyword in node.keywords)))
     body: hir.Block = [hir.Evaluate(ctx.line, value) for value in values]
     raised = ctx.raising("TypeError", abstract_message(decl), node.span)
     return hir.Let(t, [*body, *raised], hir.Cast(t, hir.Const(NEVER, None)))

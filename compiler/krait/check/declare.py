@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from krait.check.class_decorators import with_class_types
+from krait.check.class_variables import late_variable
 from krait.check.data import DataField, DataOptions
 from krait.check.dataclasses import make_ordering
 from krait.check.decorators import (
@@ -86,6 +87,27 @@ class _Declarer:
             and not (isinstance(node.value, tree.Name) and node.value.id in classes)
             and object_of_type(node.value) is None
         )
+
+    @cached_property
+    def given_to_classes(self) -> frozenset[str]:
+        """The names that the bodies of classes with a base give values, and the attributes of classes assigned to."""
+        found: set[str] = set()
+        for node in tree.walk(self.module.tree):
+            match node:
+                case tree.ClassDef(bases=(_, *_), body=body):
+                    found.update(name for part in body if not isinstance(part, tree.FunctionDef)
+                                 for name in scan((part,)).assigned if _has_value(part))  # fmt: skip
+                case tree.Attribute(value=tree.Name(id=name), attr=attr, ctx=tree.Store()):
+                    if name == "cls" or name in self.class_names:
+                        found.add(attr)
+                case _:
+                    pass
+        return frozenset(found)
+
+    def is_of_class(self, decl: ClassDecl, name: str) -> bool:
+        """Return whether a line such as ``name: str`` declares a variable of the class, not a field of its objects."""
+        is_plain = decl.data is None and not self.module.library and decl.name not in self.protocols
+        return is_plain and name in self.given_to_classes and name not in self.stored_fields
 
     def run(self) -> None:
         if not self.module.library:
@@ -390,6 +412,8 @@ class _Declarer:
                 if not decl.data.named:
                     decl.field_nodes.append(node)
                 decl.data.fields.append(self.data_field(name, node, decl.data.kw_only))
+            case tree.AnnAssign(target=tree.Name(id=name), value=None) if self.is_of_class(decl, name):
+                decl.variables[name] = late_variable(decl, name, node.annotation, node.span)
             case tree.AnnAssign(target=tree.Name(), value=None):
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
@@ -482,6 +506,10 @@ class _Declarer:
                     if name not in self.module.symbols:
                         self.module.symbols[name] = GlobalVar(name, self.module, span=node.span)
         self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)
+
+
+def _has_value(node: tree.stmt) -> bool:
+    return isinstance(node, tree.Assign) or (isinstance(node, tree.AnnAssign) and node.value is not None)
 
 
 def holds_object(cls: tree.ClassDef, name: str, node: tree.Assign | tree.AnnAssign) -> bool:

@@ -63,10 +63,12 @@ def check_program(
 
     A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
     functions as values are asked for their names, which they then keep, or functions of floats that return ints: see
-    `promoted`. Raises CompileError with all that is wrong, as the check says it that finds least.
+    `promoted`, or classes that are given variables of their own: see `class_variables`. Raises CompileError with all
+    that is wrong, as the check says it that finds least.
     """
     late: frozenset[tuple[str, str, str]] = frozenset()
     mixed: frozenset[tuple[str, str, int | str]] = frozenset()
+    own: frozenset[tuple[str, str, str]] = frozenset()
     best: DiagnosticSink | None = None
     named = False
     while True:
@@ -74,16 +76,18 @@ def check_program(
         attempt.sources = sink.sources
         world = World(attempt, sources)
         world.late, world.named_functions, world.mixed = late, named, mixed
+        world.own_variables = own
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
         found = _late_fields(world)
         mixes = world.found_mixed - mixed if program is None else frozenset()
-        if found <= late and world.asks_names <= named and not mixes:
+        if found <= late and world.asks_names <= named and world.found_own <= own and not mixes:
             break
         if mixes and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
             best = attempt
         late |= found
+        own |= world.found_own
         named |= world.asks_names
         mixed |= mixes
     if program is not None or best is None or len(attempt.diagnostics) < len(best.diagnostics):

@@ -266,15 +266,13 @@ def _unify_unions(a: Union, b: Union) -> bool:
     for t in left:
         if t in right:
             continue
-        alike = [other for other in rest if not isinstance(t, ClassType) or _may_be(other, t.decl)]
+        alike = rest
+        if isinstance(t, ClassType):
+            alike = [o for o in rest if isinstance(o, Infer) or (isinstance(o, ClassType) and o.decl is t.decl)]
         if not alike or not unify(t, alike[0]):
             return False
         rest.remove(alike[0])
     return True
-
-
-def _may_be(t: Type, decl: ClassDecl) -> bool:
-    return t.decl is decl if isinstance(t, ClassType) else isinstance(t, Infer)
 
 
 def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
@@ -512,13 +510,16 @@ class FunctionDecl:
 
 @dataclass(slots=True, eq=False)
 class ClassVariable:
-    """A name that a class's body gives a value. is_default: instances have a field of that name, which begins so."""
+    """A variable of a class. is_default: instances have a field of that name, which begins so.  mark: whether it has a
+    value, where it may have none of its own (`class_variables`).
+    """
 
     name: str
     owner: ClassDecl
     node: tree.Assign | tree.AnnAssign
     var: GlobalVar
     is_default: bool
+    mark: GlobalVar | None = None
 
 
 @dataclass(slots=True, eq=False)

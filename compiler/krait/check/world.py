@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from krait.check import hir, loader
+from krait.check.class_variables import add_own_variables
 from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
@@ -108,6 +109,8 @@ class World:
         self.no_keywords: dict[tree.FunctionDef, str] = {}
         self.late: frozenset[tuple[str, str, str]] = frozenset()
         self.found_late: set[tuple[ClassDecl, str]] = set()
+        self.own_variables: frozenset[tuple[str, str, str]] = frozenset()
+        self.found_own: set[tuple[str, str, str]] = set()
         self.protocols: dict[ClassDecl, Type] = {}
         self.alike: dict[tuple[FunctionDecl, FunctionDecl], bool] = {}
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}
@@ -180,6 +183,7 @@ class World:
                     self._be_a_tuple(symbol, symbol.data)
         for symbol in list(module.symbols.values()):
             if isinstance(symbol, ClassDecl):
+                add_own_variables(symbol, self.own_variables)
                 self._make_data_class(symbol)
 
     def _make_data_class(self, decl: ClassDecl) -> None:
