@@ -12,6 +12,7 @@ from krait.check import hir
 from krait.check.coerce import is_none, unwrap
 from krait.check.context import Context
 from krait.check.relations import class_meant
+from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
     INT,
@@ -36,17 +37,42 @@ from krait.diagnostics import Span
 
 def class_object(ctx: Context, t: Type) -> hir.Expr:
     """Return the object of the class whose objects have the type ``t``."""
+    made = _class_object(ctx, t)
+    meant = class_meant(made.type)
+    return hir.Cast(ctx.world.class_type(None), made) if isinstance(meant, ClassType) and meant.args else made
+
+
+def _class_object(ctx: Context, t: Type) -> hir.ClassObject:
     found = ctx.world.class_of(t)
     assert found is not None
     decl, args = found
+    if decl.module.library and (is_tuple(decl) or is_vector(decl)):
+        decl, args = ctx.world.vector_type(INT).decl, (INT,)
     inner = ClassType(decl, (INT,) * len(args)) if decl.primitive is None else prune(t)
     module = "builtins" if decl.module.name.startswith("krait.") else decl.module.name
     place = "" if module == "builtins" else f"{module}."
     kind = "flag" if decl.enum.endswith("flag") else "enum"
     shown = f"<{kind} {decl.name!r}>" if decl.enum else f"<class '{place}{decl.qualified_name}'>"
     instances = inner if isinstance(inner, ClassType) and not args else None
-    made = hir.ClassObject(ctx.world.class_type(inner), decl.qualified_name, module, shown, instances)
-    return hir.Cast(ctx.world.class_type(None), made) if args else made
+    up = INT if inner is BOOL or decl.enum.startswith("int") else ctx.world.str_type if decl.enum == "str" else None
+    up = up or (base_of(inner) if isinstance(inner, ClassType) else None)
+    base = _class_object(ctx, up) if up is not None else None
+    return hir.ClassObject(ctx.world.class_type(inner), decl.qualified_name, module, shown, instances, base)
+
+
+_SAME_NAMES = frozenset(
+    ("str", "int", "float", "bool", "bytes", "bytearray", "list", "dict", "set", "frozenset", "tuple", "range", "slice")
+)
+"""Classes of the library's own modules that have the names that they have in CPython; exceptions have theirs too."""
+
+
+def _has_class(ctx: Context, t: Type) -> bool:
+    """Return whether values of a type have a class that is known by CPython's name."""
+    found = ctx.world.class_of(t)
+    if found is None:
+        return False
+    decl = found[0]
+    return not decl.module.name.startswith("krait.") or decl.name in _SAME_NAMES or ctx.world.is_exception(decl)
 
 
 def wants_class(ctx: Context, expected: Type | None) -> bool:
@@ -75,7 +101,7 @@ def class_of_value(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
         return hir.Let(any_class, held, hir.Conditional(any_class, is_none(kept), nothing, inner))
     if t is NONE:
         return hir.Let(ctx.world.class_type(None), [hir.Evaluate(ctx.line, value)], _class_of_none(ctx))
-    if ctx.world.class_of(t) is None:
+    if not _has_class(ctx, t):
         return _class_unknown(ctx, value, span)
     result = class_object(ctx, t)
     for cls, test in tests_of_classes(ctx, kept, span) if isinstance(t, ClassType) else ():
@@ -90,9 +116,9 @@ def _class_of_none(ctx: Context) -> hir.Expr:
 
 
 def _class_unknown(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
-    """The class of what has none here: functions. Of an object, it turns out when that is asked."""
+    """The class of what has none here: functions, iterators. Of an object, it turns out when that is asked."""
     if not expands_objects(ctx):
-        raise ctx.later(span, f"`type` of a `{value.type}`", "use `callable`")
+        raise ctx.later(span, f"`type` of a `{value.type}`", "use `callable`, or `isinstance`")
     raised = ctx.raising("TypeError", f"the class of a `{value.type}` is not known", span)
     return hir.Let(ctx.world.class_type(None), raised, _class_of_none(ctx))
 
@@ -124,10 +150,22 @@ def _derives_open(ctx: Context, cls: ClassType) -> bool:
     return False
 
 
+def is_class(ctx: Context, t: Type) -> bool:
+    """Return whether values of a type are classes."""
+    plain, parts = ctx.world.class_type(None).decl, map(prune, members_of_union(t))
+    return all(isinstance(part, ClassType) and part.decl.is_subclass(plain) for part in parts)
+
+
+def derives_from(ctx: Context, cls: hir.Expr, base: hir.Expr, span: Span) -> hir.Expr:
+    """Return whether a class as a value is another one, or derives from it."""
+    plain = ctx.world.class_type(None)
+    return ctx.library("krait.type", "derives", [hir.Cast(plain, cls), hir.Cast(plain, base)], BOOL, span)
+
+
 def is_among(number: hir.Expr, cls: hir.Expr) -> hir.Expr:
     """Return whether the number of a class is that of a class as a value, or of one that derives from it."""
     first, count = hir.FieldGet(U32, cls, "_first"), hir.FieldGet(U32, cls, "_count")
     return hir.Op(BOOL, "i32.lt_u", [hir.Op(U32, "i32.sub", [number, first]), count])
 
 
-__all__ = ["class_object", "class_of_value", "is_among", "tests_of_classes", "wants_class"]
+__all__ = ["class_object", "class_of_value", "derives_from", "is_among", "is_class", "tests_of_classes", "wants_class"]

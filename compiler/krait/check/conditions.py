@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from krait.check import hir
-from krait.check.class_values import is_among
+from krait.check.class_values import class_of_value, derives_from, is_among, is_class
 from krait.check.classes import class_named
 from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, negate, unwrap
 from krait.check.context import Context, expression
@@ -178,9 +178,12 @@ def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tre
     held, kept = ctx.hold(value)
     kind = ctx.expr(cls)
     meant = class_meant(kind.type)
-    if meant is None or not isinstance(meant, ClassType | Primitive):
+    if not is_class(ctx, kind.type):
         raise ctx.refuse(cls.span, "`isinstance` needs the name of a class here, or a `type[C]`")
     held_kind, same_kind = ctx.hold(kind)
+    if not isinstance(meant, ClassType | Primitive):
+        test = derives_from(ctx, class_of_value(ctx, kept, subject.span), same_kind, subject.span)
+        return Condition(hir.Let(BOOL, [*held, *held_kind], test), ctx.flow, ctx.flow)
     found = _instance_test(ctx, kept, subject, [meant], cls.span)
     before = [*held, *(held_kind or [hir.Evaluate(ctx.line, kind)])]
     same_for_all = not isinstance(meant, ClassType) or not ctx.world.subclasses(meant)

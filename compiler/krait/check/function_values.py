@@ -57,6 +57,8 @@ def value_of_symbol(ctx: Context, symbol: Symbol, node: tree.expr, expected: Typ
         case ClassDecl():
             init = symbol.find_method("__init__")
             return _around(ctx, node, init if symbol.primitive is None else None, expected)
+        case Intrinsic(name="tuple") if wants_class(ctx, expected):
+            return class_object(ctx, ctx.world.vector_type(INT))
         case Intrinsic(name=name) if not name.startswith(("typing.", "unsafe.")):
             return _around(ctx, node, None, expected)
         case _:

@@ -63,13 +63,14 @@ class Statics:
         return found
 
     def class_object(
-        self, of: ClassType, layout: ObjectLayout, texts: dict[str, str], instances: ClassType | None
+        self, of: ClassType, layout: ObjectLayout, texts: dict[str, str], instances: ClassType | None, base: int
     ) -> int:
         """Return the address of the object that stands for a class, of the type ``type[C]``."""
         found = self._classes.get(of)
         if found is None:
             first, count = self._ids.range_of(instances) if instances is not None else (0, 0)
-            values = {name: self.text(text) for name, text in texts.items()} | {"_first": first, "_count": count}
+            values = {name: self.text(text) for name, text in texts.items()}
+            values |= {"_first": first, "_count": count, "_base": base}
             content = bytearray(layout.size)
             struct.pack_into("<II", content, 0, self._ids.of(of), _STATIC_MARK)
             for field, value in values.items():

@@ -390,12 +390,16 @@ def class_id(out: BodyEmitter, node: hir.ClassId) -> None:
 @emits(hir.ClassObject)
 def class_object(out: BodyEmitter, node: hir.ClassObject) -> None:
     """Push the address of the static object of a class."""
+    out.code("i32.const", _address_of_class(out, node))
+
+
+def _address_of_class(out: BodyEmitter, node: hir.ClassObject) -> int:
     of = resolve(node.type)
     instances = resolve(node.instances) if node.instances is not None else None
     assert isinstance(of, ClassType) and (instances is None or isinstance(instances, ClassType))
-    layout = out.shared.layout(of)
+    base = _address_of_class(out, node.base) if node.base is not None else 0
     texts = {"_name": node.name, "_module": node.module, "_shown": node.shown}
-    out.code("i32.const", out.shared.statics.class_object(of, layout, texts, instances))
+    return out.shared.statics.class_object(of, out.shared.layout(of), texts, instances, base)
 
 
 @emits(hir.TypeName)
