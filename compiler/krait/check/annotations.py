@@ -30,6 +30,7 @@ from krait.check.types import (
     TypeParam,
     Union,
     is_object,
+    members_of_union,
     optional,
     prune,
     substitute,
@@ -139,6 +140,8 @@ class Annotations:
             return self.instantiate(meaning, (), node.span)
         if meaning == "typing.Callable" and ANY_PARAMETERS in self.params:
             return substitute(FunctionType((self.params[ANY_PARAMETERS],), self.params[ANY_RESULT]), {})
+        if meaning == "typing.Type":
+            return self.world.class_type(None)
         if self.opened is not None and meaning in _OPENED:
             if meaning == "typing.Tuple":
                 self.opened.append(TypeParam("tuple[…]"))
@@ -188,6 +191,8 @@ class Annotations:
                 return NEVER
             case Intrinsic(name="typing.Text" | "typing.LiteralString"):
                 return self.world.str_type
+            case Intrinsic(name="type" | "typing.Type"):
+                return "typing.Type"
             case Intrinsic(name="typing.TracebackType"):
                 found = self.world.library_symbol("krait.exceptions", "TracebackType")
                 assert isinstance(found, ClassDecl)
@@ -268,6 +273,8 @@ class Annotations:
                 return self.iterator(items[0])
             case "typing.Generator" if 1 <= len(items) <= 3:
                 return self.generator(items)
+            case "typing.Type" if len(items) == 1:
+                return self.class_type(items[0])
             case "typing.Callable":
                 return self.callable(items, span)
             case "typing.Set" | "typing.FrozenSet" | "typing.AbstractSet" | "typing.MutableSet":
@@ -284,6 +291,13 @@ class Annotations:
                 return self.instantiate(meaning, items, span)
             case _:
                 raise self.refuse(span, "this type takes no arguments")
+
+    def class_type(self, item: tree.expr) -> Type:
+        """``type[C]``: of a union, one of the classes; of a class with type parameters, any class."""
+        found = [prune(t) for t in members_of_union(self.value_type(item))]
+        if any(is_object(t) or (isinstance(t, ClassType) and t.args) for t in found):
+            return self.world.class_type(None)
+        return union(map(self.world.class_type, found))
 
     def iterator(self, item: tree.expr) -> Type:
         found = self.type(item)

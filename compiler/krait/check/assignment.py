@@ -13,10 +13,10 @@ from krait.check.annotations import Annotations
 from krait.check.attributes import read_attribute
 from krait.check.byteslike import as_bytes, byte_kind
 from krait.check.cells import unbind, write_local
-from krait.check.classes import assign_class_variable, cast_up, class_named
+from krait.check.classes import assign_class_variable, assign_of_value, cast_up, class_named
 from krait.check.coerce import coerce, require
 from krait.check.columns import columns_of
-from krait.check.conditions import access_path
+from krait.check.conditions import access_path, narrow_by_value
 from krait.check.context import Context, statement
 from krait.check.declare import DELETER
 from krait.check.displays import make_tuple
@@ -41,6 +41,7 @@ from krait.check.mixing import has_floats, mixed, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
 from krait.check.promoted import holding_ints, note_mixed_field, promoted_setter
+from krait.check.relations import class_meant
 from krait.check.roots import Unfrozen
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
@@ -65,9 +66,7 @@ from krait.check.types import (
     Local,
     Optional,
     Type,
-    Union,
     ancestor,
-    members_of_union,
     optional,
     prune,
     substitute,
@@ -114,7 +113,7 @@ def assign_name(ctx: Context, name: str, value: hir.Expr, span: Span, value_span
     else:
         write_local(ctx, variable, fitted)
     ctx.flow = ctx.flow.bind(variable)
-    _narrow_by_value((variable,), ctx, variable.type, value)
+    narrow_by_value((variable,), ctx, variable.type, value)
 
 
 def _fitted(ctx: Context, variable: Variable, value: hir.Expr, span: Span) -> hir.Expr:
@@ -163,23 +162,6 @@ def _why(variable: Variable) -> Note | None:
         return None
     how = "declared" if variable.annotated else "it got its type from its first value"
     return Note(f"`{variable.name}` is `{variable.type}`: {how} here", where)
-
-
-def _narrow_by_value(path: tuple[Variable, *tuple[str, ...]], ctx: Context, declared: Type, value: hir.Expr) -> None:
-    """After an optional variable was given a value that is not None, it is known not to be None."""
-    declared, given = prune(declared), prune(value.type)
-    if given in (NONE, NEVER) or not isinstance(declared, Optional | Union):
-        return
-    members = members_of_union(declared)
-    if isinstance(given, Optional) or (len(members) > 1 and isinstance(given, Infer)):
-        return
-    fitting = [member for member in members if prune(member) == given] if len(members) > 1 else []
-    if isinstance(given, Union) and given != declared:
-        fitting = [given]
-    if isinstance(declared, Optional):
-        fitting.append(prune(declared.inner))
-    if fitting:
-        ctx.flow = ctx.flow.narrow(path, fitting[0])
 
 
 # --- targets -------------------------------------------------------------------------------------------------------
@@ -233,13 +215,16 @@ def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, val
         raise ctx.later(target.span, "assignment to variables of other modules", "write a function in that module")
     cls = class_named(ctx, target.value)
     if cls is not None:
-        assign_class_variable(ctx, cls, target, value, value_span)
+        _assign_of_class(ctx, cls, target, value, value_span)
         return
     before, kept = _before_target(ctx, target.value, value)
     for part in before:
         ctx.emit(part)
     ctx.attribute_base = target.value
     owner = present(ctx, ctx.expr(target.value), target.attr, target.span)
+    if class_meant(owner.type) is not None:
+        assign_of_value(ctx, owner, target, kept, value_span)
+        return
     if isinstance(t := prune(owner.type), ClassType) and ctx.world.mark_of(t.decl, target.attr) is not None:
         held, owner = ctx.hold(owner)
         for part in held:
@@ -252,6 +237,11 @@ def _assign_attribute(ctx: Context, target: tree.Attribute, value: hir.Expr, val
     ctx.emit(hir.FieldSet(ctx.line, owner, target.attr, fitted))
     mark_late(ctx, owner, target.attr, value=True)
     _field_assigned(ctx, target, field, kept)
+
+
+def _assign_of_class(ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
+    var = assign_class_variable(ctx, cls, target, value, where)
+    narrow_by_value((var, target.attr), ctx, var.type or NONE, value)
 
 
 def _call_setter(ctx: Context, owner: hir.Expr, target: tree.Attribute, value: hir.Expr, value_span: Span) -> bool:
@@ -294,7 +284,7 @@ def _field_assigned(ctx: Context, target: tree.Attribute, field: Type, value: hi
     ctx.flow = ctx.flow.forget(target.attr)
     path = access_path(ctx, target)
     if path is not None:
-        _narrow_by_value(path, ctx, field, value)
+        narrow_by_value(path, ctx, field, value)
     is_own = isinstance(target.value, tree.Name) and ctx.scope.get(target.value.id) is ctx.self_local
     if ctx.own_fields is not None and is_own and target.attr in ctx.own_fields:
         ctx.flow = ctx.flow.bind(ctx.own_fields[target.attr])
@@ -575,13 +565,17 @@ def _augment_attribute(ctx: Context, node: tree.AugAssign, target: tree.Attribut
     if cls is not None:
         changed = _augmented(ctx, ctx.expr(tree.Attribute(target.value, target.attr, tree.LOAD, target.span)), node)
         if changed is not None:
-            assign_class_variable(ctx, cls, target, changed, node.span)
+            _assign_of_class(ctx, cls, target, changed, node.span)
         return
     ctx.attribute_base = target.value
     held, owner = ctx.hold(present(ctx, ctx.expr(target.value), target.attr, target.span))
     for part in held:
         ctx.emit(part)
     value = read_attribute(ctx, owner, target)
+    if class_meant(owner.type) is not None:
+        if (changed := _augmented(ctx, value, node)) is not None:
+            assign_of_value(ctx, owner, target, changed, node.span)
+        return
     if ctx.world.find_method(owner.type, target.attr) is not None:
         result = _augmented(ctx, value, node)
         if result is not None and not _call_setter(ctx, owner, target, result, node.span):

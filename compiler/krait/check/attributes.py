@@ -6,14 +6,16 @@ In: an object and a name. Out: a field, a property, or a variable of a module. C
 from __future__ import annotations
 
 from krait.check import hir
+from krait.check.class_values import class_object, class_of_value
 from krait.check.classes import class_named, read_class_variable, read_through_object
 from krait.check.coerce import checked_as, is_none, unwrap
 from krait.check.conditions import access_path, truth
 from krait.check.context import Context, expression
-from krait.check.function_values import name_of_function, value_of_class_method, value_of_method
+from krait.check.function_values import name_of_function, value_of_class_method, value_of_method, value_of_symbol
 from krait.check.invoke import invoke, present
 from krait.check.late import read_late
 from krait.check.names import did_you_mean, object_of_type
+from krait.check.relations import class_meant
 from krait.check.scopes import check_complete, member_of_module, module_named
 from krait.check.signatures import field_names, field_type
 from krait.check.texts import as_number
@@ -43,6 +45,8 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
     module = module_named(ctx, node.value)
     if module is not None:
         return member_of_module(ctx, module, node, expected)
+    if node.attr == "__class__":
+        return class_of_value(ctx, ctx.expr(node.value), node.span)
     subject = object_of_type(node.value)
     if subject is not None and node.attr in ("__name__", "__qualname__"):
         return _class_name(ctx, ctx.expr(subject))
@@ -55,9 +59,9 @@ def attribute(ctx: Context, node: tree.Attribute, expected: Type | None) -> hir.
         shared = read_through_object(ctx, value, node.attr, node)
         if shared is not None:
             return shared
-    if cls is not None:
-        return _class_attribute(ctx, cls, node, expected)
     is_base = node is ctx.attribute_base
+    if cls is not None:
+        return _known_as(ctx, _class_attribute(ctx, cls, node, expected), node, is_base)
     ctx.attribute_base = node.value
     narrowed = _narrowed_attribute(ctx, node, is_base)
     if narrowed is not None:
@@ -109,13 +113,17 @@ def _function_name(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
 def _class_attribute(ctx: Context, cls: ClassType, node: tree.Attribute, expected: Type | None) -> hir.Expr:
     """``Class.attr``."""
     if node.attr in ("__name__", "__qualname__"):
-        return hir.Text(ctx.world.str_type, cls.decl.name)
+        return hir.Text(ctx.world.str_type, cls.decl.name if node.attr == "__name__" else cls.decl.qualified_name)
+    if node.attr == "__module__":
+        return read_attribute(ctx, class_object(ctx, cls), node)
+    if node.attr in cls.decl.nested:
+        return value_of_symbol(ctx, cls.decl.nested[node.attr], node, expected)
     named = named_fields(cls) if node.attr == "_fields" else None
     if named is not None:
         return ctx.expr(field_names_of(named, node.span))
     variable = cls.decl.find_variable(node.attr)
     if variable is not None:
-        return read_class_variable(ctx, variable, node)
+        return read_class_variable(ctx, cls.decl, variable, node)
     if cls.decl.find_method(node.attr) is not None:
         return value_of_class_method(ctx, node, expected)
     names = [name for decl in cls.decl.mro() for name in (*decl.variables, *decl.methods)]
@@ -130,10 +138,17 @@ def _narrowed_attribute(ctx: Context, node: tree.Attribute, is_base: bool) -> hi
     is_base: an attribute of it is asked for, which raises CPython's AttributeError where it is None.
     """
     path = access_path(ctx, node)
+    if path is None or path not in ctx.flow.narrowed:
+        return None
+    return _known_as(ctx, read_attribute(ctx, ctx.expr(node.value), node), node, is_base)
+
+
+def _known_as(ctx: Context, value: hir.Expr, node: tree.Attribute, is_base: bool) -> hir.Expr:
+    """Return an attribute as what a test has shown it to be, if one has."""
+    path = access_path(ctx, node)
     known = ctx.flow.narrowed.get(path) if path is not None else None
     if known is None:
-        return None
-    value = read_attribute(ctx, ctx.expr(node.value), node)
+        return value
     declared = prune(value.type)
     if is_base and isinstance(declared, Optional) and prune(declared.inner) == prune(known):
         return value
@@ -150,6 +165,11 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
         return by_member(ctx, value, lambda part: read_attribute(ctx, part, node, expected))
     if isinstance(t, FunctionType) and node.attr == "__name__":
         return _function_name(ctx, value, node.span)
+    meant = class_meant(t)
+    if isinstance(meant, ClassType) and (shared := read_through_object(ctx, value, node.attr, node)) is not None:
+        return shared
+    if isinstance(meant, ClassType) and meant.decl.find_method(node.attr) is not None:
+        raise ctx.later(node.span, f"a method of a `{t}` as a value", "write a lambda that calls it")
     if isinstance(t, ClassType):
         found = field_type(ctx.world, t, node.attr)
         if found is not None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.assignment import Element, whole
+from krait.check.class_values import class_of_value
 from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, length_of, truth
@@ -239,6 +240,13 @@ def issubclass_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Exp
     """``issubclass(Class, Class)``."""
     plain_args(ctx, node, 2, 2)
     return is_subclass(ctx, *node.args)
+
+
+@builtin("type")
+def type_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``type(x)``."""
+    (arg,) = plain_args(ctx, node, 1, 1)
+    return class_of_value(ctx, ctx.expr(arg), node.span)
 
 
 # --- items ---------------------------------------------------------------------------------------------------------

@@ -6,16 +6,19 @@ defaults filled in; the type parameters of generic functions are inferred from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.arguments import check_arguments, in_order, match_arguments
 from krait.check.attributes import no_attribute, read_attribute
 from krait.check.builtins import BUILTINS, convert, sort_list
+from krait.check.class_values import tests_of_classes
 from krait.check.classes import class_named, set_defaults
 from krait.check.coerce import coerce
 from krait.check.collection import collection_method, count, counted, with_factory
+from krait.check.conditions import truth
+from krait.check.constructors import abstract_message, wrong_arguments
 from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.exceptions import (
@@ -24,16 +27,18 @@ from krait.check.exceptions import (
     keeps_arguments,
     refuse_error_numbers,
 )
+from krait.check.flow import join
 from krait.check.function_values import call_value
 from krait.check.invoke import fresh_instance, invoke, present, receiver_for, result_of
 from krait.check.late import note_late
+from krait.check.making import NEW, bare_object, made_by_new, own_new, repeated
 from krait.check.mappings import dict_from_keys, dict_method
 from krait.check.names import did_you_mean, object_of_type
 from krait.check.overloads import as_described, described_result
 from krait.check.overriding import call_of_each, is_chosen
 from krait.check.packs import filled_in, without_no_keywords
 from krait.check.records import record_method
-from krait.check.relations import wanted_class
+from krait.check.relations import class_meant, wanted_class
 from krait.check.scopes import (
     find,
     find_in_module,
@@ -52,7 +57,6 @@ from krait.check.templates import format_call
 from krait.check.texts import as_number, literal_text, make_table, text_method
 from krait.check.throwing import thrown_argument
 from krait.check.types import (
-    BOOL,
     F32,
     FIXED,
     INT,
@@ -90,6 +94,8 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``func(args)``."""
     node = spread(ctx, without_no_keywords(ctx, node))
     match node.func:
+        case tree.Name(id=name) if _is_derived(ctx, name):
+            return _make_derived(ctx, ctx.classes[name], node)
         case tree.Name(id=name) if name in ctx.classes:
             return construct(ctx, ctx.classes[name].decl, node, ctx.classes[name].args, expected)
         case tree.Name(id=name) as func:
@@ -102,11 +108,17 @@ def call(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
             annotations = Annotations(ctx.world, ctx.module, ctx.params, ctx.instance)
             return call_symbol(ctx, find(ctx, func), node, tuple(annotations.type(item) for item in items), expected)
         case tree.Call() | tree.Attribute(attr="__class__") as func if (subject := object_of_type(func)) is not None:
-            return _construct_like(ctx, subject, node, expected)
+            return _construct_like(ctx, ctx.expr(subject), node, expected)
         case tree.Attribute() as func:
             return _call_attribute(ctx, func, node, expected)
         case _:
             return _call_what(ctx, ctx.expr(node.func, _taking(ctx, node)), node, expected)
+
+
+def _is_derived(ctx: Context, name: str) -> bool:
+    """Return whether a class method is checked for another class than its own, whose constructor may be another one."""
+    decl = ctx.instance.decl
+    return decl.kind == "class" and name == decl.type_params[-1].name and ctx.classes[name].decl is not decl.owner
 
 
 def _taking(ctx: Context, node: tree.Call) -> Type | None:
@@ -135,6 +147,8 @@ def _call_what(ctx: Context, value: hir.Expr, node: tree.Call, expected: Type | 
     """Call a value: a function, or an object whose class says what that means."""
     if isinstance(prune(value.type), Union):
         return by_member(ctx, value, lambda part: _call_what(ctx, part, node, expected))
+    if class_meant(value.type) is not None:
+        return _construct_like(ctx, value, node, expected)
     found = ctx.world.find_method(value.type, "__call__")
     if found is None:
         return call_value(ctx, value, node)
@@ -200,6 +214,8 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     of_cache = maker.module.symbols.get(f"{maker.name}.{func.attr}") if isinstance(maker, FunctionDecl) else None
     if of_cache is not None:
         return call_symbol(ctx, of_cache, node, (), expected)
+    if isinstance(func.value, tree.Name) and func.value.id == "object" and func.attr == NEW:
+        return _new_of(ctx, None, func, node)
     cls = class_named(ctx, func.value)
     if cls is not None and func.attr in cls.decl.nested:
         return call_symbol(ctx, cls.decl.nested[func.attr], node, (), expected)
@@ -233,6 +249,14 @@ def _call_of(
     t = prune(receiver.type)
     if isinstance(t, Union):
         return by_member(ctx, receiver, lambda part: _call_of(ctx, part, func, node, expected))
+    meant = class_meant(t)
+    if isinstance(meant, ClassType) and (method := meant.decl.find_method(func.attr)) is not None:
+        up = ancestor(meant, method.owner) if method.owner is not None else None
+        if method.kind not in ("static", "class") or up is None:
+            raise ctx.later(func.span, f"a method of objects of a `{t}`", "call it on the object")
+        return _call_class_method(ctx, method, up.args, receiver, node, expected)
+    if isinstance(meant, ClassType) and meant.decl.find_variable(func.attr) is not None:
+        return _call_what(ctx, read_attribute(ctx, receiver, func), node, expected)
     made = collection_method(ctx, receiver, node, func)
     made = made or dict_method(ctx, receiver, node, func) or set_method(ctx, receiver, node, func)
     made = made or record_method(ctx, receiver, node, func) or text_method(ctx, receiver, node, func)
@@ -276,14 +300,14 @@ def _call_class_method(
     node: tree.Call,
     expected: Type | None,
 ) -> hir.Expr:
-    """``object.method(…)`` of a class or static method: the class is the one that the object really has."""
-    t = prune(receiver.type)
+    """``x.method(…)`` of a class or static method: the class is the one that an object really has, or a value is."""
+    t = class_meant(receiver.type) or prune(receiver.type)
     if not isinstance(t, ClassType):
         ctx.emit(hir.Evaluate(ctx.line, receiver))
         return call_function(ctx, decl, owner_args, None, node, (), expected)
     held, kept = ctx.hold(receiver)
     result = call_function(ctx, decl, owner_args, None, node, (), expected, cls=t)
-    for cls in ctx.world.subclasses(t):
+    for cls, test in tests_of_classes(ctx, kept, node.span):
         method = cls.decl.find_method(decl.name)
         assert method is not None and method.owner is not None
         if method is decl and decl.kind == "static":
@@ -292,7 +316,7 @@ def _call_class_method(
         assert up is not None
         other = call_function(ctx, method, up.args, None, node, (), expected, cls=cls)
         other = coerce(ctx, other, result.type, node.span)
-        result = hir.Conditional(result.type, hir.IsInstance(BOOL, kept, cls), other, result)
+        result = hir.Conditional(result.type, test, other, result)
     return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
 
 
@@ -307,6 +331,8 @@ def _call_on_class(
     if is_root(cls.decl):
         hint = "call `__setattr__` with a field's name as a literal, as a statement, and no other method of it"
         raise ctx.later(func.span, f"`object.{func.attr}`", hint)
+    if func.attr == NEW and not cls.decl.module.library:
+        return _new_of(ctx, cls, func, node)
     decl = cls.decl.find_method(func.attr)
     if decl is None:
         raise ctx.refuse(
@@ -336,19 +362,25 @@ def _call_on_class(
     return touch_declaration(ctx, cls.decl, node, result)
 
 
+_OF_OBJECT = ("__init__", "__init_subclass__")
+"""Methods that every class has, which do nothing."""
+
+
 def _call_super(ctx: Context, func: tree.Attribute, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``super().method(…)``."""
     owner = ctx.instance.decl.owner
     own = ctx.class_of_method
     base = base_of(own) if own is not None else None
+    if func.attr == NEW and owner is not None:
+        return _new_of(ctx, base, func, node)
     if owner is None or own is None or base is None:
-        if func.attr == "__init__" and owner is not None and not node.args and not node.keywords:
-            return hir.Const(NONE, None)
+        if func.attr in _OF_OBJECT and owner is not None and not node.args:
+            return _nothing_of_object(ctx, owner, func, node)
         raise ctx.refuse(func.span, "`super()` needs a method of a class that has a base")
     decl = base.decl.find_method(func.attr)
     if decl is None or decl.owner is None:
-        if func.attr == "__init__" and not node.args and not node.keywords:
-            return hir.Const(NONE, None)
+        if func.attr in _OF_OBJECT and not node.args:
+            return _nothing_of_object(ctx, owner, func, node)
         raise ctx.refuse(func.span, f"no base of `{owner.name}` has a method `{func.attr}`")
     up = ancestor(base, decl.owner)
     assert up is not None
@@ -370,25 +402,90 @@ def _base_fields_assigned(ctx: Context, func: tree.Attribute, base: ClassType) -
                 ctx.flow = ctx.flow.bind(ctx.own_fields[name])
 
 
-def _construct_like(ctx: Context, subject: tree.expr, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``type(x)(…)``: an object of the class that another one has."""
-    like = ctx.expr(subject)
-    t = prune(like.type)
-    if not isinstance(t, ClassType) or t.decl.module.library:
+def _nothing_of_object(ctx: Context, owner: ClassDecl, func: tree.Attribute, node: tree.Call) -> hir.Expr:
+    """``super().__init__(**kwargs)`` of a class without a base: TypeError if there are any arguments."""
+    body: hir.Block = []
+    message = "object.__init__() takes exactly one argument (the instance to initialize)"
+    if func.attr == "__init_subclass__":
+        cls = prune(ctx.instance.args[-1]) if ctx.instance.decl.kind == "class" else None
+        message = f"{cls or owner.name}.__init_subclass__() takes no keyword arguments"
+    for part in node.keywords:
+        if part.arg is not None:
+            raise ctx.refuse(part.span, f"no base of `{owner.name}` takes an argument `{part.arg}`")
+        raised = ctx.raising("TypeError", message, node.span)
+        body.append(hir.If(ctx.line, truth(ctx, ctx.expr(part.value), part.span), raised, []))
+    return hir.Let(NONE, body, hir.Const(NONE, None)) if body else hir.Const(NONE, None)
+
+
+def _construct_like(ctx: Context, like: hir.Expr, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``type(x)(…)`` and ``cls(…)``: an object of the class that another one has, or that a value is.
+
+    Of classes that derive from the one that is known, those whose constructor takes other arguments raise TypeError.
+    """
+    meant = class_meant(like.type)
+    t = prune(like.type) if meant is None else meant
+    found = ctx.world.class_of(t)
+    if found is None or (meant is None and found[0].module.library):
         raise ctx.later(node.func.span, f"a call of the class of a `{t}`", "name the class")
-
-    def make(cls: ClassType) -> hir.Expr:
-        made = construct(ctx, cls.decl, node, cls.args, expected)
-        return made if cls == t else hir.Cast(t, made)
-
     held, kept = ctx.hold(like)
-    result = make(t)
-    for cls in ctx.world.subclasses(t):
+    before = ctx.flow
+    result = _make(ctx, found[0], node, found[1], expected)
+    ends = [ctx.flow]
+    for cls, test in tests_of_classes(ctx, kept, node.span):
+        ctx.flow = before
         with ctx.collect() as block:
-            other = make(cls)
-        chosen = hir.Let(t, block, other) if block else other
-        result = hir.Conditional(t, hir.IsInstance(BOOL, kept, cls), chosen, result)
-    return hir.Let(t, held or [hir.Evaluate(ctx.line, kept)], result)
+            other = _make_derived(ctx, cls, node)
+        result = hir.Conditional(result.type, test, hir.Let(result.type, block, hir.Cast(result.type, other)), result)
+        ends.append(ctx.flow)
+    ctx.flow = join(*ends)
+    return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
+
+
+def _make(
+    ctx: Context, decl: ClassDecl, node: tree.Call, types: tuple[Type, ...], expected: Type | None
+) -> hir.Expr:
+    """``Class(args)``, of a built-in class or any other."""
+    return convert(ctx, decl, node, expected) or construct(ctx, decl, node, types, expected)
+
+
+def _make_derived(ctx: Context, cls: ClassType, node: tree.Call) -> hir.Expr:
+    """An object of a class that may be the one which is called; TypeError where it takes other arguments."""
+    local = ctx.temp(cls)
+
+    def make(cls: ClassType) -> hir.Block:
+        return [hir.Assign(ctx.line, local, _make(ctx, cls.decl, node, cls.args, None))]
+
+    return hir.Let(cls, _if_taken(ctx, cls, node, make), hir.LocalGet(cls, local))
+
+
+def _if_taken(ctx: Context, cls: ClassType, node: tree.Call, act: Callable[[ClassType], hir.Block]) -> hir.Block:
+    """What ``act`` does with a class that may not take the arguments of a call: then that raises TypeError."""
+    flow = ctx.flow
+    with ctx.world.silence(), ctx.collect() as block:
+        try:
+            block += act(cls)
+        except Refusal:
+            ctx.flow = flow
+            return ctx.raising("TypeError", wrong_arguments(ctx.world, cls.decl, node), node.span)
+    return block
+
+
+def announce_subclass(ctx: Context, decl: ClassDecl) -> None:
+    """Emit what the ``__init_subclass__`` of its bases does with a new class."""
+    method = decl.base.find_method("__init_subclass__") if decl.base is not None else None
+    keywords = tuple(part for part in decl.node.keywords if part.arg != "metaclass")
+    node = tree.Call(tree.Name(decl.name, tree.LOAD, decl.node.span), (), keywords, decl.node.span)
+    if method is None:
+        if keywords:
+            hint, span = "write `__init_subclass__` in the base", keywords[0].span
+            raise ctx.refuse(span, f"`{decl.name}.__init_subclass__()` takes no keyword arguments", hint)
+        return
+    cls = ClassType(decl, tuple(Infer() for _ in decl.type_params))
+    up = ancestor(cls, method.owner) if method.owner is not None else None
+    if decl.type_params or decl.place.endswith("<locals>.") or method.kind != "class" or up is None:
+        hint, span = "call a function that is given the class", decl.node.bases[0].span
+        raise ctx.later(span, "`__init_subclass__` for a class within a function, or with type parameters", hint)
+    ctx.emit(hir.Evaluate(ctx.line, call_function(ctx, method, up.args, None, node, (), None, cls=cls)))
 
 
 # --- constructors --------------------------------------------------------------------------------------------------
@@ -413,6 +510,8 @@ def construct(
     node, source = counted(ctx, decl, with_factory(ctx, decl, node))
     if decl.missing_methods():
         return _refuse_abstract(ctx, decl, node, t)
+    if (new := own_new(ctx, decl, node.span)) is not None:
+        return _construct_by_new(ctx, new, t, node)
     local = ctx.temp(t)
     made = hir.New(t, None, node.span.start_line)
     init = decl.find_method("__init__")
@@ -439,6 +538,50 @@ def construct(
     return whole if source is None else count(ctx, whole, source)
 
 
+def _call_new(ctx: Context, new: FunctionDecl, t: ClassType, node: tree.Call) -> hir.Expr:
+    """What the class's own ``__new__`` makes of the arguments of a call."""
+    up = ancestor(t, new.owner) if new.owner is not None else None
+    assert up is not None
+    return made_by_new(ctx, call_function(ctx, new, up.args, None, node, (), None, cls=t), t, node.span)
+
+
+def _construct_by_new(ctx: Context, new: FunctionDecl, t: ClassType, node: tree.Call) -> hir.Expr:
+    """What ``__new__`` makes of the arguments; then the ``__init__`` of the class that this has is given the same."""
+    local = ctx.temp(t)
+    made = hir.LocalGet(t, local)
+
+    def init_of(cls: ClassType) -> hir.Block:
+        init = cls.decl.find_method("__init__")
+        up = ancestor(cls, init.owner) if init is not None and init.owner is not None else None
+        if init is None or up is None:
+            return []
+        receiver = receiver_for(ctx, init, made if cls is t else hir.Cast(cls, made))
+        return [hir.Evaluate(ctx.line, call_function(ctx, init, up.args, receiver, node, (), None))]
+
+    inits = {cls.decl.find_method("__init__") for cls in (t, *ctx.world.subclasses(t))}
+    with ctx.collect() as body:
+        node = repeated(ctx, node) if inits != {None} else node
+        ctx.emit(hir.Assign(ctx.line, local, _call_new(ctx, new, t, node)))
+        with ctx.collect() as chosen:
+            chosen += init_of(t)
+        for cls, test in tests_of_classes(ctx, made, node.span) if len(inits) > 1 else ():
+            other = _if_taken(ctx, cls, node, init_of)
+            chosen = [hir.If(ctx.line, test, other, chosen)]
+        body += chosen
+    return hir.Let(t, body, made)
+
+
+def _new_of(ctx: Context, base: ClassType | None, func: tree.Attribute, node: tree.Call) -> hir.Expr:
+    """``super().__new__(cls, …)``, ``object.__new__(cls)``: that of a base, with a class of its own."""
+    cls = class_named(ctx, node.args[0]) if node.args else None
+    if cls is None or cls.decl.module.library or cls.args:
+        raise ctx.later(func.span, f"`{NEW}` of this", "name the class: `super().__new__(cls)`")
+    new = base.decl.find_method(NEW) if base is not None else None
+    if new is None:
+        return bare_object(ctx, cls, node)
+    return _call_new(ctx, new, cls, tree.Call(func, node.args[1:], node.keywords, node.span))
+
+
 def _note_unassigned(ctx: Context, decl: ClassDecl, init: FunctionDecl | None) -> None:
     """Note the fields that no ``__init__`` gives a value: those of classes that derive from that which has it."""
     for part in decl.mro():
@@ -452,14 +595,11 @@ def _note_unassigned(ctx: Context, decl: ClassDecl, init: FunctionDecl | None) -
 
 def _refuse_abstract(ctx: Context, decl: ClassDecl, node: tree.Call, t: ClassType) -> hir.Expr:
     """An object of an abstract class: CPython evaluates the arguments, then raises TypeError."""
-    names = ", ".join(f"'{name}'" for name in decl.missing_methods())
-    plural = "s" if len(decl.missing_methods()) > 1 else ""
-    message = (
-        f"Can't instantiate abstract class {decl.name} without an implementation for abstract method{plural} {names}"
-    )
-    values = ctx.attempt((arg, None) for arg in (*node.args, *(keyword.value for keyword in node.keywords)))
+    given = (arg.value if isinstance(arg, tree.Starred) else arg for arg in node.args)
+    values = ctx.attempt((arg, None) for arg in (*given, *(keyword.value for keyword in node.keywords)))
     body: hir.Block = [hir.Evaluate(ctx.line, value) for value in values]
-    return hir.Let(t, [*body, *ctx.raising("TypeError", message, node.span)], hir.Cast(t, hir.Const(NEVER, None)))
+    raised = ctx.raising("TypeError", abstract_message(decl), node.span)
+    return hir.Let(t, [*body, *raised], hir.Cast(t, hir.Const(NEVER, None)))
 
 
 # --- functions -----------------------------------------------------------------------------------------------------

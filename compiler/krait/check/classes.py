@@ -10,21 +10,27 @@ from collections.abc import Callable
 
 from krait.check import hir
 from krait.check.annotations import Annotations
+from krait.check.class_values import tests_of_classes
+from krait.check.class_variables import inherited_variable, own_variable
 from krait.check.coerce import coerce
 from krait.check.context import Context
 from krait.check.globals import prepare_global
 from krait.check.mixing import mixed, stands_for
 from krait.check.names import object_of_type
+from krait.check.relations import class_meant
 from krait.check.scopes import find_in_module, module_named, touch_declaration
 from krait.check.types import (
     BOOL,
     FLOAT,
+    NEVER,
     NONE,
     ClassDecl,
     ClassType,
     ClassVariable,
     FunctionDecl,
+    GlobalVar,
     Infer,
+    Optional,
     Type,
     ancestor,
     prune,
@@ -75,52 +81,113 @@ def class_of_object(ctx: Context, node: tree.expr) -> ClassType | None:
 # --- variables -----------------------------------------------------------------------------------------------------
 
 
-def read_class_variable(ctx: Context, variable: ClassVariable, node: tree.expr) -> hir.Expr:
-    """Return the value of a variable of a class."""
+def read_class_variable(ctx: Context, cls: ClassDecl, variable: ClassVariable, node: tree.expr) -> hir.Expr:
+    """Return the value of a variable of a class that is named, or of a base."""
+    return touch_declaration(ctx, variable.owner, node, _value(ctx, variable, node, cls.name))
+
+
+def _value(ctx: Context, variable: ClassVariable, node: tree.expr, of: hir.Expr | str) -> hir.Expr:
+    """Return the value of a variable, or that of a base while it has none.
+
+    of: the object, or class as a value, that it is read of; or the name of the class.
+    """
     var = variable.var
-    prepare_global(ctx.world, var)
+    _prepare(ctx, variable)
     if var.broken:
         raise Refusal(var.name)
     if var.type is None:
         raise ctx.unknown(node.span, f"`{var.name}`")
-    return touch_declaration(ctx, variable.owner, node, hir.GlobalGet(var.type, var))
+    value = hir.GlobalGet(var.type, var)
+    if variable.mark is None:
+        return value
+    has_value = hir.GlobalGet(BOOL, variable.mark)
+    inherited = inherited_variable(variable.owner, variable.name)
+    if inherited is not None:
+        return hir.Conditional(var.type, has_value, value, _value(ctx, inherited, node, of))
+    text = ctx.world.str_type
+    is_object = not isinstance(of, str) and class_meant(of.type) is None
+    if isinstance(of, str):
+        name: hir.Expr = hir.Text(text, of)
+    else:
+        name = hir.TypeName(text, of) if is_object else hir.FieldGet(text, of, "_name")
+    given = [name, hir.Text(text, variable.name)]
+    flow = ctx.flow
+    why = "no_attribute" if is_object else "no_class_attribute"
+    failed = ctx.library("krait.exceptions", why, given, NEVER, node.span)
+    ctx.flow = flow
+    return hir.Let(var.type, [hir.If(ctx.line, has_value, [], [hir.Evaluate(ctx.line, failed)])], value)
+
+
+def _prepare(ctx: Context, variable: ClassVariable) -> None:
+    """Find the type of a variable: that of a base, if the class's body does not say it."""
+    var, inherited = variable.var, inherited_variable(variable.owner, variable.name)
+    if variable.mark is None or var.type is not None:
+        prepare_global(ctx.world, var)
+    elif inherited is not None:
+        _prepare(ctx, inherited)
+        var.type = inherited.var.type
+    elif isinstance(variable.node, tree.AnnAssign):
+        params = {param.name: param for param in variable.owner.type_params}
+        var.type = Annotations(ctx.world, var.module, params).class_variable(variable.node.annotation)
 
 
 def read_through_object(ctx: Context, value: hir.Expr, name: str, node: tree.expr) -> hir.Expr | None:
-    """Return a variable of the class that an object has, None if there is none of that name."""
-    t = prune(value.type)
+    """Return a variable of the class that an object has, or a value is; None if there is none of that name."""
+    t = class_meant(value.type) or prune(value.type)
     variable = t.decl.find_variable(name) if isinstance(t, ClassType) else None
     if variable is None or not isinstance(t, ClassType):
         return None
-    result = read_class_variable(ctx, variable, node)
     held, kept = ctx.hold(value)
-    for cls in ctx.world.subclasses(t):
+    result = _value(ctx, variable, node, kept)
+    for cls, test in tests_of_classes(ctx, kept, node.span):
         own = cls.decl.variables.get(name)
         if own is not None:
-            other = coerce(ctx, read_class_variable(ctx, own, node), result.type, node.span)
-            result = hir.Conditional(result.type, hir.IsInstance(BOOL, kept, cls), other, result)
+            other = coerce(ctx, _value(ctx, own, node, kept), result.type, node.span)
+            result = hir.Conditional(result.type, test, other, result)
     return hir.Let(result.type, held or [hir.Evaluate(ctx.line, kept)], result)
 
 
-def assign_class_variable(ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
-    """Emit ``Class.name = value``."""
-    variable = cls.decl.variables.get(target.attr)
+def assign_class_variable(
+    ctx: Context, cls: ClassType, target: tree.Attribute, value: hir.Expr, where: Span
+) -> GlobalVar:
+    """Emit ``Class.name = value``; return the variable."""
+    variable = cls.decl.find_variable(target.attr)
     if variable is None:
-        inherited = cls.decl.find_variable(target.attr)
         hint = f"declare it in the class: `{target.attr}: {value.type} = …`"
-        if inherited is not None:
-            hint = f"assign to `{inherited.owner.name}.{target.attr}`, or declare the variable in `{cls.decl.name}`"
-        raise ctx.refuse(target.span, f"the class `{cls.decl.name}` has no variable `{target.attr}` of its own", hint)
+        raise ctx.refuse(target.span, f"the class `{cls.decl.name}` has no variable `{target.attr}`", hint)
     if variable.is_default:
         raise ctx.refuse(
             target.span,
-            f"`{target.attr}` is a field of the objects of `{cls.decl.name}` too",
+            f"`{target.attr}` is a field of the objects of `{variable.owner.name}` too",
             "give the variable of the class another name",
         )
-    prepare_global(ctx.world, variable.var)
+    if variable.owner is not cls.decl:  # this check is done again
+        ctx.world.found_own.add(own_variable(cls.decl, target.attr))
+    _prepare(ctx, variable)
     if variable.var.type is None:
         raise ctx.unknown(target.span, f"`{variable.var.name}`")
     ctx.emit(hir.GlobalSet(ctx.line, variable.var, coerce(ctx, value, variable.var.type, where)))
+    if variable.mark is not None:
+        ctx.emit(hir.GlobalSet(ctx.line, variable.mark, hir.Const(BOOL, True)))
+    ctx.flow = ctx.flow.forget(target.attr)
+    return variable.var
+
+
+def assign_of_value(ctx: Context, kind: hir.Expr, target: tree.Attribute, value: hir.Expr, where: Span) -> None:
+    """Emit ``cls.name = value`` of a class that is a value: the variable of the class that it is."""
+    meant = class_meant(kind.type)
+    if not isinstance(meant, ClassType):
+        raise ctx.refuse(target.span, f"`{kind.type}` has no variable `{target.attr}`")
+    held_kind, kept_kind = ctx.hold(kind)
+    held, kept = ctx.hold(value)
+    with ctx.collect() as body:
+        assign_class_variable(ctx, meant, target, kept, where)
+    for cls, test in tests_of_classes(ctx, kept_kind, target.span):
+        with ctx.collect() as other:
+            assign_class_variable(ctx, cls, target, kept, where)
+        body = [hir.If(ctx.line, test, other, body)]
+    for part in (*(held_kind or [hir.Evaluate(ctx.line, kind)]), *held, *body):
+        ctx.emit(part)
 
 
 def run_class_body(ctx: Context, decl: ClassDecl, compute_defaults: Callable[[FunctionDecl], None]) -> None:
@@ -151,13 +218,19 @@ def _set_variable(ctx: Context, decl: ClassDecl, variable: ClassVariable) -> Non
     if var.type is FLOAT and stands_for(FLOAT, value.type):
         ctx.world.found_mixed.add(key)
     if var.type is None:
-        if prune(value.type) is NONE:
+        inherited = inherited_variable(decl, variable.name)
+        if inherited is not None:
+            _prepare(ctx, inherited)
+        if inherited is not None and isinstance(inherited.var.type, Optional):
+            var.type = inherited.var.type
+        elif prune(value.type) is NONE:
             raise ctx.refuse(
                 node.value.span,
                 "the type of this class variable is not known",
                 f"write `{variable.name}: T | None = None`",
             )
-        var.type = value.type
+        else:
+            var.type = value.type
     ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
 
 
@@ -186,6 +259,7 @@ def cast_up(value: hir.Expr, decl: ClassDecl) -> hir.Expr:
 
 __all__ = [
     "assign_class_variable",
+    "assign_of_value",
     "cast_up",
     "class_named",
     "read_class_variable",

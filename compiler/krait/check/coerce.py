@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.relations import common_base
+from krait.check.relations import class_meant, common_base, derives
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
     BOOL,
@@ -85,8 +85,8 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
 
 
 def _is_called(t: ClassType) -> bool:
-    """Return whether objects of a class of the program can be called."""
-    return not t.decl.module.library and t.decl.find_method("__call__") is not None
+    """Return whether objects of a class of the program, or classes, can be called."""
+    return class_meant(t) is not None or (not t.decl.module.library and t.decl.find_method("__call__") is not None)
 
 
 def is_subtype(source: Type, target: Type) -> bool:
@@ -97,7 +97,7 @@ def is_subtype(source: Type, target: Type) -> bool:
     if not isinstance(source, ClassType) or not isinstance(target, ClassType):
         return False
     up = ancestor(source, target.decl)
-    return up is not None and unify(up, target)
+    return up is not None and (unify(up, target) or derives(up, target))
 
 
 def _to_vector(ctx: Context, value: hir.Expr, source: ClassType, target: ClassType) -> hir.Expr | None:
@@ -209,7 +209,7 @@ def takes(target: Union, source: Type) -> bool:
 def _derives(t: Type, base: ClassType) -> bool:
     """Return whether a class derives from another, nothing being inferred from it."""
     t = prune(t)
-    return isinstance(t, ClassType) and ancestor(t, base.decl) == base
+    return isinstance(t, ClassType) and derives(t, base)
 
 
 def wrap(ctx: Context, value: hir.Expr, target: Optional | Union) -> hir.Expr:

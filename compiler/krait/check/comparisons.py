@@ -19,6 +19,7 @@ from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.names import object_of_type
 from krait.check.operators import member_value, operands
 from krait.check.reflected import by_derived, derived_first
+from krait.check.relations import class_meant
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -37,6 +38,7 @@ from krait.check.types import (
     Type,
     Union,
     prune,
+    resolve,
 )
 from krait.check.unions import each_pair, expands_objects, of_object
 from krait.check.unlike import are_unlike
@@ -123,26 +125,30 @@ def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span
     if isinstance(right, tree.List | tree.Dict | tree.Set | tree.Tuple) and isinstance(op, tree.Eq | tree.NotEq):
         a = ctx.expr(left)
         b = ctx.expr(right, a.type)
+    elif object_of_type(left) is not None:
+        a = ctx.expr(left)
+        b = ctx.expr(right, ctx.world.class_type(None))
     else:
         a, b = operands(ctx, left, right, None)
     return compare(ctx, type(op), a, b, (left.span, right.span, span))
 
 
 def _same_class(ctx: Context, left: tree.expr, right: tree.expr) -> hir.Expr | None:
-    """``type(a) is type(b)`` and ``type(a) is Class``; None for anything else."""
+    """``type(a) is type(b)`` and ``type(a) is Class``, where no types of items matter; None for anything else."""
     sides: list[hir.Expr] = []
-    for node in (left, right):
-        subject = object_of_type(node)
-        cls = class_named(ctx, node) if subject is None else None
-        if subject is None and cls is None:
-            return None
-        value = ctx.expr(subject) if subject is not None else None
-        t = prune(value.type) if value is not None else cls
-        if value is not None and not isinstance(t, ClassType):
-            raise ctx.later(node.span, f"`type` of a `{t}`", "use `isinstance`")
-        assert isinstance(t, ClassType)
-        sides.append(hir.TypeId(U32, value) if value is not None else hir.ClassId(U32, t))
-    return hir.Op(BOOL, "i32.eq", sides)
+    args = set[tuple[Type, ...]]()
+    subjects = [object_of_type(node) for node in (left, right)]
+    if subjects == [None, None]:
+        return None
+    with ctx.collect() as block:
+        for node, subject in zip((left, right), subjects, strict=True):
+            value = ctx.expr(subject) if subject is not None else None
+            t = prune(value.type) if value is not None else class_named(ctx, node)
+            if not isinstance(t, ClassType) or class_meant(t) is not None:
+                return None
+            args.add(tuple(map(resolve, t.args)))
+            sides.append(hir.TypeId(U32, value) if value is not None else hir.ClassId(U32, t))
+    return hir.Let(BOOL, block, hir.Op(BOOL, "i32.eq", sides)) if len(args) == 1 else None
 
 
 def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> hir.Expr | None:

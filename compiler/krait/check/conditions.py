@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from krait.check import hir
+from krait.check.class_values import class_of_value, derives_from, is_among, is_class
 from krait.check.classes import class_named
 from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, negate, unwrap
 from krait.check.context import Context, expression
 from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
 from krait.check.protocols import conforming
+from krait.check.relations import class_meant
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
@@ -23,6 +25,7 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
+    U32,
     U64,
     ClassDecl,
     ClassType,
@@ -179,20 +182,52 @@ def _none_test(ctx: Context, left: tree.expr, positive: bool, node: tree.expr) -
 
 
 def _isinstance_test(ctx: Context, subject: tree.expr, cls: tree.expr, node: tree.expr) -> Condition:
-    """``isinstance``: known at compile time, or asked of the object, for each type that the value may have."""
+    """``isinstance`` with classes by name, or with one that is a value."""
     value = ctx.expr(subject)
-    t = prune(value.type)
-    if isinstance(t, Infer):
+    if isinstance(prune(value.type), Infer):
         raise ctx.unknown(subject.span, "this value")
-    wanted = classes_wanted(ctx, cls)
+    if not _is_value(ctx, cls):
+        return _instance_test(ctx, value, subject, classes_wanted(ctx, cls), cls.span)
+    held, kept = ctx.hold(value)
+    kind = ctx.expr(cls)
+    meant = class_meant(kind.type)
+    if not is_class(ctx, kind.type):
+        raise ctx.refuse(cls.span, "`isinstance` needs the name of a class here, or a `type[C]`")
+    held_kind, same_kind = ctx.hold(kind)
+    if not isinstance(meant, ClassType | Primitive):
+        test = derives_from(ctx, class_of_value(ctx, kept, subject.span), same_kind, subject.span)
+        return Condition(hir.Let(BOOL, [*held, *held_kind], test), ctx.flow, ctx.flow)
+    found = _instance_test(ctx, kept, subject, [meant], cls.span)
+    before = [*held, *(held_kind or [hir.Evaluate(ctx.line, kind)])]
+    same_for_all = not isinstance(meant, ClassType) or not ctx.world.subclasses(meant)
+    if same_for_all or isinstance(prune(value.type), Primitive):
+        return Condition(hir.Let(BOOL, before, found.value), found.true, found.false)
+    of_kind = is_among(hir.TypeId(U32, kept), same_kind)
+    test = hir.Conditional(BOOL, found.value, of_kind, hir.Const(BOOL, False))
+    return Condition(hir.Let(BOOL, before, test), found.true, ctx.flow)
+
+
+def _is_value(ctx: Context, cls: tree.expr) -> bool:
+    """Return whether what stands for a class is a variable or a call, not a name of a class or of several."""
+    if isinstance(cls, tree.Name) and cls.id not in ctx.scope:
+        return isinstance(ctx.lookup(cls.id), GlobalVar)
+    is_value = isinstance(cls, tree.Name | tree.Attribute | tree.Subscript | tree.Call)
+    return is_value and class_named(ctx, cls) is None
+
+
+def _instance_test(
+    ctx: Context, value: hir.Expr, subject: tree.expr, wanted: list[ClassType | Primitive | str], span: Span
+) -> Condition:
+    """``isinstance``: known at compile time, or asked of the object, for each type that the value may have."""
     if any(isinstance(one, ClassType) and is_root(one.decl) for one in wanted):
         return _constant(ctx, value, subject, True)
+    t = prune(value.type)
     known = ctx.flow
     members: Sequence[Type] = members_of_union(t)
     if is_object(t) and expands_objects(ctx):
         members = list(map(resolve, ctx.world.anything.members))
     elif is_object(t):
-        wanted = _of_objects(ctx, wanted, cls.span)
+        wanted = _of_objects(ctx, wanted, span)
     sure, narrower, rest = list[Type](), list[Type](), list[Type]()
     for member in members:
         answers = [_known_instance(member, one) for one in wanted]
@@ -281,6 +316,8 @@ def classes_wanted(ctx: Context, node: tree.expr) -> list[ClassType | Primitive 
             return [*classes_wanted(ctx, left), *classes_wanted(ctx, right)]
         case tree.Name(id=name) if name not in ctx.scope:
             symbol = ctx.lookup(name)
+            if isinstance(symbol, Intrinsic) and symbol.name == "type":
+                return [ctx.world.class_type(None)]
             if name in (SEQUENCE, MAPPING) or (isinstance(symbol, Intrinsic) and symbol.name == TUPLE):
                 return [name]
         case _:
@@ -302,6 +339,11 @@ def access_path(ctx: Context, node: tree.expr) -> Path | None:
                 return (found,)
             symbol = ctx.module.symbols.get(name)
             return (symbol,) if isinstance(symbol, GlobalVar) else None
+        case tree.Attribute(value=tree.Name() | tree.Attribute() as value, attr=attr) if (
+            (cls := class_named(ctx, value)) is not None
+        ):
+            shared = cls.decl.find_variable(attr)
+            return (shared.var, attr) if shared is not None else None
         case tree.Attribute(value=value, attr=attr):
             before = access_path(ctx, value)
             return (*before, attr) if before is not None else None
@@ -309,6 +351,23 @@ def access_path(ctx: Context, node: tree.expr) -> Path | None:
             return access_path(ctx, target)
         case _:
             return None
+
+
+def narrow_by_value(path: Path, ctx: Context, declared: Type, value: hir.Expr) -> None:
+    """After an optional variable was given a value that is not None, it is known not to be None."""
+    declared, given = prune(declared), prune(value.type)
+    if given in (NONE, NEVER) or not isinstance(declared, Optional | Union):
+        return
+    members = members_of_union(declared)
+    if isinstance(given, Optional) or (len(members) > 1 and isinstance(given, Infer)):
+        return
+    fitting = [member for member in members if prune(member) == given] if len(members) > 1 else []
+    if isinstance(given, Union) and given != declared:
+        fitting = [given]
+    if isinstance(declared, Optional):
+        fitting.append(prune(declared.inner))
+    if fitting:
+        ctx.flow = ctx.flow.narrow(path, fitting[0])
 
 
 @expression(tree.BoolOp)

@@ -38,7 +38,7 @@ from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
 
-_PLAIN = ("str", "bytes", "range", "frozenset")
+_PLAIN = ("str", "bytes", "range", "frozenset", "type")
 """Classes of the library whose objects are not copied."""
 
 

@@ -41,8 +41,7 @@ class DataField:
 class DataOptions:
     """What ``@dataclass(…)`` says. ``fields``: the class's own ones, then with those of its bases in front.
 
-    named: the class is a ``NamedTuple``, so its fields are the items of a tuple.  place: what stands before its name in
-    the text of an object, if it was within a function.
+    named: the class is a ``NamedTuple``, so its fields are the items of a tuple.
     """
 
     init: bool = True
@@ -53,5 +52,4 @@ class DataOptions:
     frozen: bool = False
     kw_only: bool = False
     named: bool = False
-    place: str = ""
     fields: list[DataField] = field(default_factory=list)

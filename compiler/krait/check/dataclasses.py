@@ -139,7 +139,7 @@ class _Maker:
             self.init()
         if self.options.repr:
             parts = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in self.fields if f.repr)
-            name = self.options.place + "{type(self).__name__}"
+            name = self.decl.place + "{type(self).__name__}"
             self.add(f'def __repr__(self) -> str:\n    return f"{name}({parts})"\n')
         has_eq = "__eq__" in self.decl.methods
         if self.options.eq:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
+from krait.check.class_decorators import with_class_types
+from krait.check.class_variables import late_variable
 from krait.check.data import DataField, DataOptions
 from krait.check.dataclasses import make_ordering
 from krait.check.decorators import (
@@ -71,15 +73,43 @@ class _Declarer:
     @cached_property
     def stored_fields(self) -> frozenset[str]:
         """The attributes that something in the module assigns to, other than as those of a class of its own."""
+        nodes = [*tree.walk(self.module.tree)]
         classes = {node.name for node in self.module.tree.body if isinstance(node, tree.ClassDef)} | {"cls"}
+        classes |= {
+            node.arg
+            for node in nodes
+            if isinstance(node, tree.arg) and isinstance(node.annotation, tree.Subscript)
+            and _root_name(node.annotation) in ("type", "Type")
+        }
         return frozenset(
             node.attr
-            for node in tree.walk(self.module.tree)
+            for node in nodes
             if isinstance(node, tree.Attribute)
             and isinstance(node.ctx, tree.Store)
             and not (isinstance(node.value, tree.Name) and node.value.id in classes)
             and object_of_type(node.value) is None
         )
+
+    @cached_property
+    def given_to_classes(self) -> frozenset[str]:
+        """The names that the bodies of classes with a base give values, and the attributes of classes assigned to."""
+        found: set[str] = set()
+        for node in tree.walk(self.module.tree):
+            match node:
+                case tree.ClassDef(bases=(_, *_), body=body):
+                    found.update(name for part in body if not isinstance(part, tree.FunctionDef)
+                                 for name in scan((part,)).assigned if _has_value(part))  # fmt: skip
+                case tree.Attribute(value=tree.Name(id=name), attr=attr, ctx=tree.Store()):
+                    if name == "cls" or name in self.class_names:
+                        found.add(attr)
+                case _:
+                    pass
+        return frozenset(found)
+
+    def is_of_class(self, decl: ClassDecl, name: str) -> bool:
+        """Return whether a line such as ``name: str`` declares a variable of the class, not a field of its objects."""
+        is_plain = decl.data is None and not self.module.library and decl.name not in self.protocols
+        return is_plain and name in self.given_to_classes and name not in self.stored_fields
 
     def run(self) -> None:
         if not self.module.library:
@@ -89,7 +119,7 @@ class _Declarer:
 
             body, self.places = with_local_classes(with_roots(self.module.tree.body, self.module.source))
             self.described = [node for node in body if is_overload(node)]
-            body = with_lifted_yields(classes_of_calls(undecorated(body, report), report))
+            body = with_lifted_yields(classes_of_calls(undecorated(with_class_types(body), report), report))
             self.module.tree = tree.Module(body, self.module.tree.span)
         self.module.unsafe = any(
             isinstance(node, tree.ImportFrom) and node.module == "krait.unsafe" for node in self.module.tree.body
@@ -218,6 +248,8 @@ class _Declarer:
             decl.type_params += (TypeParam(ANY_PARAMETERS, pack=True), TypeParam(ANY_RESULT))
         for decorator in without_wraps(node).decorator_list:
             self.decorator(decl, decorator)
+        if owner is not None and node.name in ("__new__", "__init_subclass__") and decl.kind == "method":
+            self.of_method(decl, "classmethod")
         return decl
 
     def overloads(
@@ -309,6 +341,14 @@ class _Declarer:
                 decl.kind = "class"
                 arguments = (*decl.node.args.posonlyargs, *decl.node.args.args)
                 decl.type_params += (TypeParam(arguments[0].arg if arguments else "cls"),)
+                match arguments:
+                    case [tree.arg(annotation=tree.Subscript(value=root, slice=tree.Name(id=name))), *_] if (
+                        _root_name(root) in ("type", "Type")
+                    ):  # what it stands for is the class that the method is called on
+                        decl.type_params = tuple(param for param in decl.type_params if param.name != name)
+                        decl.scope = {name: decl.type_params[-1]}
+                    case _:
+                        pass
             case "abstractmethod":
                 decl.owner.abstract.add(decl.name)
             case "override" | "final":
@@ -317,8 +357,9 @@ class _Declarer:
                 return False
         return True
 
-    def cls(self, node: tree.ClassDef) -> ClassDecl:
+    def cls(self, node: tree.ClassDef, place: str = "") -> ClassDecl:
         decl = ClassDecl(node.name, self.module, node, self.type_params(node.type_params))
+        decl.place = place or self.places.get(node.name, "")
         generic = sorted(node.bases, key=lambda base: _root_name(base) != "Generic")
         decl.type_params += self.named_params(generic, decl.type_params)
         if self.module.library and self.module.name.startswith("krait."):
@@ -328,21 +369,15 @@ class _Declarer:
             name = _dotted_name(decorator.func if isinstance(decorator, tree.Call) else decorator)
             if name in ("dataclass", "dataclasses.dataclass"):
                 decl.data = self.data_options(decorator)
-                decl.data.place = self.places.get(node.name, "")
-                continue
-            if name.rpartition(".")[2] in ("final", "runtime_checkable"):
                 continue
             if name in ("unique", "enum.unique"):
                 unique = decorator.span
                 continue
             if name.rpartition(".")[2] == "total_ordering":
                 total = True
-                continue
-            message = f"not yet part of Krait: the class decorator `@{name or 'expression'}`"
-            self.error(message, decorator.span, "", "write the class out")
         for keyword in node.keywords:
-            if keyword.arg != "metaclass" or _dotted_name(keyword.value).rpartition(".")[2] != "ABCMeta":
-                self.error("not part of Krait: metaclasses and class keywords", keyword.span, "", "leave it out")
+            if keyword.arg == "metaclass" and _dotted_name(keyword.value).rpartition(".")[2] != "ABCMeta":
+                self.error("not part of Krait: metaclasses", keyword.span, "", "leave it out")
         if any(_root_name(base) == "NamedTuple" for base in node.bases):
             decl.data = DataOptions(named=True)
         for statement in node.body:
@@ -387,12 +422,14 @@ class _Declarer:
                 if not decl.data.named:
                     decl.field_nodes.append(node)
                 decl.data.fields.append(self.data_field(name, node, decl.data.kw_only))
+            case tree.AnnAssign(target=tree.Name(id=name), value=None) if self.is_of_class(decl, name):
+                decl.variables[name] = late_variable(decl, name, node.annotation, node.span)
             case tree.AnnAssign(target=tree.Name(), value=None):
                 decl.field_nodes.append(node)
             case tree.Pass() | tree.Expr(value=tree.Constant()):
                 pass
             case tree.ClassDef(name=name):
-                decl.nested[name] = self.cls(node)
+                decl.nested[name] = self.cls(node, f"{decl.qualified_name}.")
                 self.add(f"{decl.name}.{name}", decl.nested[name], node.span)
             case tree.Assign(targets=(tree.Name(id="__slots__" | "__match_args__"),)):
                 pass
@@ -459,6 +496,9 @@ class _Declarer:
         """A name that the class's body gives a value: the default of a field if instances have it, else shared."""
         if name in decl.methods or name in decl.variables:
             self.error(f"`{decl.name}.{name}` is defined twice", node.span, "second definition")
+        if node.value is not None and not decl.place and holds_object(decl.node, name, node):
+            own = tree.BinOp(tree.Name(decl.name, tree.LOAD, node.span), tree.BIT_OR, node.value, node.span)
+            node = tree.AnnAssign(tree.Name(name, tree.STORE, node.span), own, node.value, True, node.span)
         var = GlobalVar(f"{decl.name}.{name}", self.module, span=node.span)
         decl.variables[name] = ClassVariable(name, decl, node, var, name in self.stored_fields)
 
@@ -478,6 +518,27 @@ class _Declarer:
                     if name not in self.module.symbols:
                         self.module.symbols[name] = GlobalVar(name, self.module, span=node.span)
         self.module.reassigned.update(name for name, spans in names.assigned.items() if len(set(spans)) > 1)
+
+
+def _has_value(node: tree.stmt) -> bool:
+    return isinstance(node, tree.Assign) or (isinstance(node, tree.AnnAssign) and node.value is not None)
+
+
+def holds_object(cls: tree.ClassDef, name: str, node: tree.Assign | tree.AnnAssign) -> bool:
+    """Return whether a variable of a class that begins as None is later given an object that the class makes."""
+    if isinstance(node, tree.AnnAssign) or not isinstance(node.value, tree.Constant) or node.value.value is not None:
+        return False
+    own = ("cls", cls.name)
+    for part in tree.walk(cls):
+        match part:
+            case tree.Assign(targets=(tree.Attribute(value=target, attr=attr),), value=tree.Call(func=func)) if (
+                attr == name and _dotted_name(target) in own
+            ):
+                if _dotted_name(func) in own or (isinstance(func, tree.Attribute) and func.attr == "__new__"):
+                    return True
+            case _:
+                pass
+    return False
 
 
 def import_links(

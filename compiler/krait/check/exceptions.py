@@ -16,7 +16,9 @@ from krait.check.coerce import coerce
 from krait.check.context import Context, Finally, statement
 from krait.check.flow import Flow, join
 from krait.check.names import scan
+from krait.check.relations import class_meant
 from krait.check.scopes import find
+from krait.check.spread import kept_value
 from krait.check.types import (
     BOOL,
     INT,
@@ -59,6 +61,8 @@ def raise_(ctx: Context, node: tree.Raise) -> None:
         if isinstance(ctx.lookup(exc.id), ClassDecl):
             exc = tree.Call(exc, (), (), exc.span)
     value = ctx.expr(exc)
+    if class_meant(value.type) is not None:
+        value = ctx.expr(tree.Call(kept_value(ctx, value, exc), (), (), exc.span))
     t = prune(value.type)
     if not isinstance(t, ClassType) or not ctx.world.is_exception(t.decl):
         raise ctx.refuse(

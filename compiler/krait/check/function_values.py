@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
+from krait.check.class_values import class_object, wants_class
 from krait.check.coerce import coerce, require
 from krait.check.context import Context
 from krait.check.signatures import signature
 from krait.check.types import (
+    INT,
     NEVER,
     U32,
     ClassDecl,
@@ -51,15 +53,26 @@ def value_of_symbol(ctx: Context, symbol: Symbol, node: tree.expr, expected: Typ
     match symbol:
         case FunctionDecl():
             return _around(ctx, node, symbol, expected)
+        case ClassDecl() if is_class_wanted(ctx, symbol, expected):
+            return class_object(ctx, symbol.primitive or ClassType(symbol, symbol.type_params))
         case ClassDecl():
             init = symbol.find_method("__init__")
             return _around(ctx, node, init if symbol.primitive is None else None, expected)
+        case Intrinsic(name="tuple") if wants_class(ctx, expected):
+            return class_object(ctx, ctx.world.vector_type(INT))
         case Intrinsic(name=name) if not name.startswith(("typing.", "unsafe.")):
             if wanted_function(expected) is None and name.removeprefix("operator.") in OF_TWO:
                 expected = FunctionType((Infer(), Infer()), Infer())
             return _around(ctx, node, None, expected)
         case _:
             raise ctx.refuse(node.span, "this is a type, not a value")
+
+
+def is_class_wanted(ctx: Context, decl: ClassDecl, expected: Type | None) -> bool:
+    """Return whether a class as a value is itself; else it is the function that makes objects."""
+    if decl.type_params:
+        return wants_class(ctx, expected)
+    return not any(isinstance(prune(t), FunctionType) for t in members_of_union(expected or INT))
 
 
 def value_of_local(ctx: Context, local: Local, value: hir.Expr, node: tree.expr, expected: Type | None) -> hir.Expr:
@@ -78,12 +91,19 @@ def value_of_method(
     ctx: Context, receiver: hir.Expr, decl: FunctionDecl | None, node: tree.Attribute, expected: Type | None
 ) -> hir.Expr:
     """Return ``receiver.method`` as a value, which keeps the receiver."""
+    shape = tree.Attribute(tree.Name(RECEIVER, tree.LOAD, node.value.span), node.attr, node.ctx, node.span)
+    return _around_value(ctx, receiver, shape, decl, expected)
+
+
+def _around_value(
+    ctx: Context, receiver: hir.Expr, shape: tree.expr, decl: FunctionDecl | None, expected: Type | None
+) -> hir.Expr:
+    """Return a lambda that calls what an expression says of a value, which it keeps."""
     kept = Local(RECEIVER, receiver.type, stable=True)
     ctx.function.locals.append(kept)
     hidden = ctx.scope.get(RECEIVER)
     ctx.scope[RECEIVER] = kept
     ctx.flow = ctx.flow.bind(kept)
-    shape = tree.Attribute(tree.Name(RECEIVER, tree.LOAD, node.value.span), node.attr, node.ctx, node.span)
     try:
         value = _around(ctx, shape, decl, expected)
     finally:
@@ -95,10 +115,11 @@ def value_of_method(
 
 
 def function_of(ctx: Context, value: hir.Expr, wanted: FunctionType) -> hir.Expr | None:
-    """Return an object whose class has ``__call__`` as a function, None if it takes or returns something else."""
-    found = ctx.world.find_method(value.type, "__call__")
-    assert found is not None
+    """Return an object whose class has ``__call__``, or a class, as a function; None if that is another one."""
     span = Span(ctx.line, 1, ctx.line, 1)
+    found = ctx.world.find_method(value.type, "__call__")
+    if found is None:
+        return _around_value(ctx, value, tree.Name(RECEIVER, tree.LOAD, span), None, wanted)
     node = tree.Attribute(tree.Name(RECEIVER, tree.LOAD, span), "__call__", tree.LOAD, span)
     params = [param for param in signature(ctx.world, found[0]).params if param.default is None]
     if len(params) > len(wanted.params):

@@ -227,6 +227,21 @@ class ClassId(Expr):
 
 
 @dataclass(slots=True, eq=False)
+class ClassObject(Expr):
+    """The object that stands for a class as a value; its type is the class ``type[C]``.
+
+    name: its `__qualname__`.  shown: its `repr`.  instances: the class of the objects of C, if they are objects.
+    base: the object of the class that it derives from.
+    """
+
+    name: str
+    module: str
+    shown: str
+    instances: ClassType | None
+    base: ClassObject | None
+
+
+@dataclass(slots=True, eq=False)
 class TypeName(Expr):
     """The name of an object's class, a str."""
 

@@ -245,6 +245,7 @@ class _Check:
             self.ctx.parent = parent
             self.ctx.params = parent.params
             self.ctx.imports = dict(parent.imports)
+            self.ctx.classes = {name: cls for name, cls in parent.classes.items() if not self.has_own(name)}
             bound = frozenset(v for v in parent.flow.bound if isinstance(v, GlobalVar))
             self.ctx.flow = Flow(bound=bound)
         if self.ctx.is_module_code:
@@ -273,6 +274,12 @@ class _Check:
             for name, local in self.ctx.scope.items()
             if local.type is not None and is_known(local.type)
         }
+
+    def has_own(self, name: str) -> bool:
+        """Return whether a name is that of a parameter or of a variable of the function."""
+        arguments = self.decl.node.args
+        listed = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
+        return name in self.names.assigned or any(arg is not None and arg.arg == name for arg in listed)
 
     # --- the heading -----------------------------------------------------------------------------------------------
 

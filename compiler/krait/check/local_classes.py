@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from krait.check.class_decorators import own_decorators
 from krait.check.decorators import decorator_name
 from krait.check.names import scan
 from krait.syntax import tree
@@ -72,6 +73,8 @@ def _is_apart(cls: tree.ClassDef, function: tree.FunctionDef) -> bool:
     own |= set(scan(function.body).assigned) - others
     used = {node.id for node in tree.walk(cls) if isinstance(node, tree.Name)}
     is_enum = any(decorator_name(base) in _KINDS for base in cls.bases)
+    if own_decorators(cls):
+        return False
     return not own & used and not function.type_params and all(_is_constant(part, is_enum) for part in cls.body)
 
 

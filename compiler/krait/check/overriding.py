@@ -14,6 +14,7 @@ from krait.check import hir
 from krait.check.coerce import adapt, is_of
 from krait.check.context import Context
 from krait.check.flow import Flow, join
+from krait.check.relations import derives
 from krait.check.signatures import OPEN_RESULT, signature
 from krait.check.types import (
     NONE,
@@ -111,7 +112,7 @@ def _fits(own: Type, base: Type) -> bool:
     if isinstance(base, Optional) and not isinstance(own, Primitive):
         own, base = prune(own.inner) if isinstance(own, Optional) else own, prune(base.inner)
     if isinstance(own, ClassType) and isinstance(base, ClassType):
-        return ancestor(own, base.decl) == base
+        return derives(own, base)
     return own == base
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 # Each of these registers the rules for its kinds of nodes.
 from krait.check import (  # noqa: F401
@@ -61,53 +62,72 @@ MAX_ROUNDS = 4
 """How often parameters without a type are given those of what calls give them, which may change with that."""
 
 
+@dataclass
+class _Known:
+    """What the checks of a program have found so far, for the next one.
+
+    late: fields that can be without a value: see `late`.  own: variables that classes are given: see `class_variables`.
+    mixed: floats that are given ints: see `promoted`.  given: what parameters without a type are given: see `given`.
+    named: functions as values are asked for their names.  throws: exceptions are thrown into generators.  infers: what
+    is `Any` gets its type from its values.  rounds: how often `given` has changed.
+    """
+
+    late: frozenset[tuple[str, str, str]] = frozenset()
+    own: frozenset[tuple[str, str, str]] = frozenset()
+    mixed: frozenset[tuple[str, str, int | str]] = frozenset()
+    given: dict[tuple[str, str, str], Kept] = field(default_factory=dict)
+    named: bool = False
+    throws: bool = False
+    infers: bool = False
+    rounds: int = 0
+
+    def world(self, sink: DiagnosticSink, sources: Sources) -> World:
+        """Return where a check begins that knows this."""
+        world, known = World(sink, sources), self.given
+        world.late, world.own_variables, world.mixed = self.late, self.own, self.mixed
+        world.named_functions, world.throws, world.infers_any = self.named, self.throws, self.infers
+        world.given = lambda world, key: renewed(world, known[key]) if key in known else None
+        return world
+
+    def learn(self, world: World, *, failed: bool) -> bool:
+        """Take over what a check has found, and return whether that asks for another one."""
+        before = replace(self)
+        self.late |= _late_fields(world)
+        self.own |= world.found_own
+        self.named |= world.asks_names
+        self.throws |= world.found_throws
+        if failed:
+            self.mixed |= world.found_mixed
+            given = {**self.given, **given_types(world.found_given)}
+            if given != self.given and self.rounds < MAX_ROUNDS:
+                self.given, self.rounds = given, self.rounds + 1
+            elif self.mixed == before.mixed:
+                self.infers |= world.meets_any
+        return self != before
+
+
 def check_program(
     parsed: tree.Module, source: str, filename: str, sink: DiagnosticSink, sources: Sources
 ) -> hir.Program:
     """Return the typed tree of the program whose main module is ``parsed``.
 
-    A check that finds fields which can be without a value begins anew: see `late`; so does one that finds that
-    functions as values are asked for their names, which they then keep, that exceptions are thrown into generators,
-    which then look for them, or functions of floats that return ints: see `promoted`; and one that fails where `Any` is
-    any object: what is annotated so gets its types from its values then, and parameters of `__init__` and of lambdas
-    without a type that of what they are given. Raises CompileError with all that is wrong, as the check says it that
-    finds least.
+    A check that finds what it should have known at its beginning begins anew. Raises CompileError with all that is
+    wrong, as the check says it that finds least.
     """
-    late: frozenset[tuple[str, str, str]] = frozenset()
-    mixed: frozenset[tuple[str, str, int | str]] = frozenset()
+    known = _Known()
     best: DiagnosticSink | None = None
-    given: dict[tuple[str, str, str], Kept] = {}
-    named = infers = throws = False
-    rounds = 0
     while True:
         attempt = DiagnosticSink(sink.filename)
         attempt.sources = sink.sources
-        world = World(attempt, sources)
-        world.late, world.named_functions, world.mixed = late, named, mixed
-        world.infers_any, world.throws = infers, throws
-        world.given = lambda world, key, known=given: renewed(world, known[key]) if key in known else None
+        world = known.world(attempt, sources)
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
-        found = _late_fields(world)
-        mixes = world.found_mixed - mixed if program is None else frozenset()
-        learned = {**given, **given_types(world.found_given)}
-        again = program is None and learned != given and rounds < MAX_ROUNDS
-        anew = program is None and not mixes and (again or (world.meets_any and not infers))
-        asked = world.asks_names <= named and world.found_throws <= throws
-        if found <= late and asked and not mixes and not anew:
-            break
-        if (mixes or anew) and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
+        if program is None and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
             best = attempt
-        late |= found
-        named |= world.asks_names
-        throws |= world.found_throws
-        mixed |= mixes
-        infers |= anew and not again
-        given, rounds = learned, rounds + again
-    if program is not None or best is None or len(attempt.diagnostics) < len(best.diagnostics):
-        best = attempt
-    for diagnostic in best.diagnostics:
+        if not known.learn(world, failed=program is None):
+            break
+    for diagnostic in (best if program is None and best is not None else attempt).diagnostics:
         sink.add(diagnostic)
     sink.raise_if_errors()
     assert program is not None

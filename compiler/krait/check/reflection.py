@@ -9,6 +9,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.attributes import read_attribute
 from krait.check.builtins import builtin, plain_args
+from krait.check.class_variables import always_has
 from krait.check.classes import class_named
 from krait.check.coerce import is_none, unwrap
 from krait.check.context import Context
@@ -104,6 +105,8 @@ def _test(ctx: Context, value: hir.Expr, name: str, span: Span) -> hir.Expr:
 def _says(ctx: Context, t: ClassType, name: str) -> bool:
     """Return whether objects of a program's class have an attribute, or can have it."""
     decl = t.decl
+    if decl.find_variable(name) is not None and not always_has(decl, name):
+        _unknown(ctx, t, name)
     named = decl.find_method(name) or decl.find_variable(name) or name in declared_fields(ctx.world, t)
     return bool(named) or name in dir(object)
 

@@ -6,6 +6,7 @@ In: types. Out: the class that two have in common, the one of several that a con
 from __future__ import annotations
 
 from krait.check.types import (
+    CLASSES,
     INT,
     ClassDecl,
     ClassType,
@@ -80,10 +81,27 @@ def item_type(world: World, t: Type) -> Type | None:
 
 
 def common_base(a: Type, b: Type) -> ClassType | None:
-    """Return the nearest class that two classes are, or derive from; None if there is none."""
+    """Return the nearest class that two classes are, or derive from; None if there is none.
+
+    That both are classes as values is no more than what is said of each.
+    """
     if not isinstance(a, ClassType) or not isinstance(b, ClassType):
         return None
     up: ClassType | None = a
-    while up is not None and ancestor(b, up.decl) != up:
+    while up is not None and not derives(b, up):
         up = base_of(up)
-    return up
+    return None if up is not None and up not in (a, b) and up.decl.module.name == "krait.type" else up
+
+
+def derives(cls: ClassType, base: ClassType) -> bool:
+    """Return whether a class is another one or derives from it, nothing being inferred."""
+    found = ancestor(cls, base.decl)
+    while found is not None and found != base:
+        found = base_of(found)
+    return found is not None
+
+
+def class_meant(t: Type) -> Type | None:
+    """Return C of the type ``type[C]``, None for any other type."""
+    t = prune(t)
+    return prune(t.args[0]) if isinstance(t, ClassType) and t.decl.module.name == CLASSES else None

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from krait.check import hir
 from krait.check.cells import read_local
+from krait.check.class_values import class_object
 from krait.check.coerce import as_known, checked_as
 from krait.check.context import Context
 from krait.check.function_values import value_of_local, value_of_symbol
@@ -43,6 +44,8 @@ def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hi
         return value_of_local(ctx, local, _read_local(ctx, local, node), node, expected)
     if node.id == "__name__":
         return _module_name(ctx)
+    if node.id in ctx.classes:
+        return class_object(ctx, ctx.classes[node.id])
     if ctx.class_body is not None and node.id in ctx.class_body.variables:
         symbol: Symbol = ctx.class_body.variables[node.id].var
     else:
@@ -52,7 +55,9 @@ def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hi
             return read_global(ctx, symbol, node)
         case Intrinsic(name="typing.TYPE_CHECKING"):
             return hir.Const(BOOL, False)
-        case FunctionDecl() | Intrinsic() | ClassDecl() | NamedType():
+        case ClassDecl():
+            return touch_declaration(ctx, symbol, node, value_of_symbol(ctx, symbol, node, expected))
+        case FunctionDecl() | Intrinsic() | NamedType():
             return value_of_symbol(ctx, symbol, node, expected)
         case _:
             raise ctx.refuse(node.span, f"`{node.id}` is a module, not a value")
@@ -162,9 +167,13 @@ def is_global_bound(ctx: Context, var: GlobalVar) -> bool:
 
 
 def touch_declaration(ctx: Context, decl: FunctionDecl | ClassDecl, node: tree.expr, value: hir.Expr) -> hir.Expr:
-    """Return ``value``, which uses a function or class of the program, after asking whether its ``def`` has run."""
+    """Return ``value``, which uses a function or class of the program, after asking whether its ``def`` has run.
+
+    A class that is at hand is there, though its name may have no meaning yet.
+    """
     var = decl.bound_var
-    if var is None or decl.module is not ctx.module or is_global_bound(ctx, var):
+    is_at_hand = any(cls.decl is decl for cls in ctx.classes.values())
+    if var is None or is_at_hand or decl.module is not ctx.module or is_global_bound(ctx, var):
         return value
     var.needs_flag = True
     asked = hir.GlobalGet(NONE, var, True, node.span.start_line)

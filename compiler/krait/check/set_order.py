@@ -32,7 +32,7 @@ def _has_random_hash(ctx: Context, t: Type, seen: set[Type]) -> bool:
         return False
     seen.add(t)
     if t.decl.module.library:
-        return t.decl.name in ("str", "bytes") or any(_has_random_hash(ctx, arg, seen) for arg in t.args)
+        return t.decl.name in ("str", "bytes", "type") or any(_has_random_hash(ctx, arg, seen) for arg in t.args)
     if find_method(ctx, t, "__hash__") is None:
         return True
     parts = [field_type(ctx.world, t, name) for name in declared_fields(ctx.world, t)]

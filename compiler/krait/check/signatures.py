@@ -112,6 +112,13 @@ def self_type(decl: ClassDecl) -> Type:
     return decl.primitive if decl.primitive is not None else ClassType(decl, decl.type_params)
 
 
+def is_new(decl: FunctionDecl) -> bool:
+    """Return whether a method is ``__new__``, and says no more of what it returns than that it is of its class."""
+    said = decl.node.returns
+    is_open = said is None or (isinstance(said, tree.Name) and said.id == "Self")
+    return decl.name == "__new__" and decl.kind == "class" and is_open
+
+
 OPEN_RESULT = TypeParam("its result")
 """The result of a generic function that does not say what it returns: each of its instances has its own."""
 
@@ -189,7 +196,8 @@ class _Signatures:
             parameter.type = self.world.vector_type(parameter.type)
             return parameter
         found = TypeParam(f"*{arg.arg}")
-        self.decl.type_params = (*self.decl.type_params, found)
+        at = len(self.decl.type_params) - (self.decl.kind == "class")  # the class of a class method stays the last
+        self.decl.type_params = (*self.decl.type_params[:at], found, *self.decl.type_params[at:])
         parameter.type = found
         return parameter
 
@@ -281,6 +289,8 @@ class _Signatures:
 
     def result(self) -> Type:
         node = self.decl.node
+        if is_new(self.decl) and self.decl.owner is not None:
+            return self_type(self.decl.owner)  # a call asks whether it is of the class that is called
         own = self.decl.open_params if self.decl.name in OPERANDS else ()
         is_generic = len(self.decl.all_type_params) > len(own)
         if node.returns is not None and (
@@ -373,8 +383,9 @@ def _all_assigned(decl: ClassDecl) -> dict[str, tree.expr | None]:
     if decl.module.library or decl.module.unsafe or decl.enum or decl.data is not None:
         return found
     for method in (*decl.methods.values(), *decl.setters.values()):
-        if method.kind in ("method", "property", "setter") and method.node in decl.node.body:
-            for name, annotation in _assigned_by(method).items():
+        is_made = method.name == "__new__"
+        if (method.kind in ("method", "property", "setter") or is_made) and method.node in decl.node.body:
+            for name, annotation in _assigned_by(method, _made_in(method.node) if is_made else "").items():
                 if not any(name in part.methods or name in part.variables for part in decl.mro()):
                     found.setdefault(name, annotation)
     return found
@@ -386,9 +397,21 @@ def assigned_fields(decl: ClassDecl, method: str = "__init__") -> dict[str, tree
     return _assigned_by(init) if init is not None else {}
 
 
-def _assigned_by(init: FunctionDecl) -> dict[str, tree.expr | None]:
+def _made_in(node: tree.FunctionDef) -> str:
+    """Return the name of the variable that ``__new__`` gives a new object."""
+    for part in _preorder(node):
+        match part:
+            case tree.Assign(targets=(tree.Name(id=name),), value=tree.Call(func=tree.Attribute(attr="__new__"))):
+                return name
+            case _:
+                pass
+    return ""
+
+
+def _assigned_by(init: FunctionDecl, own: str = "") -> dict[str, tree.expr | None]:
+    """Return the attributes of ``self``, or of another variable, that a method assigns to."""
     arguments = [*init.node.args.posonlyargs, *init.node.args.args]
-    own = arguments[0].arg if arguments else ""
+    own = own or (arguments[0].arg if arguments else "")
     given = {arg.arg: arg.annotation for arg in arguments if arg.arg in init.open_params}
     found: dict[str, tree.expr | None] = {}
     for statement in init.node.body:
@@ -428,17 +451,17 @@ def field_type(world: World, cls: ClassType, name: str) -> Type | None:
 
 
 def _settle(world: World, cls: ClassType, name: str, wanted: Type) -> None:
-    """Find the type of a field: ``__init__`` comes first, then the other methods that name it, then those of bases."""
-    first = cls.decl.find_method("__init__")
-    if first is not None and world.check_function is not None:
-        for instance in _known_instances(world, cls, first):
-            if instance in world.in_progress:
-                return  # what it assigns comes first
+    """Find the type of a field: ``__new__`` and ``__init__`` come first, then methods that name it, then bases'."""
+    first = [found for made in ("__new__", "__init__") if (found := cls.decl.find_method(made)) is not None]
+    for instance in (instance for method in first for instance in _known_instances(world, cls, method)):
+        if instance in world.in_progress:
+            return  # what it assigns comes first
+        if world.check_function is not None:
             world.check_function(instance)
     if (cls, name) in world.settling or world.learn_from is None:
         return
     world.settling.add((cls, name))
-    own = [method for part in cls.decl.mro() for method in part.methods.values() if method is not first]
+    own = [method for part in cls.decl.mro() for method in part.methods.values() if method not in first]
     for method in own:
         for instance in _known_instances(world, cls, method) if _names_field(method, name) else ():
             if not is_known(wanted) and world.checks_again < MAX_CHECKS_AGAIN:
@@ -503,6 +526,8 @@ def _usual_types(world: World, method: FunctionDecl) -> tuple[Type, ...] | None:
             found[t] = world.list_type(param.of)
     if method.name == "__init__":
         found.update((param, usual_type(world, method, name)) for name, param in method.open_params.items())
+    if method.name == "__new__" and method.kind == "class" and method.owner is not None:
+        found[method.type_params[-1]] = ClassType(method.owner, method.owner.type_params)
     found.update((param, param.usual) for param in method.type_params if param.usual is not None)
     if any(param not in found for param in method.type_params):
         return None

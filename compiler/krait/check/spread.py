@@ -39,7 +39,7 @@ def spread(ctx: Context, node: tree.Call) -> tree.Call:
             args.append(arg)
             continue
         value = plain_tuple(ctx.expr(inner))
-        name = _kept(ctx, value, inner)
+        name = kept_value(ctx, value, inner)
         t = prune(value.type)
         if not isinstance(arg, tree.Starred):
             args.append(name)
@@ -51,7 +51,7 @@ def spread(ctx: Context, node: tree.Call) -> tree.Call:
     return tree.Call(func, tuple(args), node.keywords, node.span)
 
 
-def _kept(ctx: Context, value: hir.Expr, node: tree.expr) -> tree.Name:
+def kept_value(ctx: Context, value: hir.Expr, node: tree.expr) -> tree.Name:
     """Emit the evaluation of a value; return the name of the variable that has it then."""
     local = Local(f"$arg{len(ctx.function.locals)}", value.type, stable=True)
     ctx.function.locals.append(local)
@@ -67,9 +67,9 @@ def _function_first(ctx: Context, func: tree.expr) -> tree.expr:
         case tree.Attribute(value=tree.Call(func=tree.Name(id="super"))):
             return func
         case tree.Attribute(value=tree.Call() | tree.Subscript() as value) if object_of_type(value) is None:
-            return tree.Attribute(_kept(ctx, ctx.expr(value), value), func.attr, func.ctx, func.span)
+            return tree.Attribute(kept_value(ctx, ctx.expr(value), value), func.attr, func.ctx, func.span)
         case tree.Call() if object_of_type(func) is None:
-            return _kept(ctx, ctx.expr(func), func)
+            return kept_value(ctx, ctx.expr(func), func)
         case _:
             return func
 
@@ -88,7 +88,7 @@ def items_of_list(
     t = prune(value.type)
     if not (isinstance(t, ClassType) and t.decl.name == "list" and t.decl.module.name == "krait.list"):
         value = ctx.expr(tree.Call(_library("list", span), (starred.value,), (), span))
-    kept = _kept(ctx, value, starred.value)
+    kept = kept_value(ctx, value, starred.value)
     count = tree.Call(_library("len", span), (kept,), (), span)
     required = sum(param.default is None for param in params)
     for length in range(required):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.annotations import Annotations
+from krait.check.calls import announce_subclass
 from krait.check.classes import run_class_body
 from krait.check.closures import define
 from krait.check.coerce import coerce
 from krait.check.conditions import Condition, condition
 from krait.check.context import Context, Loop, statement
 from krait.check.declining import decline
+from krait.check.decorated import decorated
 from krait.check.exceptions import leave
 from krait.check.flow import join
 from krait.check.generators import give_result, is_sent, yield_statement
@@ -328,10 +330,12 @@ def class_def(ctx: Context, node: tree.ClassDef) -> None:
 
 
 def _run_class(ctx: Context, decl: ClassDecl) -> None:
-    """Emit what the body of a class does, the classes within it first."""
-    for inner in decl.nested.values():
-        _run_class(ctx, inner)
-    run_class_body(ctx, decl, lambda method: _compute_defaults(ctx, method))
+    """Emit what the body of a class does, the classes within it first; then what its base and decorators do."""
+    with decorated(ctx, decl):
+        for inner in decl.nested.values():
+            _run_class(ctx, inner)
+        run_class_body(ctx, decl, lambda method: _compute_defaults(ctx, method))
+        announce_subclass(ctx, decl)
 
 
 def _heading(node: tree.FunctionDef | tree.ClassDef) -> Span:

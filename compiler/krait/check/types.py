@@ -54,6 +54,9 @@ F32 = Primitive("f32", 4)
 OWNED = Primitive("owned", 4)
 """The type that a field is declared with if it holds the address of items, 0 if none: to all but the collector, u32."""
 
+CLASSES = "krait.class_of"
+"""The module of the library that declares ``type[C]``, the type of classes as values."""
+
 FIXED = (U8, U16, U32, U64, I32)
 """The integer types of ``krait.unsafe``, whose arithmetic wraps."""
 
@@ -196,32 +199,25 @@ def _are(found: tuple[Type, ...], before: tuple[Type, ...]) -> bool:
 def is_known(t: Type) -> bool:
     """Return whether ``t`` holds no undetermined inference variable."""
     t = prune(t)
+    return not isinstance(t, Infer) and all(map(is_known, _parts(t)))
+
+
+def _parts(t: Type) -> tuple[Type, ...]:
+    """Return the types that a type consists of; of a union with a name, none."""
     if isinstance(t, ClassType):
-        return all(is_known(arg) for arg in t.args)
-    if isinstance(t, Optional):
-        return is_known(t.inner)
+        return t.args
     if isinstance(t, FunctionType):
-        return all(map(is_known, (*t.params, t.result)))
+        return (*t.params, t.result)
+    if isinstance(t, Union):
+        return () if t.alias else t.members
     if isinstance(t, Pack):
-        return all(map(is_known, t.types))
-    if isinstance(t, Union) and not t.alias:
-        return all(map(is_known, t.members))
-    return not isinstance(t, Infer)
+        return t.types
+    return (t.inner,) if isinstance(t, Optional) else ()
 
 
 def _occurs(variable: Infer, t: Type) -> bool:
     t = prune(t)
-    if t is variable:
-        return True
-    if isinstance(t, ClassType):
-        return any(_occurs(variable, arg) for arg in t.args)
-    if isinstance(t, FunctionType):
-        return any(_occurs(variable, part) for part in (*t.params, t.result))
-    if isinstance(t, Union) and not t.alias:
-        return any(_occurs(variable, part) for part in t.members)
-    if isinstance(t, Pack):
-        return any(_occurs(variable, part) for part in t.types)
-    return isinstance(t, Optional) and _occurs(variable, t.inner)
+    return t is variable or any(_occurs(variable, part) for part in _parts(t))
 
 
 def unify(a: Type, b: Type) -> bool:
@@ -270,15 +266,13 @@ def _unify_unions(a: Union, b: Union) -> bool:
     for t in left:
         if t in right:
             continue
-        alike = [other for other in rest if not isinstance(t, ClassType) or _may_be(other, t.decl)]
+        alike = rest
+        if isinstance(t, ClassType):
+            alike = [o for o in rest if isinstance(o, Infer) or (isinstance(o, ClassType) and o.decl is t.decl)]
         if not alike or not unify(t, alike[0]):
             return False
         rest.remove(alike[0])
     return True
-
-
-def _may_be(t: Type, decl: ClassDecl) -> bool:
-    return t.decl is decl if isinstance(t, ClassType) else isinstance(t, Infer)
 
 
 def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
@@ -346,10 +340,14 @@ def is_object(t: Type) -> bool:
 
 
 def base_of(cls: ClassType) -> ClassType | None:
-    """Return the class that a class derives from, with values for its type parameters."""
+    """Return the class that a class derives from, with values for its type parameters; of ``type[C]``, that of C's."""
     decl = cls.decl
     if decl.base is None:
         return None
+    if decl.module.name == CLASSES:
+        inner = prune(cls.args[0])
+        up = base_of(inner) if isinstance(inner, ClassType) else None
+        return ClassType(decl.base) if up is None else ClassType(decl, (up,))
     env = dict(zip(decl.type_params, cls.args, strict=True))
     return ClassType(decl.base, tuple(substitute(arg, env) for arg in decl.base_args))
 
@@ -512,13 +510,16 @@ class FunctionDecl:
 
 @dataclass(slots=True, eq=False)
 class ClassVariable:
-    """A name that a class's body gives a value. is_default: instances have a field of that name, which begins so."""
+    """A variable of a class. is_default: instances have a field of that name, which begins so.  mark: whether it has a
+    value, where it may have none of its own (`class_variables`).
+    """
 
     name: str
     owner: ClassDecl
     node: tree.Assign | tree.AnnAssign
     var: GlobalVar
     is_default: bool
+    mark: GlobalVar | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -530,6 +531,7 @@ class ClassDecl:
     data: for a dataclass, what its decorator says.  enum: for an enum, what its members are: enum, int or str.
     nested: classes within it, by name.  protocol: it derives from ``Protocol``, so that others need not derive from it.
     members: of an enum, by name.  enum_calls: the calls that make them.  enum_init: what its own ``__init__`` does.
+    place: what stands before the name in the ``__qualname__``.
     """
 
     name: str
@@ -554,6 +556,12 @@ class ClassDecl:
     primitive: Primitive | None = None
     bound_var: GlobalVar | None = None
     declared: bool = False
+    place: str = ""
+
+    @property
+    def qualified_name(self) -> str:
+        """The ``__qualname__``."""
+        return self.place + self.name
 
     def mro(self) -> Iterable[ClassDecl]:
         """This class, then its base, and so on."""
@@ -571,21 +579,13 @@ class ClassDecl:
 
     def find_setter(self, name: str) -> FunctionDecl | None:
         """Return the setter of the property ``name`` of the class or the nearest base that has it."""
-        for decl in self.mro():
-            if name in decl.setters:
-                return decl.setters[name]
-            if name in decl.methods:
-                return None
-        return None
+        owner = next((decl for decl in self.mro() if name in decl.setters or name in decl.methods), None)
+        return owner.setters.get(name) if owner is not None else None
 
     def find_variable(self, name: str) -> ClassVariable | None:
         """Return the variable ``name`` of the class or the nearest base that has it."""
-        for decl in self.mro():
-            if name in decl.variables:
-                return decl.variables[name]
-            if name in decl.methods:
-                return None
-        return None
+        owner = next((decl for decl in self.mro() if name in decl.variables or name in decl.methods), None)
+        return owner.variables.get(name) if owner is not None else None
 
     def is_defaulted(self, name: str) -> bool:
         """Return whether the body of the class or of a base gives the field ``name`` its first value."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from krait.check import hir, loader
+from krait.check.class_variables import add_own_variables
 from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
@@ -22,6 +23,7 @@ from krait.check.names import did_you_mean
 from krait.check.private import with_private_names
 from krait.check.types import (
     BOOL,
+    CLASSES,
     FLOAT,
     INT,
     NONE,
@@ -134,6 +136,8 @@ class World:
         self.no_keywords: dict[tree.FunctionDef, str] = {}
         self.late: frozenset[tuple[str, str, str]] = frozenset()
         self.found_late: set[tuple[ClassDecl, str]] = set()
+        self.own_variables: frozenset[tuple[str, str, str]] = frozenset()
+        self.found_own: set[tuple[str, str, str]] = set()
         self.protocols: dict[ClassDecl, Type] = {}
         self.alike: dict[tuple[FunctionDecl, FunctionDecl], bool] = {}
         self.derived: dict[ClassDecl, list[ClassDecl]] = {}
@@ -225,6 +229,7 @@ class World:
                     self._be_a_tuple(symbol, symbol.data)
         for symbol in list(module.symbols.values()):
             if isinstance(symbol, ClassDecl):
+                add_own_variables(symbol, self.own_variables)
                 self._make_data_class(symbol)
 
     def _make_data_class(self, decl: ClassDecl) -> None:
@@ -356,6 +361,10 @@ class World:
 
         A generic one is there with the values of its type parameters that follow from those of the base.
         """
+        if cls.decl.module.name == CLASSES:
+            meant = prune(cls.args[0])
+            below = self.subclasses(meant) if isinstance(meant, ClassType) else []
+            return [ClassType(cls.decl, (derived,)) for derived in below]
         found: list[ClassType] = []
         pending = [cls]
         for base in pending:
@@ -533,6 +542,12 @@ class World:
         decl = self.library_symbol("krait.tuple", "tuple")
         assert isinstance(decl, ClassDecl)
         return ClassType(decl, (item,))
+
+    def class_type(self, t: Type | None) -> ClassType:
+        """The type ``type[t]``; without one, ``type``: that of all classes."""
+        decl = self.library_symbol(CLASSES if t is not None else "krait.type", "type")
+        assert isinstance(decl, ClassDecl)
+        return ClassType(decl, (t,) if t is not None else ())
 
     # --- classes ---------------------------------------------------------------------------------------------------
 

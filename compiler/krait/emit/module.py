@@ -339,6 +339,9 @@ def _objects(program: hir.Program) -> tuple[list[ClassType], list[ItemLayout]]:
                 cls = resolve(node.type if isinstance(node, hir.New | hir.Octets) else node.cls)
                 assert isinstance(cls, ClassType)
                 found[cls] = None
+            elif isinstance(node, hir.ClassObject):
+                parts = (resolve(t) for t in (node.type, node.instances) if t is not None)
+                found.update((part, None) for part in parts if isinstance(part, ClassType))
             elif isinstance(node, hir.NewItems):
                 items.append(item_layout(node.of))
     return list(found), items

@@ -30,6 +30,7 @@ class Statics:
         self._bytes = bytearray()
         self._texts: dict[str, int] = {}
         self._octets: dict[bytes, int] = {}
+        self._classes: dict[ClassType, int] = {}
         self._ids = ids
         self._text_id = ids.of(text_class)
         self._text_layout = text_layout
@@ -59,6 +60,22 @@ class Statics:
             struct.pack_into("<I", head, layout.offsets["length"], len(value))
             struct.pack_into("<I", head, layout.offsets["kind"], 1)
             found = self._octets[value] = self.data(bytes(head) + value)
+        return found
+
+    def class_object(
+        self, of: ClassType, layout: ObjectLayout, texts: dict[str, str], instances: ClassType | None, base: int
+    ) -> int:
+        """Return the address of the object that stands for a class, of the type ``type[C]``."""
+        found = self._classes.get(of)
+        if found is None:
+            first, count = self._ids.range_of(instances) if instances is not None else (0, 0)
+            values = {name: self.text(text) for name, text in texts.items()}
+            values |= {"_first": first, "_count": count, "_base": base}
+            content = bytearray(layout.size)
+            struct.pack_into("<II", content, 0, self._ids.of(of), _STATIC_MARK)
+            for field, value in values.items():
+                struct.pack_into("<I", content, layout.offsets[field], value)
+            found = self._classes[of] = self.data(bytes(content))
         return found
 
     def _text_object(self, value: str) -> bytes:

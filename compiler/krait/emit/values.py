@@ -387,6 +387,21 @@ def class_id(out: BodyEmitter, node: hir.ClassId) -> None:
     out.code("i32.const", out.shared.ids.of(cls))
 
 
+@emits(hir.ClassObject)
+def class_object(out: BodyEmitter, node: hir.ClassObject) -> None:
+    """Push the address of the static object of a class."""
+    out.code("i32.const", _address_of_class(out, node))
+
+
+def _address_of_class(out: BodyEmitter, node: hir.ClassObject) -> int:
+    of = resolve(node.type)
+    instances = resolve(node.instances) if node.instances is not None else None
+    assert isinstance(of, ClassType) and (instances is None or isinstance(instances, ClassType))
+    base = _address_of_class(out, node.base) if node.base is not None else 0
+    texts = {"_name": node.name, "_module": node.module, "_shown": node.shown}
+    return out.shared.statics.class_object(of, out.shared.layout(of), texts, instances, base)
+
+
 @emits(hir.TypeName)
 def type_name(out: BodyEmitter, node: hir.TypeName) -> None:
     """Push the name of an object's class, which its descriptor has."""
