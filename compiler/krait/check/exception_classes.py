@@ -10,6 +10,7 @@ from krait.check.classes import class_named
 from krait.check.coerce import is_none, require
 from krait.check.conditions import classes_wanted
 from krait.check.context import Context
+from krait.check.roots import is_root
 from krait.check.signatures import library_type
 from krait.check.types import BOOL, U32, ClassType, Optional, Type, prune
 from krait.diagnostics import Span
@@ -55,7 +56,7 @@ def is_subclass(ctx: Context, subject: tree.expr, cls: tree.expr) -> hir.Expr:
     wanted = [one for one in classes_wanted(ctx, cls) if isinstance(one, ClassType)]
     named = class_named(ctx, subject)
     if named is not None:
-        return hir.Const(BOOL, any(named.decl.is_subclass(one.decl) for one in wanted))
+        return hir.Const(BOOL, any(named.decl.is_subclass(one.decl) or is_root(one.decl) for one in wanted))
     value = ctx.expr(subject)
     if not _is_exception_class(ctx, value.type):
         raise ctx.refuse(subject.span, "`issubclass` needs the name of a class here")

@@ -25,6 +25,7 @@ from krait.check.overriding import check_override
 from krait.check.packs import wrappers_written_out
 from krait.check.protocols import protocol_type
 from krait.check.relations import is_larger
+from krait.check.roots import is_mark
 from krait.check.signatures import assigned_fields, declared_fields, self_type, signature
 from krait.check.types import (
     BOOL,
@@ -452,5 +453,14 @@ def _usual_type(world: World, decl: FunctionDecl, name: str) -> Type:
         if arg.arg == name and arg.annotation is not None:
             symbol = world.symbol_named(decl.module, arg.annotation)
             found = protocol_type(world, symbol) if isinstance(symbol, ClassDecl) else None
-            return found or ClassType(decl.owner)
+            return found or _mark_of(world, decl, name) or ClassType(decl.owner)
     return ClassType(decl.owner)
+
+
+def _mark_of(world: World, decl: FunctionDecl, name: str) -> Type | None:
+    """Return the type of a parameter's default, if that is a mark: of other values the class says nothing."""
+    for param in signature(world, decl).params:
+        if param.name == name and param.default_var is not None:
+            prepare_global(world, param.default_var)
+            return param.default_var.type if param.default_var.type and is_mark(param.default_var.type) else None
+    return None
