@@ -27,7 +27,7 @@ from krait.check.types import (
 from krait.diagnostics import Span
 
 Spans = tuple[Span, Span, Span]
-_WITHOUT = frozenset(("str", "frozenset", "range", "slice", "dict_keys"))
+_WITHOUT = frozenset(("str", "range", "slice", "dict_keys"))
 """Classes of the library whose objects CPython makes anew, or not, as it likes."""
 
 
