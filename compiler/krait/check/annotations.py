@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from krait.check.names import did_you_mean
+from krait.check.roots import is_root
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
@@ -37,7 +38,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, TYPES_LATER
-from krait.check.world import Refusal, World, is_root
+from krait.check.world import Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 from krait.syntax.parser import parse

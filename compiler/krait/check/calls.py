@@ -39,6 +39,7 @@ from krait.check.overriding import call_of_each, is_chosen
 from krait.check.packs import filled_in, without_no_keywords
 from krait.check.records import record_method
 from krait.check.relations import class_meant, wanted_class
+from krait.check.roots import is_root
 from krait.check.scopes import (
     find,
     find_in_module,
@@ -85,7 +86,7 @@ from krait.check.types import (
 )
 from krait.check.unions import by_member
 from krait.check.unsafe import convert_fixed, intrinsic
-from krait.check.world import MARK, Refusal, is_root
+from krait.check.world import MARK, Refusal
 from krait.syntax import tree
 
 

@@ -20,6 +20,7 @@ from krait.check.names import object_of_type
 from krait.check.operators import member_value, operands
 from krait.check.reflected import by_derived, derived_first
 from krait.check.relations import class_meant
+from krait.check.roots import is_mark, is_root
 from krait.check.setlike import set_operation
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -37,6 +38,7 @@ from krait.check.types import (
     Optional,
     Type,
     Union,
+    base_of,
     prune,
     resolve,
 )
@@ -147,7 +149,11 @@ def _same_class(ctx: Context, left: tree.expr, right: tree.expr) -> hir.Expr | N
             if not isinstance(t, ClassType) or class_meant(t) is not None:
                 return None
             args.add(tuple(map(resolve, t.args)))
-            sides.append(hir.TypeId(U32, value) if value is not None else hir.ClassId(U32, t))
+            if value is not None and not is_mark(t) and not is_root(t.decl):
+                sides.append(hir.TypeId(U32, value))
+                continue
+            known: hir.Expr = hir.ClassId(U32, base_of(t) or t if is_mark(t) else t)  # CPython has no classes for marks
+            sides.append(known if value is None else hir.Let(U32, [hir.Evaluate(ctx.line, value)], known))
     return hir.Let(BOOL, block, hir.Op(BOOL, "i32.eq", sides)) if len(args) == 1 else None
 
 
@@ -335,7 +341,7 @@ def _equal_objects(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[S
         asked_back = try_invoke(ctx, second, "__eq__", [(first, spans[0])], spans[2])
         if asked_back is not None:
             return hir.Let(BOOL, [*held, *held_right], asked_back)
-    if ctx.instance.decl.open_params and are_unlike(ctx, a, b):  # for calls with other types
+    if (ctx.instance.decl.open_params or is_mark(a) or is_mark(b)) and are_unlike(ctx, a, b):  # for other types
         both: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]
         return hir.Let(BOOL, both, hir.Const(BOOL, False))
     raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))

@@ -17,6 +17,7 @@ from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
 from krait.check.protocols import conforming
 from krait.check.relations import class_meant
+from krait.check.roots import is_mark, is_root
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
@@ -44,7 +45,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.unions import by_member, expands_objects, of_object
-from krait.check.world import is_root
+from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -124,6 +125,14 @@ def condition(ctx: Context, node: tree.expr) -> Condition:
             comparators=(tree.Constant(value=None),),
         ):
             return _none_test(ctx, left, isinstance(op, tree.Is | tree.Eq), node)
+        case tree.Compare(left=left, ops=(tree.Is() | tree.IsNot() as op,), comparators=(right,)) if (
+            (marked := _narrowed_by_mark(ctx, left, right) or _narrowed_by_mark(ctx, right, left)) is not None
+        ):
+            test, (variable, mark, rest) = ctx.expr(node), marked
+            if isinstance(test, hir.Const):
+                return Condition(test, *_ways(ctx, bool(test.value)))
+            is_it, is_other = ctx.flow.narrow(variable, mark), ctx.flow.narrow(variable, rest)
+            return Condition(test, is_it, is_other) if isinstance(op, tree.Is) else Condition(test, is_other, is_it)
         case tree.Call(func=tree.Name(id="isinstance"), args=(subject, cls), keywords=()):
             return _isinstance_test(ctx, subject, cls, node)
         case _:
@@ -135,8 +144,30 @@ def condition(ctx: Context, node: tree.expr) -> Condition:
             if path is not None and isinstance(t, Optional):
                 return Condition(test, known.narrow(path, prune(t.inner)), known)
             if isinstance(test, hir.Const):
-                return Condition(test, known if test.value else known.stop(), known.stop() if test.value else known)
+                return Condition(test, *_ways(ctx, bool(test.value)))
             return Condition(test, known, known)
+
+
+def _ways(ctx: Context, answer: bool) -> tuple[Flow, Flow]:
+    """Where a test whose answer is known goes on, and the way that is never gone."""
+    return (ctx.flow, ctx.flow.stop()) if answer else (ctx.flow.stop(), ctx.flow)
+
+
+def _narrowed_by_mark(ctx: Context, subject: tree.expr, mark: tree.expr) -> tuple[Path, Type, Type] | None:
+    """Return what ``subject is MARK`` says of a variable: which it is, the mark's type, and its other types."""
+    path = access_path(ctx, subject)
+    if path is None or not isinstance(mark, tree.Name | tree.Attribute):
+        return None
+    with ctx.world.silence(), ctx.collect():
+        try:
+            cls, t = prune(ctx.expr(mark).type), prune(ctx.expr(subject).type)
+        except Refusal:
+            return None
+    if not is_mark(cls):
+        return None
+    others = [part for part in members_of_union(t) if prune(part) != cls]
+    rest = union(others) if others and not is_object(t) else t
+    return path, cls, optional(rest) if isinstance(t, Optional) else rest
 
 
 def _raw(ctx: Context, node: tree.expr) -> hir.Expr:
@@ -273,10 +304,10 @@ def _of_objects(
 
 def _constant(ctx: Context, value: hir.Expr, subject: tree.expr, answer: bool) -> Condition:
     """A test whose answer is known; the other way is never gone."""
-    result, known = hir.Const(BOOL, answer), ctx.flow
+    result = hir.Const(BOOL, answer)
     pure = isinstance(subject, tree.Name | tree.Attribute) and access_path(ctx, subject) is not None
     test: hir.Expr = result if pure else hir.Let(BOOL, [hir.Evaluate(ctx.line, value)], result)
-    return Condition(test, known if answer else known.stop(), known.stop() if answer else known)
+    return Condition(test, *_ways(ctx, answer))
 
 
 SEQUENCE, MAPPING, TUPLE = "$sequence", "$mapping", "tuple"

@@ -10,6 +10,7 @@ from krait.check.class_values import class_object, derives_from, is_among, is_cl
 from krait.check.classes import class_named
 from krait.check.coerce import is_none, require
 from krait.check.context import Context
+from krait.check.roots import is_root
 from krait.check.signatures import library_type
 from krait.check.types import BOOL, INT, U32, ClassDecl, ClassType, Optional, Type, prune
 from krait.diagnostics import Span
@@ -63,6 +64,8 @@ def is_subclass(ctx: Context, subject: tree.expr, cls: tree.expr) -> hir.Expr:
         if not is_class(ctx, other.type):
             raise ctx.refuse(cls.span, "`issubclass` needs the name of a class here, or a `type[C]`")
         held, others = [*held, *held_other], [other]
+    elif any(is_root(one.decl) for one in wanted):
+        return hir.Let(BOOL, [*held, hir.Evaluate(ctx.line, kept)], hir.Const(BOOL, True))
     else:
         others = [class_object(ctx, one.decl.primitive or one) for one in wanted]
     result: hir.Expr = hir.Const(BOOL, False)
@@ -81,7 +84,7 @@ def _derives(ctx: Context, decl: ClassDecl, other: ClassDecl) -> bool:
     """Return whether a class derives from another; a bool is an int, and members of some enums are ints or texts."""
     is_int = decl.primitive is BOOL or decl.enum.startswith("int")
     as_int, as_text = other.primitive is INT and is_int, decl.enum == "str" and other is ctx.world.str_type.decl
-    return decl.is_subclass(other) or as_int or as_text
+    return decl.is_subclass(other) or is_root(other) or as_int or as_text
 
 
 def _classes_named(ctx: Context, node: tree.expr) -> list[ClassType] | None:

@@ -10,6 +10,7 @@ from krait.check import hir
 from krait.check.byteslike import byte_kind
 from krait.check.coerce import as_known, is_none, is_of
 from krait.check.context import Context
+from krait.check.roots import is_mark
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     BOOL,
@@ -26,7 +27,7 @@ from krait.check.types import (
 from krait.diagnostics import Span
 
 Spans = tuple[Span, Span, Span]
-_WITHOUT = frozenset(("str", "frozenset", "range", "slice", "dict_keys"))
+_WITHOUT = frozenset(("str", "range", "slice", "dict_keys"))
 """Classes of the library whose objects CPython makes anew, or not, as it likes."""
 
 
@@ -55,6 +56,9 @@ def identical(ctx: Context, left: hir.Expr, right: hir.Expr, spans: Spans) -> hi
     for value, other in ((left, right), (right, left)):
         if prune(other.type) is BOOL and not isinstance(prune(value.type), Primitive):
             return _is_bool(ctx, value, other)
+    for value, other in ((left, right), (right, left)):
+        if is_mark(other.type):
+            return _is_the_mark(ctx, value, other)
     if has_identity(a) or has_identity(b):
         for value, other in ((left, right), (right, left)):
             if isinstance(prune(other.type), Primitive):
@@ -81,6 +85,24 @@ def _is_bool(ctx: Context, value: hir.Expr, other: hir.Expr) -> hir.Expr:
         test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
     choice = hir.Conditional(BOOL, test, equal_bits, hir.Const(BOOL, False))
     return hir.Let(BOOL, [*held_other, *held], choice)
+
+
+def _is_the_mark(ctx: Context, value: hir.Expr, mark: hir.Expr) -> hir.Expr:
+    """``value is mark``: that is the only value of its type."""
+    t, cls = prune(value.type), prune(mark.type)
+    held, kept = ctx.hold(value)
+    if cls in map(prune, members_of_union(t)) or is_object(t):
+        test: hir.Expr = hir.Const(BOOL, True) if t == cls else is_of(ctx, kept, cls)
+        if isinstance(t, Optional):
+            test = hir.Conditional(BOOL, is_none(kept), hir.Const(BOOL, False), test)
+    elif isinstance(cls, ClassType) and isinstance(t, ClassType) and cls.decl.is_subclass(t.decl):
+        test = hir.IsInstance(BOOL, kept, cls)
+    else:
+        test = hir.Const(BOOL, False)
+    reads = (hir.LocalGet, hir.GlobalGet, hir.Const)
+    if isinstance(test, hir.Const) and isinstance(value, reads) and isinstance(mark, reads):
+        return test
+    return hir.Let(BOOL, [*held, hir.Evaluate(ctx.line, mark)], test)
 
 
 def _is_number_or_none(ctx: Context, value: hir.Expr, other: hir.Expr) -> hir.Expr:

@@ -21,6 +21,7 @@ from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
 from krait.check.names import did_you_mean
 from krait.check.private import with_private_names
+from krait.check.roots import MARK_CLASS, is_root
 from krait.check.types import (
     BOOL,
     CLASSES,
@@ -76,11 +77,6 @@ MARK = " (has a value)"
 
 MAX_TYPE = 100
 """Parts of a type argument: more means that a generic function calls itself with ever larger types."""
-
-
-def is_root(decl: ClassDecl) -> bool:
-    """Return whether a class is ``object``, from which all derive without saying so."""
-    return decl.name == "object" and decl.module.name == "krait.object"
 
 
 class Refusal(Exception):
@@ -266,7 +262,7 @@ class World:
             root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
             if isinstance(root, Intrinsic) and root.name in _MARKS:
                 continue
-            if isinstance(root, ClassDecl) and is_root(root):
+            if isinstance(root, ClassDecl) and is_root(root) and not decl.name.startswith(MARK_CLASS):
                 continue
             if len(decl.node.bases) > 1 and isinstance(root, ClassDecl) and root.protocol and not decl.protocol:
                 protocols.append((root, bool(found)))
@@ -296,7 +292,7 @@ class World:
             raise self.refuse(decl.module, node.span, "a base must be a class")
         if base.is_subclass(decl):
             raise self.refuse(decl.module, node.span, f"`{decl.name}` would derive from itself")
-        closed = base.module.library and not decl.module.library and not self.is_exception(base)
+        closed = base.module.library and not decl.module.library and not self.is_exception(base) and not is_root(base)
         if base.primitive is not None or closed:
             raise self.refuse(
                 decl.module,

@@ -95,7 +95,8 @@ class Statics:
             size = layouts[cls].size if cls in layouts else HEADER
             parent = base_of(cls)
             base = self._ids.of(parent) if parent is not None else 0
-            self._describe(index, size, base, self.text(cls.decl.name), self._object_map(layouts.get(cls)))
+            name = cls.decl.name.partition(" (")[0]  # without what the compiler calls the class of a mark
+            self._describe(index, size, base, self.text(name), self._object_map(layouts.get(cls)))
         for index, items in enumerate(self._ids.items, len(self._ids.order) + 1):
             self._describe(index, HEADER, 0, 0, self._item_map(items))
 
