@@ -18,7 +18,6 @@ from krait.check.conditions import condition, length_of, truth
 from krait.check.context import Context
 from krait.check.displays import make_tuple, new_list
 from krait.check.exception_classes import is_subclass
-from krait.check.formats import formatted, plain_text
 from krait.check.hashing import hash_of
 from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.items import made_slice
@@ -115,25 +114,6 @@ def repr_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     value = ctx.expr(arg)
     require_order(ctx, value.type, arg.span)
     return text_of(ctx, value, "__repr__", arg.span)
-
-
-@builtin("ascii")
-def ascii_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``ascii(x)``."""
-    text = repr_(ctx, node, None)
-    return ctx.library("krait.templates", "escaped", [text], text.type, node.span)
-
-
-@builtin("format")
-def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
-    """``format(x, spec)``."""
-    args = plain_args(ctx, node, 1, 2)
-    value = ctx.expr(args[0])
-    if len(args) == 1:
-        return plain_text(ctx, value, args[0].span)
-    spec = coerce(ctx, ctx.expr(args[1]), ctx.world.str_type, args[1].span)
-    require_order(ctx, value.type, args[0].span)
-    return formatted(ctx, value, spec, node.span)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

@@ -1,19 +1,39 @@
-"""`print` and `sys.exit`.
+"""`print`, `ascii`, `format` and `sys.exit`.
 
-In: calls. Out: calls of the library that write each part in order.
+In: calls. Out: calls of the library that give or write the text of each part in order.
 """
 
 from __future__ import annotations
 
 from krait.check import hir
-from krait.check.builtins import builtin, keywords_of
+from krait.check.builtins import builtin, keywords_of, plain_args, repr_
 from krait.check.coerce import coerce, to_int
 from krait.check.conditions import truth
 from krait.check.context import Context
+from krait.check.formats import formatted, plain_text
 from krait.check.invoke import invoke, text_of
 from krait.check.set_order import require_order
 from krait.check.types import BOOL, INT, NEVER, NONE, Optional, Type, Union, prune
 from krait.syntax import tree
+
+
+@builtin("ascii")
+def ascii_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``ascii(x)``."""
+    text = repr_(ctx, node, None)
+    return ctx.library("krait.templates", "escaped", [text], text.type, node.span)
+
+
+@builtin("format")
+def format_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    """``format(x, spec)``."""
+    args = plain_args(ctx, node, 1, 2)
+    value = ctx.expr(args[0])
+    if len(args) == 1:
+        return plain_text(ctx, value, args[0].span)
+    spec = coerce(ctx, ctx.expr(args[1]), ctx.world.str_type, args[1].span)
+    require_order(ctx, value.type, args[0].span)
+    return formatted(ctx, value, spec, node.span)
 
 
 @builtin("print")
