@@ -81,6 +81,11 @@ class _Known:
     infers: bool = False
     rounds: int = 0
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What is known for sure; the rest is tried where a check fails without it."""
+        return self.late, self.own, self.named, self.throws
+
     def world(self, sink: DiagnosticSink, sources: Sources) -> World:
         """Return where a check begins that knows this."""
         world, known = World(sink, sources), self.given
@@ -123,9 +128,13 @@ def check_program(
         program = None
         with suppress(CompileError):
             program = _check(world, attempt, parsed, source, filename)
-        if program is None and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
+        facts = known.facts
+        again = known.learn(world, failed=program is None)
+        if known.facts != facts:
+            best = None  # what was said did not know them
+        elif program is None and (best is None or len(attempt.diagnostics) < len(best.diagnostics)):
             best = attempt
-        if not known.learn(world, failed=program is None):
+        if not again:
             break
     for diagnostic in (best if program is None and best is not None else attempt).diagnostics:
         sink.add(diagnostic)
