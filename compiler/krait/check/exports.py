@@ -136,6 +136,32 @@ def _wrapper(world: World, callee: Instance) -> Instance:
     return instance
 
 
+def watched(world: World, export: hir.Export) -> hir.Export:
+    """Return an export whose calls end with an error if a generator stands where its end would do something."""
+    callee = export.function
+    decl, sig = callee.decl, signature(world, callee.decl)
+    instance = Instance(FunctionDecl(decl.name, decl.module, decl.node, signature=sig))
+    function = hir.Function(instance, f"{decl.name} (call)", decl.module, [], sig.result, 0)
+    function.params += [Local(param.name, param.type) for param in sig.params]
+    world.functions[instance] = function
+    ctx = Context(world, instance, function, Names())
+    span = heading(decl)
+    with ctx.collect() as body:
+        given: list[hir.Expr] = [hir.LocalGet(param.type, param) for param in function.params if param.type is not None]
+        result = ctx.call(callee, given, sig.result, span)
+        kept: hir.Expr | None = None
+        if prune(sig.result) in (NONE, NEVER):
+            ctx.emit(hir.Evaluate(0, result))
+        else:
+            held, kept = ctx.hold(result)
+            ctx.out += held
+        nothing = hir.Const(optional(world.library_class("BaseException")), None)
+        ctx.emit(hir.Evaluate(0, ctx.library("krait.iterator", "refuse_standing", [nothing], NONE, span)))
+        ctx.emit(hir.Return(0, kept))
+    function.body = body
+    return hir.Export(export.name, instance)
+
+
 def heading(decl: FunctionDecl) -> Span:
     """Return the span of ``def name``."""
     start = decl.node.span

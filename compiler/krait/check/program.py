@@ -35,7 +35,7 @@ from krait.check import (  # noqa: F401
 )
 from krait.check.annotations import Annotations
 from krait.check.border import Interfaces
-from krait.check.exports import find_exports, host_buffer, needed_interface
+from krait.check.exports import find_exports, host_buffer, needed_interface, watched
 from krait.check.function_values import function_of
 from krait.check.given import Kept, given_types, renewed
 from krait.check.globals import init_function, prepare_global
@@ -172,6 +172,8 @@ def _check(world: World, sink: DiagnosticSink, parsed: tree.Module, source: str,
     sink.raise_if_errors()
     if world.found_closings:
         refuse_standing(world, world.functions[start])
+        exports = [watched(world, item) for item in exports]
+        roots += [item.function for item in exports]
     functions = _reachable(world, roots)
     world.found_throws = any(map(_throws, functions))
     interface = needed_interface(world, functions, interfaces)

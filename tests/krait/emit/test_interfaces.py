@@ -404,6 +404,51 @@ def test_values_have_limits(engine: str) -> None:
     assert guest.call("plain", 1) == -0.5
 
 
+STANDING = '''
+from krait import export
+
+
+ends: list[int] = []
+
+
+def numbers():
+    try:
+        yield 1
+        yield 2
+    finally:
+        ends.append(1)
+
+
+@export
+def labels(names: list[str]) -> list[str]:
+    return [name + str(number) for name in names for number in numbers()]
+
+
+@export
+def dropped(names: list[str]) -> list[str]:
+    for number in numbers():
+        return names
+    return []
+
+
+def plain(n: int) -> int:
+    return sum(numbers()) + n
+
+
+def first(n: int) -> int:
+    return next(numbers()) + n
+'''
+
+
+def test_a_call_ends_with_an_error_where_it_leaves_a_generator_that_would_act_on_its_end(engine: str) -> None:
+    with svm.compile(STANDING, "standing.kr").spawn(engine=engine) as guest:
+        assert guest.call("labels", ["a", "b"]) == ["a1", "a2", "b1", "b2"]
+        assert guest.call("plain", 3) == 6
+        for name, argument in (("dropped", ["a"]), ("first", 1)):
+            with guest.clone() as other, pytest.raises(svm.UncaughtError, match="a generator stands in a `try`"):
+                other.call(name, argument)
+
+
 def test_a_guest_without_room(engine: str) -> None:
     guest = module().spawn(engine=engine, limits=svm.Limits(memory="1 MiB"))
     with pytest.raises(svm.LimitError, match=r"the guest has no room for a value of .* the limit of its memory is"):
