@@ -9,9 +9,9 @@ import pytest
 
 LIBRARY = Path(__file__).parents[2] / "stdlib" / "krait"
 
-BY_ARGUMENTS = {"str": {"format", "maketrans", "translate"}, "dict": {"fromkeys"}}
+BY_ARGUMENTS = {"str": {"format", "format_map", "maketrans", "translate"}, "dict": {"fromkeys"}}
 """Methods that the compiler makes of their arguments."""
-REFUSED = {"str": {"format_map"}, "float": {"fromhex"}}
+REFUSED = {"float": {"fromhex"}}
 """Methods that are not there; docs/language.md names them."""
 
 
