@@ -287,6 +287,15 @@ class _Signatures:
         world.found_given.setdefault(key, [] if of_default is None else [of_default])
         return world.given_type(key) or optional(world.anything)
 
+    def is_for_others(self) -> bool:
+        """Return whether a method does nothing but raise, so that what it returns is for derived classes to say."""
+        decl = self.decl
+        plain = decl.kind == "method" and not decl.name.startswith("__") and decl.closure is None
+        first, *others = decl.node.body
+        if others and isinstance(first, tree.Expr) and isinstance(first.value, tree.Constant):  # what it is for
+            first, *others = others
+        return plain and not decl.module.library and not others and isinstance(first, tree.Raise)
+
     def result(self) -> Type:
         node = self.decl.node
         if is_new(self.decl) and self.decl.owner is not None:
@@ -305,7 +314,7 @@ class _Signatures:
             if not generates and (not holds or is_generic):
                 return mixed(said)
         elif returned_value(node) is None and not scan(node.body).has_yield:
-            return NONE
+            return NEVER if self.is_for_others() else NONE
         if self.decl.module.library:
             raise _unknown_result(self.annotations, self.decl)
         return OPEN_RESULT if is_generic else Infer()
