@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from krait.check.decorators import decorator_name
 from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -19,19 +20,7 @@ _KNOWN = frozenset(("dataclass", "final", "runtime_checkable", "unique", "total_
 
 def own_decorators(node: tree.ClassDef) -> list[tree.expr]:
     """Return the decorators of a class that are functions of the program."""
-    return [item for item in node.decorator_list if _name(item).rpartition(".")[2] not in _KNOWN]
-
-
-def _name(node: tree.expr) -> str:
-    match node:
-        case tree.Call(func=func):
-            return _name(func)
-        case tree.Attribute(attr=attr):
-            return attr
-        case tree.Name(id=name):
-            return name
-        case _:
-            return ""
+    return [item for item in node.decorator_list if decorator_name(item) not in _KNOWN]
 
 
 def with_class_types(body: Iterable[tree.stmt]) -> Iterator[tree.stmt]:
