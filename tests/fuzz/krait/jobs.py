@@ -18,7 +18,7 @@ from tests.fuzz.runs import NATIVE, REFERENCE
 
 __all__ = ["Programs", "Sources"]
 
-_ALONE = 24  # one in so many files holds one program, and that runs on all engines
+_ALONE = 24  # one in so many files holds one program, and that is compiled too, whatever the engine
 _HOT = 20_000  # fuel, for one program takes little
 _STRESS = 6  # one in so many runs with a collection at every allocation
 _OPTIMISED = 13
@@ -65,7 +65,7 @@ class Programs:
     def check(self, number: int) -> Counter[str]:
         """See `Job`."""
         alone = number % _ALONE == 0
-        engines = (NATIVE, REFERENCE, "auto", "jit") if alone else (NATIVE, *self.others())
+        engines = (NATIVE, REFERENCE, *self.compiled(alone))
         level = 2 if alone or number % _OPTIMISED == 0 else 0
         with _compiling(level):
             words = compare(self.program(number), engines, stress=not alone and number % _STRESS == 1)
@@ -73,9 +73,9 @@ class Programs:
         words[f"programs that agree, at level {level}"] += self.sections(number) * words["agrees"]
         return words
 
-    def others(self) -> tuple[str, ...]:
-        """The engines beside the interpreter."""
-        return ("auto", "jit") if self.engine == "jit" else (self.engine,) if self.engine != NATIVE else ()
+    def compiled(self, alone: bool) -> tuple[str, ...]:
+        """The engines that compile, beside the two that every program runs on."""
+        return ("auto", "jit") if alone or self.engine == "jit" else (self.engine,) if self.engine != NATIVE else ()
 
     def keep(self, number: int, folder: Path) -> None:
         """See `FuzzJob`."""
