@@ -507,15 +507,8 @@ def gather(
         return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)
     if t == ctx.world.str_type:
         return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True
-    local = ctx.temp(t)
-    held = hir.Assign(ctx.line, local, value)
-    ctx.scope["$items"] = local
-    ctx.flow = ctx.flow.bind(local)
-    try:
-        gathered = _collected(ctx, plan(ctx, tree.Name("$items", tree.LOAD, node.span)), span)
-    finally:
-        del ctx.scope["$items"]
-    return hir.Let(gathered.type, [held], gathered), True
+    items = tree.Name("$items", tree.LOAD, node.span)
+    return ctx.let({items.id: value}, lambda: _collected(ctx, plan(ctx, items), span)), True
 
 
 def _collected(ctx: Context, made: Plan, span: Span) -> hir.Expr:

@@ -5,10 +5,10 @@ In: the call as it is written. Out: an expression that a program could have writ
 
 from __future__ import annotations
 
-from krait.check import hir
 from krait.check.context import Context
+from krait.check.spread import kept_value
 from krait.check.tuples import is_tuple
-from krait.check.types import ClassType, Intrinsic, Local, prune
+from krait.check.types import ClassType, Intrinsic, prune
 from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -40,13 +40,7 @@ def columns_of(ctx: Context, targets: tuple[tree.expr, ...], node: tree.expr) ->
             return None
     if count != len(targets) or any(isinstance(target, tree.Starred) for target in targets):
         return None
-    value = ctx.expr(rows)
-    kept = Local(f"$rows{len(ctx.function.locals)}", value.type, stable=True)
-    ctx.function.locals.append(kept)
-    ctx.scope[kept.name] = kept
-    ctx.emit(hir.Assign(ctx.line, kept, value))
-    ctx.flow = ctx.flow.bind(kept)
-    read = tree.Name(kept.name, tree.LOAD, span)
+    read = kept_value(ctx, ctx.expr(rows), rows)
     text = tree.Constant(f"not enough values to unpack (expected {count}, got 0)", span)
     error = tree.Call(_library("ValueError", span), (text,), (), span)
     ctx.statement(tree.If(tree.UnaryOp(tree.NOT, read, span), (tree.Raise(error, None, span),), (), span))

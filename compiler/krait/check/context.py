@@ -9,7 +9,7 @@ Invariant: the walk goes in program order, so `Context.flow` is what is known ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -267,6 +267,31 @@ class Context:
         local = Local(name, t)
         self.function.locals.append(local)
         return local
+
+    @contextmanager
+    def naming(self, *variables: Local) -> Iterator[None]:
+        """Let names mean these variables within, which have values; outside they mean what they did before."""
+        hidden = {local.name: self.scope.get(local.name) for local in variables}
+        for local in variables:
+            self.scope[local.name] = local
+            self.flow = self.flow.bind(local)
+        try:
+            yield
+        finally:
+            for name, old in hidden.items():
+                if old is None:
+                    del self.scope[name]
+                else:
+                    self.scope[name] = old
+
+    def let(self, values: Mapping[str, hir.Expr], check: Callable[[], hir.Expr]) -> hir.Expr:
+        """Return what ``check`` makes while values, evaluated before and in order, have names of their own."""
+        kept = [Local(name, value.type, stable=True) for name, value in values.items()]
+        self.function.locals.extend(kept)
+        with self.naming(*kept), self.collect() as within:
+            made = check()
+        given: hir.Block = [hir.Assign(self.line, local, values[local.name]) for local in kept]
+        return hir.Let(made.type, [*given, *within], made)
 
     def hold(self, value: hir.Expr) -> tuple[hir.Block, hir.Expr]:
         """Return statements that evaluate ``value`` once, and an expression that can be repeated for its result."""

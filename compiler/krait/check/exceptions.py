@@ -106,16 +106,11 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
     span = node.span
     several = len(node.args) > 1
     value = ctx.expr(tree.Tuple(node.args, tree.LOAD, span) if several else node.args[0])
-    local = Local(f"$argument{len(ctx.function.locals)}", value.type, stable=True)
     if prune(value.type) is NONE:
         ctx.emit(hir.Evaluate(ctx.line, value))
         text = tree.Constant("None", span)
         return tree.Call(node.func, (text, tree.Constant("(None)", span)), (), span)
-    ctx.function.locals.append(local)
-    ctx.emit(hir.Assign(ctx.line, local, value))
-    ctx.scope[local.name] = local
-    ctx.flow = ctx.flow.bind(local)
-    name = tree.Name(local.name, tree.LOAD, span)
+    name = kept_value(ctx, value, node)
     t = prune(value.type)
     ends = owner.name == "StopIteration"
     if t == ctx.world.str_type:
@@ -159,13 +154,7 @@ def argument_keeping(
         if isinstance(arg, tree.Constant):
             names.append(arg)
             continue
-        value = ctx.expr(arg)
-        local = Local(f"$argument{len(ctx.function.locals)}", value.type, stable=True)
-        ctx.function.locals.append(local)
-        ctx.emit(hir.Assign(ctx.line, local, value))
-        ctx.scope[local.name] = local
-        ctx.flow = ctx.flow.bind(local)
-        names.append(tree.Name(local.name, tree.LOAD, arg.span))
+        names.append(kept_value(ctx, ctx.expr(arg), arg))
     kept = tree.Call(node.func, tuple(names), (), node.span)
     base = ctx.world.library_class("BaseException")
     own = base.decl.methods["__init__"]
@@ -286,24 +275,19 @@ def _clause_test(ctx: Context, clause: tree.ExceptHandler, caught: Local) -> hir
 
 def _clause_body(ctx: Context, clause: tree.ExceptHandler, caught: Local) -> hir.Block:
     """Check the body of a clause; the name it gives the exception is known in it alone, as in CPython."""
-    hidden = ctx.scope.get(clause.name) if clause.name is not None else None
     before: hir.Block = []
+    named: list[Local] = []
     if clause.name is not None:
         t = _named_type(ctx, clause)
-        local = Local(clause.name, t, span=clause.span)
-        ctx.function.locals.append(local)
-        ctx.scope[clause.name] = local
-        ctx.flow = ctx.flow.bind(local)
-        before = [hir.Assign(clause.span.start_line, local, hir.Cast(t, hir.LocalGet(_type_of(caught), caught)))]
+        named = [Local(clause.name, t, span=clause.span)]
+        ctx.function.locals += named
+        before = [hir.Assign(clause.span.start_line, named[0], hir.Cast(t, hir.LocalGet(_type_of(caught), caught)))]
     ctx.caught.append(caught)
     try:
-        return [*before, *ctx.block(clause.body)]
+        with ctx.naming(*named):
+            return [*before, *ctx.block(clause.body)]
     finally:
         ctx.caught.pop()
-        if hidden is not None and clause.name is not None:
-            ctx.scope[clause.name] = hidden
-        elif clause.name is not None:
-            del ctx.scope[clause.name]
 
 
 def _named_type(ctx: Context, clause: tree.ExceptHandler) -> ClassType:

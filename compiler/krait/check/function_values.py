@@ -99,19 +99,7 @@ def _around_value(
     ctx: Context, receiver: hir.Expr, shape: tree.expr, decl: FunctionDecl | None, expected: Type | None
 ) -> hir.Expr:
     """Return a lambda that calls what an expression says of a value, which it keeps."""
-    kept = Local(RECEIVER, receiver.type, stable=True)
-    ctx.function.locals.append(kept)
-    hidden = ctx.scope.get(RECEIVER)
-    ctx.scope[RECEIVER] = kept
-    ctx.flow = ctx.flow.bind(kept)
-    try:
-        value = _around(ctx, shape, decl, expected)
-    finally:
-        if hidden is None:
-            del ctx.scope[RECEIVER]
-        else:
-            ctx.scope[RECEIVER] = hidden
-    return hir.Let(value.type, [hir.Assign(ctx.line, kept, receiver)], value)
+    return ctx.let({RECEIVER: receiver}, lambda: _around(ctx, shape, decl, expected))
 
 
 def function_of(ctx: Context, value: hir.Expr, wanted: FunctionType) -> hir.Expr | None:

@@ -210,15 +210,8 @@ def _delegation(ctx: Context, node: tree.YieldFrom, inner: hir.Expr) -> hir.Expr
     ctx.function.locals.append(source)
     ctx.emit(hir.Assign(ctx.line, source, inner))
     kept = hir.LocalGet(t, source)
-    hidden = ctx.scope.get(source.name)
-    ctx.scope[source.name], ctx.flow = source, ctx.flow.bind(source)
-    try:
+    with ctx.naming(source):
         _yield_from(ctx, tree.YieldFrom(tree.Name(source.name, tree.LOAD, node.value.span), node.span), kept)
-    finally:
-        if hidden is None:
-            del ctx.scope[source.name]
-        else:
-            ctx.scope[source.name] = hidden
     return kept
 
 
@@ -279,8 +272,6 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
     """Go through something.  inner: the generator that it is, if that is told what is sent and thrown."""
     item = Local(_ITEM, span=node.span)
     ctx.function.locals.append(item)
-    hidden = ctx.scope.get(_ITEM)
-    ctx.scope[_ITEM] = item
     read = tree.Yield(tree.Name(_ITEM, tree.LOAD, node.value.span), node.span)
 
     def each() -> None:
@@ -291,13 +282,8 @@ def _yield_from(ctx: Context, node: tree.YieldFrom, inner: hir.Expr | None) -> N
         if ctx.results is None and ctx.generator is not None and is_sent(ctx.generator.type):
             _hand_on(ctx, inner, node.span)
 
-    try:
+    with ctx.naming(item):
         for_each(ctx, tree.Name(_ITEM, tree.STORE, node.value.span), node.value, each, (), ())
-    finally:
-        if hidden is None:
-            del ctx.scope[_ITEM]
-        else:
-            ctx.scope[_ITEM] = hidden
 
 
 def _check_place(ctx: Context, node: tree.expr) -> None:

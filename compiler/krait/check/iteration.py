@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -131,7 +132,6 @@ def comprehension_loops(
 
     elements: what the body evaluates; functions in it may share the targets.
     """
-    hidden: dict[str, Local | None] = {}
     first, *others = generators
 
     def inside() -> None:
@@ -144,22 +144,14 @@ def comprehension_loops(
         _filter(ctx, first.ifs, inside)
 
     def bind_targets() -> None:
-        for node in names_of_target(first.target):
-            hidden[node.id] = ctx.scope.get(node.id)
-            local = Local(node.id, span=node.span)
-            ctx.function.locals.append(local)
-            ctx.scope[node.id] = local
-        share_targets(ctx, [ctx.scope[name] for name in hidden], [*elements, *first.ifs, *others])
+        targets = {node.id: Local(node.id, span=node.span) for node in names_of_target(first.target)}
+        ctx.function.locals.extend(targets.values())
+        within.enter_context(ctx.naming(*targets.values()))
+        share_targets(ctx, [*targets.values()], [*elements, *first.ifs, *others])
 
     before = ctx.flow
-    try:
+    with ExitStack() as within:
         for_each(ctx, first.target, first.iter, filtered, (), [first, *others], bind_targets)
-    finally:
-        for name, old in hidden.items():
-            if old is None:
-                del ctx.scope[name]
-            else:
-                ctx.scope[name] = old
     ctx.flow = Flow(before.reachable, before.bound, ctx.flow.narrowed)
 
 

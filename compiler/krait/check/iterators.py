@@ -58,18 +58,8 @@ def generator_exp(ctx: Context, node: tree.GeneratorExp, expected: Type | None) 
     if isinstance(wanted, ClassType) and wanted.decl is result.decl:
         result = wanted
     decl.signature = Signature((), result)
-    hidden = {name: ctx.scope.get(name) for name in kept}
-    ctx.scope.update(kept)
-    for local in kept.values():
-        ctx.flow = ctx.flow.bind(local)
-    try:
+    with ctx.naming(*kept.values()):
         function = make_function(ctx, decl, FunctionType((), result), [])
-    finally:
-        for name, old in hidden.items():
-            if old is None:
-                del ctx.scope[name]
-            else:
-                ctx.scope[name] = old
     own = hir.Cast(ClassType(decl.closure), function)
     made = ctx.call(Instance(decl), [own], result, node.span)
     return hir.Let(result, before, made) if before else made

@@ -16,34 +16,13 @@ from krait.check.invoke import find_method
 from krait.check.relations import dict_of
 from krait.check.set_order import require_order
 from krait.check.tuples import is_tuple, is_vector, plain_tuple
-from krait.check.types import BOOL, NONE, ClassType, Local, Optional, Type, is_object, members_of_union, prune
+from krait.check.types import BOOL, NONE, ClassType, Optional, Type, is_object, members_of_union, prune
 from krait.check.unions import by_member
 from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
 
 _TEMPLATE, _VALUE, _EACH, _KEY = "$template", "$value", "$each", "$key"
-
-
-def with_values(ctx: Context, values: Mapping[str, hir.Expr], node: tree.expr) -> hir.Expr:
-    """Return an expression that reads values by names of their own; they are evaluated before, in order."""
-    hidden = {name: ctx.scope.get(name) for name in values}
-    before: hir.Block = []
-    for name, value in values.items():
-        local = Local(name, value.type, stable=True)
-        ctx.function.locals.append(local)
-        before.append(hir.Assign(ctx.line, local, value))
-        ctx.scope[name] = local
-        ctx.flow = ctx.flow.bind(local)
-    try:
-        made = ctx.expr(node)
-    finally:
-        for name, old in hidden.items():
-            if old is None:
-                del ctx.scope[name]
-            else:
-                ctx.scope[name] = old
-    return hir.Let(made.type, before, made)
 
 
 def is_template(ctx: Context, t: Type) -> bool:
@@ -134,7 +113,7 @@ class _Percent:
         call = _library("percent_octets" if self.kind else "percent", arguments, span)
         if self.kind == "bytearray":
             call = tree.Call(tree.Name(f"{LIBRARY}bytearray", tree.LOAD, span), (call,), (), span)
-        return with_values(self.ctx, {_TEMPLATE: self.template, **given}, call)
+        return self.ctx.let({_TEMPLATE: self.template, **given}, lambda: self.ctx.expr(call))
 
 
 def format_at_run_time(ctx: Context, template: hir.Expr, node: tree.Call) -> hir.Expr:
@@ -168,7 +147,8 @@ def format_at_run_time(ctx: Context, template: hir.Expr, node: tree.Call) -> hir
         pair = (tree.List(tuple(names), tree.LOAD, span), tree.List(tuple(fields), tree.LOAD, span))
         lookup = _library("named", pair, span)
     values = tree.List(tuple(listed), tree.LOAD, span)
-    return with_values(ctx, given, _library("fill", (tree.Name(_TEMPLATE, tree.LOAD, span), values, lookup), span))
+    call = _library("fill", (tree.Name(_TEMPLATE, tree.LOAD, span), values, lookup), span)
+    return ctx.let(given, lambda: ctx.expr(call))
 
 
 def no_tuple(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
@@ -230,5 +210,4 @@ __all__ = [
     "no_tuple",
     "percent_of_several",
     "percent_of_value",
-    "with_values",
 ]

@@ -50,25 +50,15 @@ def with_(ctx: Context, given: tree.With) -> None:
     ctx.function.locals.extend(own.values())
     ctx.emit(hir.Assign(ctx.line, own[_MANAGER], manager))
     entered = invoke(ctx, hir.LocalGet(t, own[_MANAGER]), "__enter__", [], where)
-    hidden = {name: ctx.scope.get(name) for name in (*own, _VALUE)}
     if prune(entered.type) is NONE or first.optional_vars is None:
         ctx.emit(hir.Evaluate(ctx.line, entered))
     else:
         own[_VALUE] = Local(_VALUE, entered.type, stable=True)
         ctx.function.locals.append(own[_VALUE])
         ctx.emit(hir.Assign(ctx.line, own[_VALUE], entered))
-    ctx.scope.update(own)
-    for local in own.values():
-        ctx.flow = ctx.flow.bind(local)
     ctx.emit(hir.Assign(0, own[_RAISED], hir.Const(BOOL, False)))
-    try:
+    with ctx.naming(*own.values()):
         ctx.statement(_as_try(given, first, body))
-    finally:
-        for name, old in hidden.items():
-            if old is not None:
-                ctx.scope[name] = old
-            else:
-                ctx.scope.pop(name, None)
 
 
 def _suppressed(ctx: Context, item: tree.withitem, body: tuple[tree.stmt, ...]) -> tree.Try | None:

@@ -6,8 +6,7 @@ In: calls. Out: plans that call the function for each item, a lambda's body stan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from krait.check import hir
@@ -134,7 +133,7 @@ def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Spa
     if function.held is not None:
         bound[function.held.name] = function.held
         callee = tree.Name(function.held.name, tree.LOAD, node.span)
-    with _in_scope(ctx, bound):
+    with ctx.naming(*bound.values()):
         if isinstance(node, tree.Lambda):
             share_targets(ctx, list(bound.values()), [node.body])
         for name, arg in zip(names, args, strict=True):
@@ -142,22 +141,6 @@ def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Spa
         if isinstance(node, tree.Lambda):
             return ctx.expr(node.body)
         return ctx.expr(tree.Call(callee, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span))
-
-
-@contextmanager
-def _in_scope(ctx: Context, bound: dict[str, Local]) -> Iterator[None]:
-    hidden = {name: ctx.scope.get(name) for name in bound}
-    ctx.scope.update(bound)
-    for local in bound.values():
-        ctx.flow = ctx.flow.bind(local)
-    try:
-        yield
-    finally:
-        for name, old in hidden.items():
-            if old is None:
-                del ctx.scope[name]
-            else:
-                ctx.scope[name] = old
 
 
 # --- key= ----------------------------------------------------------------------------------------------------------
@@ -194,7 +177,7 @@ def _value_of_key(
     span = key.span
     names = (tree.Name("$mapping", tree.LOAD, span), tree.Name("$key", tree.LOAD, span))
     known = tree.Call(tree.Name(f"{LIBRARY}krait.keyed.known", tree.LOAD, span), names, (), span)
-    with _in_scope(ctx, {"$mapping": kept}):
+    with ctx.naming(kept):
         return [hir.Assign(ctx.line, kept, value)], ctx.expr(lambda_of(("$key",), known, span), wanted)
 
 
@@ -226,8 +209,7 @@ def summed(ctx: Context, values: hir.Expr, start: hir.Expr | None, span: Span) -
     ctx.function.locals += [listed, total, each]
     read = {name: tree.Name(name, tree.LOAD, span) for name in ("$all", "$total", "$each")}
     target = {name: tree.Name(name, tree.STORE, span) for name in ("$total", "$each")}
-    with _in_scope(ctx, {"$all": listed}), ctx.collect() as body:
-        ctx.scope |= {"$total": total, "$each": each}
+    with ctx.naming(listed, total, each), ctx.collect() as body:
         ctx.emit(hir.Assign(ctx.line, listed, values))
         first: tree.expr = tree.Constant(0, span)
         rest: tree.expr = read["$all"]
@@ -240,8 +222,6 @@ def summed(ctx: Context, values: hir.Expr, start: hir.Expr | None, span: Span) -
         begun = start if start is not None else ctx.expr(first)
         total.type = begun.type
         ctx.emit(hir.Assign(ctx.line, total, begun))
-        ctx.flow = ctx.flow.bind(total)
         added = tree.BinOp(read["$total"], tree.ADD, read["$each"], span)
         ctx.statement(tree.For(target["$each"], rest, (tree.Assign((target["$total"],), added, span),), (), span))
-        del ctx.scope["$total"], ctx.scope["$each"]
     return hir.Let(begun.type, body, hir.LocalGet(begun.type, total))

@@ -73,12 +73,8 @@ def _source(ctx: Context, node: tree.expr) -> hir.Expr:
     local = Local(_SOURCE, t)
     ctx.function.locals.append(local)
     ctx.emit(hir.Assign(ctx.line, local, value))
-    ctx.scope[_SOURCE] = local
-    ctx.flow = ctx.flow.bind(local)
-    try:
+    with ctx.naming(local):
         return coerce(ctx, list_of_items(ctx, tree.Name(_SOURCE, tree.LOAD, node.span), node.span), items, node.span)
-    finally:
-        del ctx.scope[_SOURCE]
 
 
 _LAZY = frozenset(("range", "map", "filter", "reversed"))

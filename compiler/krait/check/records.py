@@ -5,8 +5,7 @@ In: syntax, and an object whose fields are known. Out: the display or constructo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from krait.check import hir
 from krait.check.builtins import builtin
@@ -15,7 +14,7 @@ from krait.check.context import Context
 from krait.check.data import DataField
 from krait.check.signatures import field_type
 from krait.check.tuples import is_tuple, is_vector, named_fields
-from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, Optional, Type, Union, prune
+from krait.check.types import BOOL, FLOAT, INT, ClassType, Optional, Type, Union, prune
 from krait.check.vocabulary import LIBRARY
 from krait.diagnostics import Span
 from krait.syntax import tree
@@ -29,7 +28,7 @@ def record_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.
     if fields is None or node.args or func.attr not in ("_replace", "_asdict"):
         return None
     if func.attr == "_asdict":
-        return _with_record(ctx, receiver, lambda: ctx.expr(_as_dict(fields, node.span)))
+        return ctx.let({_RECORD: receiver}, lambda: ctx.expr(_as_dict(fields, node.span)))
     return _replaced(ctx, receiver, fields, node)
 
 
@@ -87,7 +86,7 @@ def _copied(ctx: Context, node: tree.Call, display: _Display, expected: Type | N
             hint = "write the dict or tuple out"
             raise ctx.later(node.span, f"`asdict` and `astuple` with a field `{item.name}` of the type `{own}`", hint)
         parts.append((item.name, part))
-    return _with_record(ctx, value, lambda: ctx.expr(display(parts, node.span), expected))
+    return ctx.let({_RECORD: value}, lambda: ctx.expr(display(parts, node.span), expected))
 
 
 def _written(ctx: Context, t: Type, node: tree.expr, display: _Display, depth: int = 0) -> tree.expr | None:
@@ -166,7 +165,7 @@ def _replaced(ctx: Context, value: hir.Expr, fields: Sequence[DataField], node: 
     hidden = ctx.classes.get(_CLASS)
     ctx.classes[_CLASS] = t
     try:
-        return _with_record(ctx, value, lambda: ctx.expr(made))
+        return ctx.let({_RECORD: value}, lambda: ctx.expr(made))
     finally:
         del ctx.classes[_CLASS]
         if hidden is not None:
@@ -180,28 +179,6 @@ def _as_dict(fields: Sequence[DataField], span: Span) -> tree.expr:
 
 def _read(name: str, span: Span) -> tree.expr:
     return tree.Attribute(tree.Name(_RECORD, tree.LOAD, span), name, tree.LOAD, span)
-
-
-def _with_record(ctx: Context, value: hir.Expr, act: Callable[[], hir.Expr]) -> hir.Expr:
-    """Return what ``act`` makes while the object is in a variable of its own."""
-    local = Local(_RECORD, value.type, stable=True)
-    ctx.function.locals.append(local)
-    with _in_scope(ctx, local):
-        made = act()
-    return hir.Let(made.type, [hir.Assign(ctx.line, local, value)], made)
-
-
-@contextmanager
-def _in_scope(ctx: Context, local: Local) -> Iterator[None]:
-    hidden = ctx.scope.get(local.name)
-    ctx.scope[local.name] = local
-    ctx.flow = ctx.flow.bind(local)
-    try:
-        yield
-    finally:
-        del ctx.scope[local.name]
-        if hidden is not None:
-            ctx.scope[local.name] = hidden
 
 
 __all__ = ["record_method"]

@@ -17,10 +17,9 @@ from krait.check.late_templates import (
     no_tuple,
     percent_of_several,
     percent_of_value,
-    with_values,
 )
 from krait.check.tuples import field_name, is_tuple, plain_tuple
-from krait.check.types import BOOL, FLOAT, INT, ClassType, Local, prune
+from krait.check.types import BOOL, FLOAT, INT, ClassType, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -94,7 +93,7 @@ def _percent(ctx: Context, template: str, values: Sequence[hir.Expr], node: tree
         raise ctx.refuse(node.span, "not all arguments converted during string formatting")
     pieces.append(tree.Constant(template[end:], node.span))
     given = {f"$value{at}": value for at, value in enumerate(values)}
-    return with_values(ctx, given, tree.JoinedStr(tuple(pieces), node.span))
+    return ctx.let(given, lambda: ctx.expr(tree.JoinedStr(tuple(pieces), node.span)))
 
 
 def _percent_of_mapping(ctx: Context, template: str, names: Sequence[str], node: tree.BinOp) -> hir.Expr:
@@ -114,19 +113,14 @@ def _percent_of_mapping(ctx: Context, template: str, names: Sequence[str], node:
             made = _percent(ctx, template, [kept[places[name]] for name in names], node)
             return hir.Let(made.type, held, made)
         case _:
-            mapping = Local("$mapping", stable=True)
-            value = ctx.expr(node.right)
-            held = [hir.Assign(ctx.line, mapping, value)]
-            mapping.type = value.type
-            ctx.function.locals.append(mapping)
-            ctx.scope[mapping.name] = mapping
-            ctx.flow = ctx.flow.bind(mapping)
-            read = tree.Name(mapping.name, tree.LOAD, node.right.span)
+            read = tree.Name("$mapping", tree.LOAD, node.right.span)
             names_of = (tree.Constant(name, node.right.span) for name in names)
             items = [tree.Subscript(read, name, tree.LOAD, node.right.span) for name in names_of]
-            made = _percent(ctx, template, ctx.attempt((item, None) for item in items), node)
-            del ctx.scope[mapping.name]
-            return hir.Let(made.type, held, made)
+
+            def filled() -> hir.Expr:
+                return _percent(ctx, template, ctx.attempt((item, None) for item in items), node)
+
+            return ctx.let({read.id: ctx.expr(node.right)}, filled)
 
 
 def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, node: tree.BinOp) -> tree.expr:
@@ -179,7 +173,8 @@ def format_call(ctx: Context, template: str, node: tree.Call) -> hir.Expr:
         pieces = _fields(ctx, template, node, set(names), counter)
     except ValueError as error:
         raise ctx.refuse(node.func.span, str(error)) from None
-    return with_values(ctx, dict(zip(names, given, strict=True)), tree.JoinedStr(tuple(pieces), node.span))
+    values = dict(zip(names, given, strict=True))
+    return ctx.let(values, lambda: ctx.expr(tree.JoinedStr(tuple(pieces), node.span)))
 
 
 def _fields(

@@ -13,7 +13,7 @@ from krait.check.globals import only_assignment
 from krait.check.invoke import invoke
 from krait.check.late_templates import format_at_run_time
 from krait.check.tuples import is_tuple, is_vector, plain_tuple
-from krait.check.types import BOOL, INT, ClassType, GlobalVar, Local, Optional, Type, Union, optional, prune
+from krait.check.types import BOOL, INT, ClassType, GlobalVar, Optional, Type, Union, optional, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -76,10 +76,6 @@ def _with_any(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attr
             t = prune(ctx.expr(given).type)
         if not isinstance(t, ClassType) or not (is_tuple(t.decl) or is_vector(t.decl)):
             return None
-    local = Local(_TEXT, receiver.type, stable=True)
-    ctx.function.locals.append(local)
-    hidden, ctx.scope[_TEXT] = ctx.scope.get(_TEXT), local
-    ctx.flow = ctx.flow.bind(local)
     name = tree.Attribute(tree.Name(_TEXT, tree.LOAD, func.span), func.attr, tree.LOAD, func.span)
     each = tree.Name("$each", tree.LOAD, node.span)
     test = tree.Call(name, (each, *node.args[1:]), (), node.span)
@@ -87,13 +83,8 @@ def _with_any(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attr
     found = tree.Call(
         tree.Name("any", tree.LOAD, node.span), (tree.GeneratorExp(test, (source,), node.span),), (), node.span
     )
-    try:
-        made = ctx.expr(found) if not isinstance(given, tree.Tuple) or given.elts else hir.Const(BOOL, False)
-    finally:
-        del ctx.scope[_TEXT]
-        if hidden is not None:
-            ctx.scope[_TEXT] = hidden
-    return hir.Let(made.type, [hir.Assign(ctx.line, local, receiver)], made)
+    is_empty = isinstance(given, tree.Tuple) and not given.elts
+    return ctx.let({_TEXT: receiver}, lambda: hir.Const(BOOL, False) if is_empty else ctx.expr(found))
 
 
 # --- tables --------------------------------------------------------------------------------------------------------
@@ -106,19 +97,14 @@ def _translated(ctx: Context, receiver: hir.Expr, table: tree.expr, span: Span) 
     t = prune(value.type)
     wanted = ctx.world.dict_type(INT, optional(text))
     if isinstance(t, ClassType) and t.decl is wanted.decl and prune(t.args[0]) is INT and t != wanted:
-        local = Local("$table", t, stable=True)
-        ctx.function.locals.append(local)
-        ctx.scope["$table"] = local
-        ctx.flow = ctx.flow.bind(local)
         names = [tree.Name(name, tree.LOAD, span) for name in ("$key", "$value")]
         target = tree.Tuple(tuple(tree.Name(name.id, tree.STORE, span) for name in names), tree.STORE, span)
         items = tree.Call(
             tree.Attribute(tree.Name("$table", tree.LOAD, span), "items", tree.LOAD, span), (), (), span
         )
         source = tree.comprehension(target, items, (), span)
-        made = ctx.expr(tree.DictComp(names[0], _piece(names[1], t.args[1], span), (source,), span), wanted)
-        del ctx.scope["$table"]
-        value = hir.Let(made.type, [hir.Assign(ctx.line, local, value)], made)
+        pieces = tree.DictComp(names[0], _piece(names[1], t.args[1], span), (source,), span)
+        value = ctx.let({"$table": value}, lambda: ctx.expr(pieces, wanted))
     fitted = coerce(ctx, value, wanted, span)
     return ctx.library("krait.tables", "translated", [receiver, fitted], text, span)
 

@@ -67,12 +67,8 @@ def _gathered(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
     ctx.emit(hir.Assign(ctx.line, local, value))
     item = tree.Name("$each", tree.LOAD, span)
     part = tree.comprehension(tree.Name("$each", tree.STORE, span), tree.Name(local.name, tree.LOAD, span), (), span)
-    ctx.scope[local.name] = local
-    ctx.flow = ctx.flow.bind(local)
-    try:
+    with ctx.naming(local):
         return ctx.expr(tree.ListComp(item, (part,), span))
-    finally:
-        del ctx.scope[local.name]
 
 
 def _around_star(ctx: Context, targets: Sequence[tree.expr], kept: hir.Expr, span: Span) -> list[hir.Expr]:

@@ -6,7 +6,8 @@ given, and of which types. Out: generator expressions, lambdas, operators, and c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from krait.check import hir
 from krait.check.builtins import builtin, list_of_items
@@ -202,32 +203,14 @@ def _groupby(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     return ctx.expr(_call("itertools._groupby", (source, key), node.span), expected)
 
 
-class _held:
-    """Evaluates expressions into variables of such names, which what is checked within can use."""
-
-    def __init__(self, ctx: Context, names: Sequence[str], nodes: Sequence[tree.expr]) -> None:
-        self.ctx = ctx
-        self.before: hir.Block = []
-        self.locals: dict[str, Local] = {}
-        for name, value in zip(names, ctx.attempt((node, None) for node in nodes), strict=True):
-            local = Local(name, value.type, stable=True)
-            ctx.function.locals.append(local)
-            self.before.append(hir.Assign(ctx.line, local, value))
-            self.locals[name] = local
-
-    def __enter__(self) -> hir.Block:
-        self.hidden = {name: self.ctx.scope.get(name) for name in self.locals}
-        self.ctx.scope.update(self.locals)
-        for local in self.locals.values():
-            self.ctx.flow = self.ctx.flow.bind(local)
-        return self.before
-
-    def __exit__(self, *_: object) -> None:
-        for name, old in self.hidden.items():
-            if old is None:
-                del self.ctx.scope[name]
-            else:
-                self.ctx.scope[name] = old
+@contextmanager
+def _held(ctx: Context, names: Sequence[str], nodes: Sequence[tree.expr]) -> Iterator[hir.Block]:
+    """Evaluate expressions into variables of such names, which what is checked within can use."""
+    values = ctx.attempt((node, None) for node in nodes)
+    kept = [Local(name, value.type, stable=True) for name, value in zip(names, values, strict=True)]
+    ctx.function.locals.extend(kept)
+    with ctx.naming(*kept):
+        yield [hir.Assign(ctx.line, local, value) for local, value in zip(kept, values, strict=True)]
 
 
 # --- bisect and heapq ----------------------------------------------------------------------------------------------
