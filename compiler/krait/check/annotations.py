@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from krait.check.mixing import Mixes, mixed, mixed_items
 from krait.check.names import did_you_mean
 from krait.check.roots import is_root
 from krait.check.tuples import tuple_type
@@ -60,6 +61,7 @@ class Annotations:
         self.params = params
         self.instance = instance
         self.place: Span | None = None
+        self.is_exact = False  # those of a function of the host, which takes what it says
         self.opened: list[TypeParam] | None = None  # those that stand for the items of a `list` without their type
 
     def refuse(self, span: Span, message: str, *hints: str, label: str = "") -> Refusal:
@@ -68,7 +70,13 @@ class Annotations:
         return self.world.refuse(self.module, place, message, label=label, hints=hints, instance=self.instance)
 
     def type(self, node: tree.expr) -> Type:
-        """Return the type that an annotation means."""
+        """Return the type that an annotation means; with ints as well as floats where a check asks for that."""
+        found = self.said(node)
+        takes = Mixes.NONE if self.module.library or self.is_exact else self.world.mixes
+        return found if takes is Mixes.NONE else mixed_items(found) if takes is Mixes.ITEMS else mixed(found)
+
+    def said(self, node: tree.expr) -> Type:
+        """Return the type that an annotation says."""
         match node:
             case tree.Constant(value=None):
                 return NONE

@@ -6,6 +6,7 @@ In: targets and values. Out: statements. The value is evaluated first, then the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
 from krait.check import hir
@@ -37,7 +38,7 @@ from krait.check.items import (
     write_item,
 )
 from krait.check.late import delete_field, mark_late
-from krait.check.mixing import has_floats, mixed, stands_for
+from krait.check.mixing import has_floats, mixed, mixed_items, stands_for
 from krait.check.names import did_you_mean
 from krait.check.operators import METHODS, binary
 from krait.check.promoted import holding_ints, note_mixed_field, promoted_setter
@@ -45,7 +46,8 @@ from krait.check.relations import class_meant
 from krait.check.roots import Unfrozen
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
-from krait.check.signatures import declared_fields, field_names, field_type, signature
+from krait.check.signatures import field_names, signature
+from krait.check.targets import field_of, wanted_by
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     FIXED,
@@ -53,7 +55,6 @@ from krait.check.types import (
     INT,
     NEVER,
     NONE,
-    OWNED,
     U32,
     Alias,
     ClassDecl,
@@ -294,7 +295,7 @@ def _field(ctx: Context, owner: hir.Expr, target: tree.Attribute) -> Type:
     t = prune(owner.type)
     if isinstance(t, Infer):
         raise ctx.unknown(target.value.span, "this value")
-    found = _field_type(ctx, t, target.attr) if isinstance(t, ClassType) else None
+    found = field_of(ctx, t, target.attr) if isinstance(t, ClassType) else None
     hidden = isinstance(t, ClassType) and t.decl.module.library and not (ctx.module.unsafe or ctx.module.library)
     if found is not None and not hidden:
         return found
@@ -357,15 +358,6 @@ def _can_change_slices(ctx: Context, owner: hir.Expr, target: tree.Subscript) ->
         raise ctx.refuse(target.span, f"slices of a `{owner.type}` cannot be changed")
 
 
-def _field_type(ctx: Context, t: ClassType, name: str) -> Type | None:
-    """Return the type of a field that is assigned to; in ``__init__`` the assignment may be what determines it."""
-    decl = ctx.instance.decl
-    if decl.name == "__init__" and decl.owner is t.decl:
-        found = declared_fields(ctx.world, t).get(name)
-        return U32 if found is OWNED else found
-    return field_type(ctx.world, t, name)
-
-
 def _item_owner(ctx: Context, target: tree.Subscript) -> hir.Expr:
     owner = ctx.expr(target.value)
     t = prune(owner.type)
@@ -426,7 +418,7 @@ def assign(ctx: Context, node: tree.Assign) -> None:
             _assign_in_parallel(ctx, first.elts, node.value.elts)
             return
     columns = columns_of(ctx, first.elts, node.value) if isinstance(first, tree.Tuple) and not others else None
-    value = ctx.expr(columns or _listed(first, node.value), _wanted(ctx, first))
+    value = _value_of(ctx, first, columns or _listed(first, node.value))
     if others:
         if prune(value.type) is NONE and isinstance(value, hir.Const):
             pass
@@ -436,6 +428,14 @@ def assign(ctx: Context, node: tree.Assign) -> None:
                 ctx.emit(part)
     for target in node.targets:
         assign_target(ctx, target, value, node.value.span)
+
+
+def _value_of(ctx: Context, target: tree.expr, node: tree.expr) -> hir.Expr:
+    wanted = wanted_by(ctx, target)
+    if wanted is None and ctx.mixes_items and isinstance(node, tree.Call):
+        with ctx.world.silence(), ctx.collect(), suppress(Refusal):
+            wanted = mixed_items(ctx.expr(node).type)
+    return ctx.expr(node, wanted)
 
 
 def _listed(target: tree.expr, node: tree.expr) -> tree.expr:
@@ -458,7 +458,7 @@ _ITERABLES = frozenset(("range", "map", "filter", "zip", "enumerate", "reversed"
 
 def _assign_in_parallel(ctx: Context, targets: Sequence[tree.expr], nodes: Sequence[tree.expr]) -> None:
     """``a, b = x, y``: all values first, then the targets."""
-    values = ctx.attempt((node, _wanted(ctx, target)) for node, target in zip(nodes, targets, strict=True))
+    values = ctx.attempt((node, wanted_by(ctx, target)) for node, target in zip(nodes, targets, strict=True))
     kept: list[hir.Expr] = []
     for value in values:
         if prune(value.type) is NONE:
@@ -470,28 +470,6 @@ def _assign_in_parallel(ctx: Context, targets: Sequence[tree.expr], nodes: Seque
         kept.append(again)
     for target, item, node in zip(targets, kept, nodes, strict=True):
         assign_target(ctx, target, item, node.span)
-
-
-def _wanted(ctx: Context, target: tree.expr) -> Type | None:
-    """Return the type of a target, where it is already known, for the literals of the value."""
-    match target:
-        case tree.Name(id=name):
-            variable = ctx.variable(name)
-            if isinstance(variable, GlobalVar):
-                prepare_global(ctx.world, variable)
-            if variable is not None and variable.type is None and isinstance(variable, Local):
-                return ctx.seeds.get(variable)
-            return variable.type if variable is not None else None
-        case tree.Attribute(value=tree.Name(id=name), attr=attr):
-            local = ctx.scope.get(name)
-            t = prune(local.type) if local is not None and local.type is not None else None
-            return _field_type(ctx, t, attr) if isinstance(t, ClassType) else None
-        case tree.Subscript(value=tree.Name(id=name)):
-            local = ctx.scope.get(name)
-            t = prune(local.type) if local is not None and local.type is not None else None
-            return t.args[-1] if isinstance(t, ClassType) and t.decl.module.library and t.args else None
-        case _:
-            return None
 
 
 @statement(tree.AnnAssign)

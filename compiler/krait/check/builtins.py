@@ -12,7 +12,7 @@ from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.assignment import Element, whole
 from krait.check.class_values import class_of_value
-from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, to_float, to_int
+from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, takes, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, length_of, truth
 from krait.check.context import Context
@@ -23,7 +23,9 @@ from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.items import made_slice
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
+from krait.check.mixing import mixed
 from krait.check.operators import binary
+from krait.check.relations import wanted_class
 from krait.check.set_order import has_random_hash, require_order
 from krait.check.throwing import used_at_once
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
@@ -41,6 +43,7 @@ from krait.check.types import (
     Optional,
     Type,
     Union,
+    is_known,
     members_of_union,
     prune,
     unify,
@@ -496,24 +499,36 @@ def gather(
         and isinstance(ctx.lookup(node.func.id), Intrinsic)
         and node.func.id not in ctx.scope
     ):
-        return _collected(ctx, plan(ctx, node), span), True
+        return _collected(ctx, plan(ctx, node), span, expected), True
     value = plain_tuple(ctx.expr(node, expected))
     t = prune(value.type)
     if isinstance(t, Infer):
         raise ctx.unknown(node.span, "this value")
-    if (isinstance(t, ClassType) and any(map(t.decl.is_subclass, (ctx.world.list_type(INT).decl, *keep)))) or (
+    kept = isinstance(t, ClassType) and any(map(t.decl.is_subclass, (ctx.world.list_type(INT).decl, *keep)))
+    if (kept and not _holds_more(ctx, expected, t)) or (
         vectors and isinstance(t, ClassType) and (is_tuple(t.decl) or is_vector(t.decl))
     ):
         return value, isinstance(node, tree.List | tree.ListComp | tree.Dict | tree.DictComp)
     if t == ctx.world.str_type:
         return ctx.library("krait.list", "list_of_str", [value], ctx.world.list_type(ctx.world.str_type), span), True
     items = tree.Name("$items", tree.LOAD, node.span)
-    return ctx.let({items.id: value}, lambda: _collected(ctx, plan(ctx, items), span)), True
+    return ctx.let({items.id: value}, lambda: _collected(ctx, plan(ctx, items), span, expected)), True
 
 
-def _collected(ctx: Context, made: Plan, span: Span) -> hir.Expr:
-    """Return a list of all the items of a plan."""
+def _holds_more(ctx: Context, expected: Type | None, t: Type) -> bool:
+    """Return whether a list is wanted whose items may be those of a list of this type, and others as well."""
+    wanted = wanted_class(expected, ctx.world.list_type(INT).decl)
+    more = prune(wanted.args[0]) if wanted is not None else None
+    return isinstance(more, Union) and isinstance(t, ClassType) and t != wanted and takes(more, t.args[0])
+
+
+def _collected(ctx: Context, made: Plan, span: Span, expected: Type | None) -> hir.Expr:
+    """Return a list of all the items of a plan, of the type that is expected where they fit it."""
     item = _one_value(ctx, made.item, span)
+    wanted = wanted_class(expected, ctx.world.list_type(INT).decl)
+    whole = wanted.args[0] if wanted is not None else mixed(item.type) if ctx.mixes_items else item.type
+    if is_known(whole) and is_known(item.type):
+        item = adapt(ctx, item, whole) or item
     t, empty = new_list(ctx, item.type, 0, span)
     local = ctx.temp(t)
     append = invoke(ctx, hir.LocalGet(t, local), "append", [(item, span)], span)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
+from krait.check.mixing import meets_ints, mixed
 from krait.check.relations import class_meant, common_base, derives
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -60,6 +61,9 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         return hir.Cast(target, value)
     if isinstance(target, Infer) and source is NONE:
         unify(target, Optional(Infer()))
+        target = prune(target)
+    if isinstance(target, Infer) and ctx.mixes_items:
+        unify(target, mixed(source))
         target = prune(target)
     if is_object(source) and not is_object(target) and not isinstance(target, Infer):
         return _from_object(ctx, value, target)
@@ -360,7 +364,8 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
         result = merged or union((result, inner))
-    return optional(result) if has_none else prune(result)
+    whole = optional(result) if has_none else prune(result)
+    return mixed(whole) if ctx.mixes_items else whole
 
 
 def _are_alike(a: Type, b: Type) -> bool:
@@ -413,6 +418,7 @@ def _refusal(ctx: Context, value: hir.Expr, target: Type, span: Span, note: Note
     notes = [note] if note is not None else []
     hints: list[str] = []
     wanted = prune(target.inner) if isinstance(target, Optional) else target
+    ctx.world.meets_ints |= meets_ints(target, source)
     if wanted is FLOAT and source is INT:
         if isinstance(value, hir.Const) and ctx.text_at(span)[:1] in "-0123456789":
             hints.append(f"write `{float(value.value or 0)!r}`: an int prints as an int")

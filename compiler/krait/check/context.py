@@ -147,6 +147,11 @@ class Context:
         return ClassType(owner, self.instance.args[: len(owner.type_params)]) if owner is not None else None
 
     @property
+    def mixes_items(self) -> bool:
+        """Whether what holds floats holds ints as well, here."""
+        return bool(self.world.mixes) and not self.module.library
+
+    @property
     def is_idle(self) -> bool:
         """Whether what follows is for values of other types than those that the function is checked for here."""
         decl = self.instance.decl
@@ -368,6 +373,8 @@ class Context:
 
     def widen(self, variable: Variable, given: Type) -> None:
         """Note that a variable is given a value of another type than its first one: it may have both."""
+        if variable.name.startswith("$"):
+            return  # it is not there when the function is checked anew
         ctx: Context = self
         if isinstance(variable, GlobalVar):
             if not self.is_module_code or variable.module is not self.module:

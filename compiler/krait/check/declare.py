@@ -46,7 +46,7 @@ from krait.check.types import (
     Symbol,
     TypeParam,
 )
-from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, LIBRARY, REFUSED_METHODS
+from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, LIBRARY, METHODS_OF_TUPLES, REFUSED_METHODS
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 
@@ -409,6 +409,9 @@ class _Declarer:
         match node:
             case tree.FunctionDef(name=name) if name in REFUSED_METHODS and not self.module.library:
                 self.error(f"not part of Krait: the method `{name}`", node.span, "", REFUSED_METHODS[name])
+            case tree.FunctionDef(name=name) if name in METHODS_OF_TUPLES and decl.data is not None and decl.data.named:
+                message = f"not part of Krait: `{name}` of a named tuple, which is that of tuples"
+                self.error(message, node.span, "", "write a method with a name of its own")
             case tree.FunctionDef():
                 method = self.function(leaving_written_out(node), decl)
                 method.overloads = self.overloads(node.name, filter(is_overload, decl.node.body), decl)

@@ -17,11 +17,13 @@ from krait.check.conditions import truth
 from krait.check.context import Context
 from krait.check.getters import getter, lambda_of
 from krait.check.iteration import WRAPPERS, Plan, plan
+from krait.check.mixing import mixed, stands_for
 from krait.check.names import scan
 from krait.check.nested import share_targets
 from krait.check.relations import dict_of
 from krait.check.types import (
     BOOL,
+    FLOAT,
     NONE,
     ClassDecl,
     FunctionDecl,
@@ -188,6 +190,8 @@ def reduced(
     ctx: Context, values: hir.Expr, item: Type, function: tree.expr, initial: hir.Expr | None, span: Span
 ) -> hir.Expr:
     """Return ``functools.reduce`` of a list."""
+    if initial is not None and stands_for(item, initial.type):
+        initial = coerce(ctx, initial, mixed(FLOAT), span)  # what the function returns can be either
     whole = item if initial is None else initial.type
     wanted = FunctionType((whole, item), whole)
     taken = coerce(ctx, ctx.expr(function, wanted), wanted, function.span)

@@ -131,6 +131,8 @@ def dict_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.At
     """Return a call of ``get``, ``pop`` or ``setdefault`` as what its arguments make of it; None for other calls."""
     t = dict_of(ctx.world, receiver.type)
     shape = (func.attr, len(node.args))
+    if t is not None and func.attr == "update" and node.keywords and len(node.args) <= 1:
+        return _update_by_names(ctx, receiver, node, t)
     if t is None or node.keywords or shape not in _SHAPES:
         return None
     key_type, value_type = t.args
@@ -148,6 +150,26 @@ def dict_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.At
     if shape != ("pop", 1):
         args.append((default, node.args[-1].span if len(node.args) == 2 else node.span))
     return invoke(ctx, receiver, name, args, node.span)
+
+
+def _update_by_names(ctx: Context, receiver: hir.Expr, node: tree.Call, t: ClassType) -> hir.Expr:
+    """``d.update(other, key=value)``: all values first."""
+    values = {"$mapping": receiver}
+    if node.args:
+        values["$other"] = ctx.expr(node.args[0], t)
+        if dict_of(ctx.world, values["$other"].type) is None:
+            raise ctx.later(node.span, "`update` of pairs and of keyword arguments at once", "write two calls")
+    keys = tuple(tree.Constant(part.arg, part.span) if part.arg is not None else None for part in node.keywords)
+    display = tree.Dict(keys, tuple(keyword.value for keyword in node.keywords), node.span)
+    values["$named"] = coerce(ctx, ctx.expr(display, t), t, node.span)
+
+    def updated() -> hir.Expr:
+        first, *others = (tree.Name(name, tree.LOAD, node.span) for name in values)
+        func = tree.Attribute(first, "update", tree.LOAD, node.span)
+        *before, last = (ctx.expr(tree.Call(func, (other,), (), node.span)) for other in others)
+        return hir.Let(NONE, [hir.Evaluate(ctx.line, call) for call in before], last) if before else last
+
+    return ctx.let(values, updated)
 
 
 def _value_or_other(
@@ -212,7 +234,7 @@ def dict_of_items(ctx: Context, node: tree.expr, span: Span, expected: Type | No
         case tree.List(elts=parts) | tree.Tuple(elts=parts):
             is_display = not all(isinstance(part, tree.List | tree.Call) for part in parts)
         case _:
-            is_display = False
+            is_display = isinstance(node, tree.Call) and is_known(pair)
     pairs, is_new = gather(
         ctx, node, span, ctx.world.list_type(pair) if is_display else expected, (ctx.world.dict_type(INT, INT).decl,)
     )

@@ -5,14 +5,29 @@ In: types. Out: whether one has ints where the other has floats, and the type th
 
 from __future__ import annotations
 
-from krait.check.types import FLOAT, INT, ClassType, Optional, Type, Union, optional, prune, union
+from enum import IntEnum
+
+from krait.check.types import FLOAT, INT, ClassType, Optional, Type, Union, members_of_union, optional, prune, union
+
+
+class Mixes(IntEnum):
+    """Where ints are as well what annotations say is a float: nowhere, among the items of what holds some, everywhere.
+
+    A check that fails for such an int is tried anew, as the next of these has it.
+    """
+
+    NONE = 0
+    ITEMS = 1
+    ALL = 2
 
 
 def stands_for(wanted: Type, given: Type) -> bool:
     """Return whether one type is the other but for ints where that has floats."""
     wanted, given = prune(wanted), prune(given)
     if wanted is FLOAT:
-        return given is INT or (isinstance(given, Union) and set(given.members) == {INT, FLOAT})
+        return given is INT or is_either(given)
+    if is_either(wanted):
+        return given in (INT, FLOAT)
     if isinstance(wanted, Optional):
         return stands_for(wanted.inner, given.inner if isinstance(given, Optional) else given)
     if not isinstance(wanted, ClassType) or not isinstance(given, ClassType) or wanted.decl is not given.decl:
@@ -24,7 +39,14 @@ def stands_for(wanted: Type, given: Type) -> bool:
 def has_floats(t: Type) -> bool:
     """Return whether a type is that of something that holds floats."""
     t = prune(t)
-    return isinstance(t, ClassType) and any(prune(arg) is FLOAT or has_floats(arg) for arg in t.args)
+    args = map(prune, t.args) if isinstance(t, ClassType) else ()
+    return any(arg is FLOAT or is_either(arg) or has_floats(arg) for arg in args)
+
+
+def is_either(t: Type) -> bool:
+    """Return whether a type is ``int | float``."""
+    t = prune(t)
+    return isinstance(t, Union) and set(t.members) == {INT, FLOAT}
 
 
 def mixed(t: Type) -> Type:
@@ -34,7 +56,23 @@ def mixed(t: Type) -> Type:
         return union((INT, FLOAT))
     if isinstance(t, Optional):
         return optional(mixed(t.inner))
-    return ClassType(t.decl, tuple(map(mixed, t.args))) if isinstance(t, ClassType) else t
+    if isinstance(t, Union) and not t.alias and FLOAT in t.members:
+        return union((INT, *t.members))
+    return mixed_items(t)
 
 
-__all__ = ["has_floats", "mixed", "stands_for"]
+def mixed_items(t: Type) -> Type:
+    """Return a type with ints as well wherever its items are or have floats."""
+    t = prune(t)
+    if isinstance(t, Optional):
+        return optional(mixed_items(t.inner))
+    return ClassType(t.decl, tuple(map(mixed, t.args))) if isinstance(t, ClassType) and t.args else t
+
+
+def meets_ints(target: Type, source: Type) -> bool:
+    """Return whether one type would do for the other but for ints where that has floats."""
+    parts = {prune(part) for part in members_of_union(target)}
+    return stands_for(target, source) or stands_for(source, target) or (FLOAT in parts and prune(source) is INT)
+
+
+__all__ = ["Mixes", "has_floats", "meets_ints", "mixed", "mixed_items", "stands_for"]

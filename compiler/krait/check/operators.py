@@ -6,6 +6,8 @@ exceptions at run time. Ints are checked for overflow, except under a mask that 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from krait.check import hir
 from krait.check.coerce import to_float, to_int
 from krait.check.conditions import condition
@@ -14,6 +16,7 @@ from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.late_templates import is_template, percent_of_several, percent_of_value
+from krait.check.mixing import has_floats
 from krait.check.reflected import derived_first
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
@@ -122,8 +125,20 @@ def operands(ctx: Context, left: tree.expr, right: tree.expr, expected: Type | N
         b = ctx.expr(right, wanted)
         a = ctx.expr(left, b.type if prune(b.type) in FIXED else None)
         return a, b
+    if wanted is None and isinstance(left, _DISPLAYS):
+        with ctx.world.silence(), ctx.collect(), suppress(Refusal):
+            wanted = _of_floats(ctx.expr(right).type)
     a = ctx.expr(left, wanted)
-    return a, ctx.expr(right, a.type if prune(a.type) in (*FIXED, F32) else None)
+    own = _of_floats(a.type) if isinstance(right, _DISPLAYS) else None
+    return a, ctx.expr(right, a.type if prune(a.type) in (*FIXED, F32) else own)
+
+
+_DISPLAYS = (tree.List, tree.ListComp, tree.Set, tree.SetComp, tree.Dict, tree.DictComp)
+
+
+def _of_floats(t: Type) -> Type | None:
+    """Return the type of what holds floats, for the ints in a display beside it; None for any other type."""
+    return t if has_floats(t) else None
 
 
 def member_value(value: hir.Expr) -> hir.Expr:
@@ -339,7 +354,7 @@ def _is_ring(node: tree.expr) -> bool:
             op=tree.Add() | tree.Sub() | tree.Mult() | tree.LShift() | tree.BitAnd() | tree.BitOr() | tree.BitXor()
         ):
             return True
-        case tree.UnaryOp(op=tree.USub() | tree.Invert()):
+        case tree.UnaryOp(op=tree.USub() | tree.UAdd() | tree.Invert()):
             return True
         case _:
             return False
@@ -357,6 +372,8 @@ def ring(ctx: Context, node: tree.expr) -> hir.Expr:
         operand = ring(ctx, node.operand)
         if prune(operand.type) is not INT:
             return unary(ctx, node, operand)
+        if isinstance(node.op, tree.UAdd):
+            return operand
         if isinstance(node.op, tree.Invert):
             return hir.Op(INT, "i64.xor", [operand, hir.Const(INT, -1)])
         return hir.Op(INT, "i64.sub", [hir.Const(INT, 0), operand])
@@ -390,6 +407,12 @@ def _ring_shift(ctx: Context, left: hir.Expr, count: hir.Expr, node: tree.BinOp)
     return hir.Let(INT, body, hir.Conditional(INT, hir.Op(BOOL, "i64.gt_s", [by, hir.Const(INT, 63)]), zero, shifted))
 
 
+def _is_own(ctx: Context, t: Type, name: str) -> bool:
+    """Return whether a method is one that the program has written."""
+    found = find_method(ctx, t, name)
+    return found is not None and not found[0].module.library
+
+
 # --- everything else -----------------------------------------------------------------------------------------------
 
 
@@ -403,14 +426,15 @@ def _by_method(
     name = METHODS[type(op)]
     if type(op) is tree.Add and prune(left.type) == prune(right.type) == ctx.world.str_type:
         return sum_of(ctx, left, right, node.span)
-    joined = tuple_operation(ctx, op, left, right, node.span)
-    if joined is not None:
-        return joined
+    reflected = f"__r{name}__"
+    if not _is_own(ctx, left.type, f"__{name}__") and not _is_own(ctx, right.type, reflected):
+        joined = tuple_operation(ctx, op, left, right, node.span)
+        if joined is not None:
+            return joined
     if type(op) in OPERATORS:
         made = set_operation(ctx, OPERATORS[type(op)], left, right, node.span)
         if made is not None:
             return made
-    reflected = f"__r{name}__"
     if find_method(ctx, left.type, f"__{name}__") is not None:
 
         def ask(first: hir.Expr, second: hir.Expr) -> hir.Expr:

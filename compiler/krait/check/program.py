@@ -40,6 +40,7 @@ from krait.check.function_values import function_of
 from krait.check.given import Kept, given_types, renewed
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module, infer_result, learn_from
+from krait.check.mixing import Mixes
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.throwing import kept_fields, refuse_standing
@@ -67,9 +68,10 @@ class _Known:
     """What the checks of a program have found so far, for the next one.
 
     late: fields that can be without a value: see `late`.  own: variables that classes are given: see `class_variables`.
-    mixed: floats that are given ints: see `promoted`.  given: what parameters without a type are given: see `given`.
-    named: functions as values are asked for their names.  throws: exceptions are thrown into generators.  infers: what
-    is `Any` gets its type from its values.  rounds: how often `given` has changed.
+    mixed: floats that are given ints: see `promoted`.  mixes: where all of them are: see `mixing`.  given: what
+    parameters without a type are given: see `given`.  named: functions as values are asked for their names.  throws:
+    exceptions are thrown into generators.  infers: what is `Any` gets its type from its values.  rounds: how often
+    `given` has changed.
     """
 
     late: frozenset[tuple[str, str, str]] = frozenset()
@@ -79,6 +81,7 @@ class _Known:
     named: bool = False
     throws: bool = False
     infers: bool = False
+    mixes: Mixes = Mixes.NONE
     rounds: int = 0
 
     @property
@@ -91,6 +94,7 @@ class _Known:
         world, known = World(sink, sources), self.given
         world.late, world.own_variables, world.mixed = self.late, self.own, self.mixed
         world.named_functions, world.throws, world.infers_any = self.named, self.throws, self.infers
+        world.mixes = self.mixes
         world.given = lambda world, key: renewed(world, known[key]) if key in known else None
         return world
 
@@ -106,8 +110,10 @@ class _Known:
             given = {**self.given, **given_types(world.found_given)}
             if given != self.given and self.rounds < MAX_ROUNDS:
                 self.given, self.rounds = given, self.rounds + 1
-            elif self.mixed == before.mixed:
-                self.infers |= world.meets_any
+            elif self.mixed == before.mixed and world.meets_any > self.infers:
+                self.infers = True
+            elif self.mixed == before.mixed and world.meets_ints and self.mixes < Mixes.ALL:
+                self.mixes = Mixes(self.mixes + 1)
         return self != before
 
 

@@ -154,6 +154,7 @@ class _Signatures:
         if decl.owner is not None and isinstance(meaning, Import) and meaning.module == "typing":
             params["Self"] = decl.type_params[-1] if decl.kind == "class" else self_type(decl.owner)
         self.annotations = Annotations(world, decl.module, params)
+        self.annotations.is_exact = decl.host is not None
         self.items_of: dict[tree.Subscript, Type] = {}
 
     def work_out(self) -> Signature:

@@ -19,7 +19,7 @@ from krait.check.late_templates import (
     percent_of_value,
 )
 from krait.check.tuples import field_name, is_tuple, plain_tuple
-from krait.check.types import BOOL, FLOAT, INT, ClassType, prune
+from krait.check.types import BOOL, FLOAT, INT, ClassType, Union, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -138,10 +138,10 @@ def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, nod
         if kind == "c" and not width:
             spec = ""
     elif kind in "diuxXoeEfFgG":
-        if t not in (INT, BOOL, FLOAT):
+        if not all(prune(part) in (INT, BOOL, FLOAT) for part in (t.members if isinstance(t, Union) else (t,))):
             raise ctx.refuse(span, f"%{kind} format: a real number is required, not `{t}`")
         whole = kind in "diuxXo"
-        if whole and t is FLOAT and kind in "xXo":
+        if whole and t not in (INT, BOOL) and kind in "xXo":
             raise ctx.refuse(span, f"%{kind} format: an integer is required, not float")
         if whole and t is not INT:
             name = tree.Call(tree.Name("int", tree.LOAD, span), (name,), (), span)

@@ -226,7 +226,7 @@ PROVIDED = {
         for name in ("bisect", "bisect_left", "bisect_right", "insort", "insort_left", "insort_right")
     },
     **{("heapq", name): f"heapq.{name}" for name in ("nsmallest", "nlargest", "merge")},
-    **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "gcd", "lcm")},
+    **{("math", name): f"math.{name}" for name in ("log", "hypot", "prod", "fsum", "dist", "gcd", "lcm")},
     **{("contextlib", name): f"contextlib.{name}" for name in ("contextmanager", "suppress")},
     **{("copy", name): f"copy.{name}" for name in ("copy", "deepcopy")},
     ("sys", "exit"): "sys.exit",
@@ -284,6 +284,11 @@ REFUSED_METHODS = {
     "__del__": "CPython calls it when the last reference goes, which a collector cannot promise: write `with`",
 }
 """Methods that CPython calls where Krait would not, each with what to write instead."""
+
+METHODS_OF_TUPLES = frozenset(
+    ("__init__", "__iter__", "__getitem__", "__contains__", "index", "count", "_asdict", "_replace", "_make")
+)
+"""Methods that a named tuple has as it is a tuple, which is taken apart without asking it."""
 
 REFUSED_BUILTINS = {
     "eval": "Krait compiles ahead of time",

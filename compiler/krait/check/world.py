@@ -19,6 +19,7 @@ from krait.check.class_variables import add_own_variables
 from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
+from krait.check.mixing import Mixes
 from krait.check.names import did_you_mean
 from krait.check.private import with_private_names
 from krait.check.roots import MARK_CLASS, is_root
@@ -126,6 +127,8 @@ class World:
         self.found_mixed: set[tuple[str, str, int | str]] = set()
         self.given: Callable[[World, tuple[str, str, str]], Type | None] | None = None
         self.found_given: dict[tuple[str, str, str], list[Type]] = {}
+        self.mixes = Mixes.NONE
+        self.meets_ints = False
         self.infers_any = False
         self.meets_any = False
         self.promoting = 0

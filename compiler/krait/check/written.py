@@ -15,10 +15,13 @@ from krait.check.constants import literal_int
 from krait.check.context import Context
 from krait.check.function_values import wanted_function
 from krait.check.getters import getter, lambda_of
+from krait.check.mixing import stands_for
 from krait.check.scopes import function_called
 from krait.check.signatures import signature
 from krait.check.types import (
+    BOOL,
     FLOAT,
+    INT,
     ClassType,
     FunctionDecl,
     FunctionType,
@@ -26,6 +29,7 @@ from krait.check.types import (
     Intrinsic,
     Local,
     Type,
+    Union,
     prune,
 )
 from krait.check.vocabulary import LIBRARY
@@ -302,16 +306,45 @@ def _prod(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
         raise ctx.refuse(node.span, "`prod` takes numbers, and `start`")
     start: tree.expr = node.keywords[0].value if node.keywords else tree.Constant(1, node.span)
     items = list_of_items(ctx, node.args[0], node.span)
+    values = {"$items": items, "$start": ctx.expr(start)}
     t = prune(items.type)
-    is_float = isinstance(t, ClassType) and prune(t.args[0]) is FLOAT
-    local = Local("$items", items.type, stable=True)
-    ctx.function.locals.append(local)
-    ctx.scope["$items"], ctx.flow = local, ctx.flow.bind(local)
-    name = "math._prod_of_floats" if is_float else "math._prod_of_ints"
-    first = _call("float", (start,), node.span) if is_float else start
-    made = ctx.expr(_call(name, (_name("$items", node.span), first), node.span), expected)
-    del ctx.scope["$items"]
-    return hir.Let(made.type, [hir.Assign(ctx.line, local, items)], made)
+    item = prune(t.args[0]) if isinstance(t, ClassType) else t
+    as_floats = item is FLOAT or (prune(values["$start"].type) is FLOAT and not isinstance(item, Union))
+    kind = "floats" if as_floats else "numbers" if isinstance(item, Union) else "ints"
+    given: tuple[tree.expr, ...] = (_name("$items", node.span), _name("$start", node.span))
+    if as_floats:
+        given = (_as_floats(items, _name("$items", node.span)), _call("float", given[1:], node.span))
+    return ctx.let(values, lambda: ctx.expr(_call(f"math._prod_of_{kind}", given, node.span), expected))
+
+
+@builtin("math.fsum")
+def _fsum(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    (source,) = _arguments(ctx, node, 1, 1)
+    assert source is not None
+    return _of_floats(ctx, "math._fsum", (source,), node.span)
+
+
+@builtin("math.dist")
+def _dist(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
+    p, q = _arguments(ctx, node, 2, 2)
+    assert p is not None and q is not None
+    return _of_floats(ctx, "math._dist", (p, q), node.span)
+
+
+def _of_floats(ctx: Context, name: str, sources: Sequence[tree.expr], span: Span) -> hir.Expr:
+    """Return a call with lists of floats, made of what holds numbers."""
+    values = {f"$floats{at}": list_of_items(ctx, source, source.span) for at, source in enumerate(sources)}
+    args = tuple(_as_floats(value, _name(at, span)) for at, value in values.items())
+    return ctx.let(values, lambda: ctx.expr(_call(name, args, span)))
+
+
+def _as_floats(value: hir.Expr, name: tree.Name) -> tree.expr:
+    t = prune(value.type)
+    item = prune(t.args[0]) if isinstance(t, ClassType) else t
+    if item not in (INT, BOOL) and not stands_for(FLOAT, item):
+        return name
+    each = tree.comprehension(tree.Name("$each", tree.STORE, name.span), name, (), name.span)
+    return tree.ListComp(_call("float", (_name("$each", name.span),), name.span), (each,), name.span)
 
 
 @builtin("math.gcd", "math.lcm")
