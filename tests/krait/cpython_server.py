@@ -154,7 +154,7 @@ class Bounded(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """An operation; those of the ring of integers go unseen under a constant mask, or modulo a power of two."""
-        if isinstance(node.op, ast.Mod) and self.is_mask(node.right) and ast.literal_eval(node.right).bit_count() == 1:
+        if isinstance(node.op, ast.Mod) and self.is_mask(node.right) and self.constant(node.right).bit_count() == 1:
             node.left = self.ring(node.left)
             return node
         if isinstance(node.op, ast.BitAnd) and self.is_mask(node.right):
@@ -177,10 +177,19 @@ class Bounded(ast.NodeTransformer):
             return node
         return self.visit(node)
 
-    @staticmethod
-    def is_mask(node: ast.expr) -> bool:
+    def is_mask(self, node: ast.expr) -> bool:
         """Whether a node is a constant that bits are masked with."""
-        return isinstance(node, ast.Constant) and type(node.value) is int and node.value >= 0
+        return self.constant(node) >= 0
+
+    def constant(self, node: ast.expr) -> int:
+        """The value of an expression of int literals; -1, which is no mask, for any other."""
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            return node.value
+        if isinstance(node, ast.BinOp) and isinstance(node.op, self.RING):
+            a, b = self.constant(node.left), self.constant(node.right)
+            if a >= 0 and b >= 0 and (b < 64 or not isinstance(node.op, ast.LShift)):
+                return int(eval(compile(ast.Expression(ast.fix_missing_locations(node)), "", "eval")))
+        return -1
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         """A minus before anything but a number."""

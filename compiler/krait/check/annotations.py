@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from krait.check.mixing import Mixes, mixed, mixed_items
+from krait.check.mixing import mixed, mixed_items
 from krait.check.names import did_you_mean
 from krait.check.roots import is_root
 from krait.check.tuples import tuple_type
@@ -39,7 +39,7 @@ from krait.check.types import (
     union,
 )
 from krait.check.vocabulary import ANY_PARAMETERS, ANY_RESULT, TYPES_LATER
-from krait.check.world import Refusal, World
+from krait.check.world import Mixes, Refusal, World
 from krait.diagnostics import DiagnosticSink, Span
 from krait.syntax import tree
 from krait.syntax.parser import parse

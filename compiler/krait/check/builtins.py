@@ -23,7 +23,7 @@ from krait.check.invoke import invoke, text_of, try_invoke
 from krait.check.items import made_slice
 from krait.check.iteration import WRAPPERS, Plan, allow_any_order, comprehension_loops, members_of, plan
 from krait.check.mapped import by_key, reduced, summed
-from krait.check.mixing import mixed
+from krait.check.mixing import mixed_value
 from krait.check.operators import binary
 from krait.check.relations import wanted_class
 from krait.check.set_order import has_random_hash, require_order
@@ -48,7 +48,7 @@ from krait.check.types import (
     prune,
     unify,
 )
-from krait.check.unions import by_member
+from krait.check.unions import by_member, each_pair
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal
 from krait.diagnostics import Span
@@ -155,6 +155,13 @@ def divmod_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """``divmod(a, b)``."""
     args = plain_args(ctx, node, 2, 2)
     left, right = ctx.attempt([(arg, None) for arg in args])
+    if any(isinstance(t := prune(value.type), Union) and not t.alias for value in (left, right)):
+        return each_pair(ctx, left, right, lambda a, b: _divided(ctx, a, b, node))
+    return _divided(ctx, left, right, node)
+
+
+def _divided(ctx: Context, left: hir.Expr, right: hir.Expr, node: tree.Call) -> hir.Expr:
+    args = node.args
     if FLOAT in (prune(left.type), prune(right.type)):
         dividend = coerce(ctx, _real(left), FLOAT, args[0].span)
         return invoke(ctx, dividend, "__divmod__", [(_real(right), args[1].span)], node.span)
@@ -526,7 +533,7 @@ def _collected(ctx: Context, made: Plan, span: Span, expected: Type | None) -> h
     """Return a list of all the items of a plan, of the type that is expected where they fit it."""
     item = _one_value(ctx, made.item, span)
     wanted = wanted_class(expected, ctx.world.list_type(INT).decl)
-    whole = wanted.args[0] if wanted is not None else mixed(item.type) if ctx.mixes_items else item.type
+    whole = wanted.args[0] if wanted is not None else mixed_value(item.type) if ctx.mixes_items else item.type
     if is_known(whole) and is_known(item.type):
         item = adapt(ctx, item, whole) or item
     t, empty = new_list(ctx, item.type, 0, span)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from krait.check import hir
 from krait.check.context import Context
-from krait.check.mixing import meets_ints, mixed
+from krait.check.mixing import meets_ints, mixed_value
 from krait.check.relations import class_meant, common_base, derives
 from krait.check.tuples import field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import (
@@ -33,10 +33,12 @@ from krait.check.types import (
     Type,
     Union,
     ancestor,
+    is_known,
     is_object,
     members_of_union,
     optional,
     prune,
+    resolve,
     unify,
     union,
 )
@@ -63,7 +65,7 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         unify(target, Optional(Infer()))
         target = prune(target)
     if isinstance(target, Infer) and ctx.mixes_items:
-        unify(target, mixed(source))
+        unify(target, mixed_value(source))
         target = prune(target)
     if is_object(source) and not is_object(target) and not isinstance(target, Infer):
         return _from_object(ctx, value, target)
@@ -203,11 +205,13 @@ def _to_union(ctx: Context, value: hir.Expr, source: Type, target: Union) -> hir
 
 def takes(target: Union, source: Type) -> bool:
     """Return whether each value of a type, or of the types of a union, is one of those of a union as it stands."""
-    members = [prune(member) for member in target.members]
-    return all(
-        prune(part) in members or any(isinstance(member, ClassType) and _derives(part, member) for member in members)
-        for part in members_of_union(source)
-    )
+    members = [resolve(member) for member in target.members]
+
+    def is_taken(part: Type) -> bool:
+        bases = [member for member in members if isinstance(member, ClassType)]
+        return (is_known(part) and resolve(part) in members) or any(_derives(part, base) for base in bases)
+
+    return all(map(is_taken, members_of_union(source)))
 
 
 def _derives(t: Type, base: ClassType) -> bool:
@@ -337,6 +341,12 @@ def to_float(value: hir.Expr) -> hir.Expr:
     return hir.Op(FLOAT, "f64.convert_i64_s", [to_int(value) if source is BOOL else value])
 
 
+def type_of_items(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected: Type | None, what: str) -> Type:
+    """Return the type that items have: that of all of them, with ints besides floats where a check asks for that."""
+    common = common_type(ctx, values, expected, what)
+    return mixed_value(common) if ctx.mixes_items else common
+
+
 def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected: Type | None, what: str) -> Type:
     """Return the type that all ``values`` can have: of a list's items, or of the two sides of a conditional."""
     result: Type = Infer()
@@ -364,8 +374,7 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
         result = merged or union((result, inner))
-    whole = optional(result) if has_none else prune(result)
-    return mixed(whole) if ctx.mixes_items else whole
+    return optional(result) if has_none else prune(result)
 
 
 def _are_alike(a: Type, b: Type) -> bool:

@@ -16,6 +16,7 @@ from krait.check.exception_classes import same_exception_class
 from krait.check.identity import identical
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
+from krait.check.mixing import meets_ints
 from krait.check.names import object_of_type
 from krait.check.operators import member_value, operands
 from krait.check.reflected import by_derived, derived_first
@@ -344,6 +345,7 @@ def _equal_objects(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[S
     if (ctx.instance.decl.open_params or is_mark(a) or is_mark(b)) and are_unlike(ctx, a, b):  # for other types
         both: hir.Block = [hir.Evaluate(ctx.line, left), hir.Evaluate(ctx.line, right)]
         return hir.Let(BOOL, both, hir.Const(BOOL, False))
+    ctx.world.meets_ints |= meets_ints(a, b)
     raise ctx.refuse(spans[2], f"a `{a}` is never equal to a `{b}`", *_conversion(ctx, a, b))
 
 

@@ -244,8 +244,12 @@ class Context:
                 self.flow = self.flow.stop()
 
     def spoil(self, node: tree.AST) -> None:
-        """Let no variable that a refused statement would have set cause a second error."""
-        for name in scan([node]).assigned:
+        """Let no variable or field that a refused statement would have set cause a second error."""
+        names = scan([node])
+        for name in names.fields & (self.own_fields or {}).keys():
+            assert self.own_fields is not None
+            self.flow = self.flow.bind(self.own_fields[name])
+        for name in names.assigned:
             variable = self.variable(name)
             if variable is not None:
                 if variable.type is None:

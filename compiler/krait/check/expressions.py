@@ -8,7 +8,7 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.assignment import assign_name
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, coerce, common_type, require
+from krait.check.coerce import adapt, coerce, require, type_of_items
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.displays import list_of, make_tuple, new_list
@@ -33,10 +33,11 @@ from krait.check.types import (
     Optional,
     Type,
     Union,
+    is_known,
     members_of_union,
     prune,
 )
-from krait.check.unions import by_member
+from krait.check.unions import by_member, joined
 from krait.syntax import tree
 
 
@@ -94,7 +95,7 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
         item_type = prune(item_wanted)
         values = [coerce(ctx, value, item_type, span) for value, span in zip(values, spans, strict=True)]
     else:
-        item_type = common_type(ctx, list(zip(values, spans, strict=True)), item_wanted, "the items of a list")
+        item_type = type_of_items(ctx, list(zip(values, spans, strict=True)), item_wanted, "the items of a list")
         adapted = [adapt(ctx, value, item_type) for value in values]
         values = [value for value in adapted if value is not None]
     return list_of(ctx, values, item_type, node.span)
@@ -204,7 +205,7 @@ def _of_value(ctx: Context, value: hir.Expr, node: tree.Subscript) -> hir.Expr:
             known = _tuple_slice(ctx, value, t, node.slice)
             if known is not None:
                 return known
-            value = as_vector(ctx, value, t) or value
+            value = as_vector(ctx, value, t)
         if takes_slices(ctx, t, "__getitem__"):
             bounds = (node.slice.lower, node.slice.upper, node.slice.step)
             return read_item(ctx, value, made_slice(ctx, bounds, node.slice.span), node.slice.span, node.span)
@@ -220,22 +221,18 @@ def _tuple_item(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Subscrip
     index = literal_int(node.slice)
     count = len(t.args)
     if index is None:
-        vector = as_vector(ctx, value, t)
-        if vector is not None:
-            return read_item(ctx, vector, ctx.expr(node.slice), node.slice.span, node.span)
-        raise ctx.refuse(
-            node.slice.span,
-            "an index into a tuple must be known when the program is compiled, unless all items have one type",
-            "use a list, or unpack the tuple",
-        )
+        return read_item(ctx, as_vector(ctx, value, t), ctx.expr(node.slice), node.slice.span, node.span)
     if not -count <= index < count:
         raise ctx.refuse(node.slice.span, f"tuple index out of range: the tuple has {count} items")
     return hir.FieldGet(t.args[index % count], value, field_name(index % count))
 
 
-def as_vector(ctx: Context, value: hir.Expr, t: ClassType) -> hir.Expr | None:
-    """Return a tuple of known length as one of any length, None if its items have several types."""
-    return adapt(ctx, value, ctx.world.vector_type(t.args[0])) if t.args else None
+def as_vector(ctx: Context, value: hir.Expr, t: ClassType) -> hir.Expr:
+    """Return a tuple of known length as one of any length, whose items can be any of its own."""
+    parts = [NONE if isinstance(part := prune(item), Optional) and not is_known(part) else part for item in t.args]
+    made = adapt(ctx, value, ctx.world.vector_type(joined(parts or [INT])))
+    assert made is not None
+    return made
 
 
 def _tuple_slice(ctx: Context, value: hir.Expr, t: ClassType, node: tree.Slice) -> hir.Expr | None:

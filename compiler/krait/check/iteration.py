@@ -18,7 +18,7 @@ from typing import TypeAlias
 from krait.check import hir
 from krait.check.assignment import Element, assign_element
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, coerce, common_type, require
+from krait.check.coerce import adapt, coerce, require, type_of_items
 from krait.check.columns import rows_of
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, literal_int
@@ -512,7 +512,7 @@ def _tuple_plan(ctx: Context, value: hir.Expr, t: ClassType, span: Span) -> Plan
     """A tuple whose items have one type: the list of them."""
     held, kept = ctx.hold(value)
     items = [(hir.FieldGet(item, kept, field_name(index)), span) for index, item in enumerate(t.args)]
-    common = INT if not items else common_type(
+    common = INT if not items else type_of_items(
         ctx, [(value, where) for value, where in items], None, "the items of a tuple that is iterated over"
     )
     adapted = [value for value in (adapt(ctx, item, common) for item, _ in items) if value is not None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.builtins import conversion, gather, list_of_items
-from krait.check.coerce import adapt, coerce, common_type
+from krait.check.coerce import adapt, coerce, type_of_items
 from krait.check.context import Context, expression
 from krait.check.invoke import invoke
 from krait.check.iteration import comprehension_loops
@@ -98,7 +98,7 @@ def _part_type(
             known.append((hir.Const(t.args[0 if of_keys else 1], None), value_node.span))
         else:
             known.append((key, key_node.span) if of_keys else (value, value_node.span))
-    return common_type(ctx, known, wanted, f"the {'keys' if of_keys else 'values'} of a dict")
+    return type_of_items(ctx, known, wanted, f"the {'keys' if of_keys else 'values'} of a dict")
 
 
 @expression(tree.DictComp)

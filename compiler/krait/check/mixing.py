@@ -5,20 +5,8 @@ In: types. Out: whether one has ints where the other has floats, and the type th
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from krait.check.tuples import is_tuple
 from krait.check.types import FLOAT, INT, ClassType, Optional, Type, Union, members_of_union, optional, prune, union
-
-
-class Mixes(IntEnum):
-    """Where ints are as well what annotations say is a float: nowhere, among the items of what holds some, everywhere.
-
-    A check that fails for such an int is tried anew, as the next of these has it.
-    """
-
-    NONE = 0
-    ITEMS = 1
-    ALL = 2
 
 
 def stands_for(wanted: Type, given: Type) -> bool:
@@ -61,6 +49,16 @@ def mixed(t: Type) -> Type:
     return mixed_items(t)
 
 
+def mixed_value(t: Type) -> Type:
+    """Return the type that values are made to have to stand among ints; what holds floats stays what it is."""
+    t = prune(t)
+    if isinstance(t, Optional):
+        return optional(mixed_value(t.inner))
+    if isinstance(t, ClassType) and not is_tuple(t.decl):
+        return t
+    return ClassType(t.decl, tuple(map(mixed_value, t.args))) if isinstance(t, ClassType) else mixed(t)
+
+
 def mixed_items(t: Type) -> Type:
     """Return a type with ints as well wherever its items are or have floats."""
     t = prune(t)
@@ -75,4 +73,4 @@ def meets_ints(target: Type, source: Type) -> bool:
     return stands_for(target, source) or stands_for(source, target) or (FLOAT in parts and prune(source) is INT)
 
 
-__all__ = ["Mixes", "has_floats", "meets_ints", "mixed", "mixed_items", "stands_for"]
+__all__ = ["has_floats", "meets_ints", "mixed", "mixed_items", "mixed_value", "stands_for"]

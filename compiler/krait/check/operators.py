@@ -16,7 +16,7 @@ from krait.check.context import Context, expression
 from krait.check.enums import LOOKUP
 from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.late_templates import is_template, percent_of_several, percent_of_value
-from krait.check.mixing import has_floats
+from krait.check.mixing import has_floats, meets_ints
 from krait.check.reflected import derived_first
 from krait.check.setlike import OPERATORS, set_operation
 from krait.check.templates import percent
@@ -125,6 +125,8 @@ def operands(ctx: Context, left: tree.expr, right: tree.expr, expected: Type | N
         b = ctx.expr(right, wanted)
         a = ctx.expr(left, b.type if prune(b.type) in FIXED else None)
         return a, b
+    if wanted is None and expected is not None and isinstance(left, _DISPLAYS):
+        wanted = _of_floats(expected)
     if wanted is None and isinstance(left, _DISPLAYS):
         with ctx.world.silence(), ctx.collect(), suppress(Refusal):
             wanted = _of_floats(ctx.expr(right).type)
@@ -485,6 +487,7 @@ def _unsupported(
         hints.append('write an f-string: `f"{x}"`')
     elif NONE in (a, b) or isinstance(a, Optional) or isinstance(b, Optional):
         hints.append("test for None first: `if x is not None:`")
+    ctx.world.meets_ints |= meets_ints(a, b)
     return ctx.refuse(node.span, f"`{symbol}` does not take `{a}` and `{b}`", *hints)
 
 

@@ -40,7 +40,6 @@ from krait.check.function_values import function_of
 from krait.check.given import Kept, given_types, renewed
 from krait.check.globals import init_function, prepare_global
 from krait.check.instances import check_function, check_module, infer_result, learn_from
-from krait.check.mixing import Mixes
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.throwing import kept_fields, refuse_standing
@@ -54,7 +53,7 @@ from krait.check.types import (
     Type,
     resolve,
 )
-from krait.check.world import Refusal, Request, World
+from krait.check.world import Mixes, Refusal, Request, World
 from krait.diagnostics import CompileError, DiagnosticSink, Span
 from krait.sources import Sources
 from krait.syntax import tree

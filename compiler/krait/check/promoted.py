@@ -64,7 +64,7 @@ def note_mixed_field(ctx: Context, owner: Type, name: str, field: Type, given: T
     t = prune(owner)
     if prune(field) is FLOAT and stands_for(FLOAT, given) and isinstance(t, ClassType) and not t.decl.module.library:
         whole = [(part, declared_fields(ctx.world, ClassType(part, part.type_params))) for part in t.decl.mro()]
-        declaring = [part for part, fields in whole if name in fields]
+        declaring = [part for part, fields in whole if name in fields and not part.module.library]
         ctx.world.found_mixed |= {(part.module.name, part.name, name) for part in declaring}
 
 

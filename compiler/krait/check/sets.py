@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.builtins import conversion, gather
-from krait.check.coerce import coerce, common_type
+from krait.check.coerce import coerce, type_of_items
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
 from krait.check.invoke import invoke
@@ -47,7 +47,7 @@ def set_display(ctx: Context, node: tree.Set, expected: Type | None) -> hir.Expr
     item_type = (
         wanted
         if wanted is not None and is_known(wanted)
-        else common_type(ctx, list(zip(values, spans, strict=True)), wanted, "the items of a set")
+        else type_of_items(ctx, list(zip(values, spans, strict=True)), wanted, "the items of a set")
     )
     t, made = _empty(ctx, item_type, node.span)
     local = ctx.temp(t)

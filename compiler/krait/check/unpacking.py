@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
-from krait.check.coerce import coerce, common_type
+from krait.check.coerce import coerce, type_of_items
 from krait.check.constants import INT_MAX
 from krait.check.context import Context
 from krait.check.displays import list_of
@@ -83,7 +83,7 @@ def _around_star(ctx: Context, targets: Sequence[tree.expr], kept: hir.Expr, spa
         raise ctx.refuse(span, f"{at + behind} targets cannot take a tuple of {count} items")
     parts: list[hir.Expr] = [hir.FieldGet(item, kept, field_name(index)) for index, item in enumerate(t.args)]
     middle = [(item, span) for item in parts[at : count - behind]]
-    common = common_type(ctx, middle, None, "the items that a `*` takes")
+    common = type_of_items(ctx, middle, None, "the items that a `*` takes")
     fitted = [coerce(ctx, item, common, span) for item, _ in middle]
     return [*parts[:at], list_of(ctx, fitted, common, span), *parts[count - behind :]]
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from krait.check import hir, loader
@@ -19,7 +20,6 @@ from krait.check.class_variables import add_own_variables
 from krait.check.data import DataOptions
 from krait.check.dataclasses import make_methods
 from krait.check.declare import declare
-from krait.check.mixing import Mixes
 from krait.check.names import did_you_mean
 from krait.check.private import with_private_names
 from krait.check.roots import MARK_CLASS, is_root
@@ -51,6 +51,7 @@ from krait.check.types import (
     prune,
     resolve,
     unify,
+    union,
 )
 from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, LIBRARY, OTHER_NAMES, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
@@ -91,6 +92,17 @@ class Request:
     module: ModuleDecl
     span: Span
     instance: Instance | None
+
+
+class Mixes(IntEnum):
+    """Where ints are as well what annotations say is a float: nowhere, among the items of what holds some, everywhere.
+
+    A check that fails for such an int is tried anew, as the next of these has it.
+    """
+
+    NONE = 0
+    ITEMS = 1
+    ALL = 2
 
 
 class World:
@@ -252,7 +264,9 @@ class World:
             decl.module, params, tree.Subscript(tree.Name("tuple", tree.LOAD, span), items, tree.LOAD, span)
         )
         assert isinstance(base, ClassType)
-        decl.base, decl.base_args = base.decl, base.args
+        mixed = [(decl.module.name, decl.name, f"item{at}") in self.mixed for at in range(len(base.args))]
+        decl.base = base.decl
+        decl.base_args = tuple(union((INT, t)) if is_mixed else t for t, is_mixed in zip(base.args, mixed, strict=True))
         self.derived.setdefault(base.decl, []).append(decl)
 
     def _find_base(self, decl: ClassDecl) -> None:

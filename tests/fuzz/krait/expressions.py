@@ -20,6 +20,7 @@ from tests.fuzz.krait.terminals import FLOATS, LARGE, TERMINALS, WORDS
 
 __all__ = ["Class", "Expressions", "Function", "Param", "Variable", "World"]
 
+_LOOSE, _INTS = 0.2, 0.1
 _SPOKEN = 0.18
 _NEW = 0.01
 COST = 4_000
@@ -28,11 +29,15 @@ COST = 4_000
 
 @dataclass(frozen=True)
 class Variable:
-    """A name in scope.  fixed: whether programs leave it as it is (the variable of a loop, a counter)."""
+    """A name in scope.  fixed: whether programs leave it as it is (the variable of a loop, a counter).
+
+    known: it can be None elsewhere, which a lambda that has it would have to ask.
+    """
 
     name: str
     kind: Kind
     fixed: bool = False
+    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,14 @@ class World:
 
 
 class Expressions:
-    """Makes expressions.  multiplicity: how often what is written now runs; cost: what was written so far costs."""
+    """Makes expressions.  multiplicity: how often what is written now runs; cost: what was written so far costs.
+
+    loose: ints stand for floats now and then.
+    """
 
     def __init__(self, random: Random) -> None:
         self.random = random
+        self.loose = random.random() < _LOOSE
         self.world = World()
         self.scopes: list[list[Variable]] = [[]]
         self.names = 0
@@ -228,6 +237,8 @@ class Expressions:
     def of(self, kind: Kind, depth: int = 2) -> str:
         """An expression of a kind."""
         self.cost += self.multiplicity
+        if kind == FLOAT and self.loose and self.random.random() < _INTS:
+            kind = INT  # which stands for a float and stays an int
         if depth <= 0 or self.random.random() < 0.1:
             return self.leaf(kind)
         for _ in range(12):
@@ -240,9 +251,14 @@ class Expressions:
                 if choices := self.phrases(kind):
                     row, bound = self.random.choice(choices)
                     made = self.phrase(row, dict(bound), depth)
-            if made is not None:
+            if made is not None and not ("lambda" in made and self.names_known(made)):
                 return made
         return self.leaf(kind)
+
+    def names_known(self, text: str) -> bool:
+        """Whether an expression has a variable that is known not to be None."""
+        known = {variable.name for variable in self.variables() if variable.known}
+        return any(isinstance(node, ast.Name) and node.id in known for node in ast.walk(ast.parse(text)))
 
     def phrases(self, kind: Kind) -> list[tuple[Phrase, tuple[tuple[str, Kind], ...]]]:
         """The phrases of this program that can have a kind."""

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["BOOL", "FLOAT", "INT", "NONE", "STR", "Kind", "bind", "fill", "parse_kind"]
+__all__ = ["BOOL", "FLOAT", "INT", "LOOSE", "NONE", "STR", "Kind", "bind", "fill", "parse_kind"]
 
+LOOSE = "# ints stand for floats\n"
+"""How a program begins in which they do."""
 _TOKEN = re.compile(r"\w+|[\[\],]")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.fuzz.krait.expressions import Class, Function, Param, Variable, World
-from tests.fuzz.krait.kinds import BOOL, FLOAT, INT, NONE, STR, Kind
+from tests.fuzz.krait.kinds import BOOL, FLOAT, INT, LOOSE, NONE, STR, Kind
 from tests.fuzz.krait.statements import Statements
 
 __all__ = ["SECTIONS", "program"]
@@ -92,7 +92,7 @@ class Program(Statements):
         """The source."""
         for _ in range(sections):
             self.section()
-        return _HEAD + "\n\n" + "\n".join(self.lines) + "\n"
+        return (LOOSE if self.loose else "") + _HEAD + "\n\n" + "\n".join(self.lines) + "\n"
 
     def section(self) -> None:
         """A program of its own: only the words that it may use are those of the others in the file."""

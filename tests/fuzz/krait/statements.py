@@ -268,7 +268,7 @@ class Statements(Expressions):
         if not found:
             return self.branch(nest)
         variable = self.random.choice(found)
-        known = [Variable(variable.name, variable.kind.items[0], fixed=True)]
+        known = [Variable(variable.name, variable.kind.items[0], fixed=True, known=True)]
         is_none = self.random.random() < 0.5
         self.emit(f"if {variable.name} {'is' if is_none else 'is not'} None:")
         self.inner(nest, [] if is_none else known)
