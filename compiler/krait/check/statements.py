@@ -97,6 +97,7 @@ def _condition_or_nothing(ctx: Context, node: tree.expr) -> Condition | None:
     try:
         return condition(ctx, node)
     except Refusal:
+        ctx.spoil(node)
         return None
 
 
