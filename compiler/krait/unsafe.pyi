@@ -94,6 +94,10 @@ plain_order: _Asked
 """Whether `<` of two such items runs no code but the library's, so that nobody sees them meanwhile."""
 is_int: _Asked
 """Whether a type is `int`."""
+is_text: _Asked
+"""Whether a type is `str`."""
+keeps_arguments: _Asked
+"""Whether exceptions keep such an argument, which the program asks for."""
 
 # Values that cross to the host, by their type; the functions of `krait.border` that it takes are the compiler's choice.
 def encode(value: object, /) -> None: ...

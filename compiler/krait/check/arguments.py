@@ -42,8 +42,8 @@ from krait.check.types import (
     Union,
     prune,
     substitute,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.unions import by_member
 from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal

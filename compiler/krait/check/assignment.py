@@ -71,8 +71,8 @@ from krait.check.types import (
     optional,
     prune,
     substitute,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.unpacking import unpacked
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span

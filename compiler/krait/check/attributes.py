@@ -181,6 +181,9 @@ def read_attribute(ctx: Context, value: hir.Expr, node: tree.Attribute, expected
         return ctx.expr(field_names_of(named, node.span))
     method = ctx.world.find_method(t, node.attr)
     if method is not None and method[0].kind == "property":
+        if node.attr == "args" and method[0].module.library:
+            ctx.world.asks_arguments = True
+            return invoke(ctx, value, "_args" if ctx.world.keeps_arguments else "args", [], node.span)
         if isinstance(node.value, tree.Name) and ctx.scope.get(node.value.id) is ctx.self_local:
             ctx.attribute_base = None
             check_complete(ctx, node.value)

@@ -46,8 +46,8 @@ from krait.check.types import (
     is_known,
     members_of_union,
     prune,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.unions import by_member, each_pair
 from krait.check.unsafe import fixed_to_int
 from krait.check.world import Refusal

@@ -15,7 +15,7 @@ from krait.check.attributes import no_attribute, read_attribute
 from krait.check.builtins import BUILTINS, convert, sort_list
 from krait.check.class_values import tests_of_classes
 from krait.check.classes import class_named, set_defaults
-from krait.check.coerce import coerce
+from krait.check.coerce import adapt, coerce
 from krait.check.collection import collection_method, count, counted, with_factory
 from krait.check.conditions import truth
 from krait.check.constructors import abstract_message, wrong_arguments
@@ -80,11 +80,12 @@ from krait.check.types import (
     Union,
     ancestor,
     base_of,
+    is_object,
     prune,
     substitute,
-    unify,
 )
-from krait.check.unions import by_member
+from krait.check.unification import unify
+from krait.check.unions import by_member, expands_objects
 from krait.check.unsafe import convert_fixed, intrinsic
 from krait.check.world import MARK, Refusal
 from krait.syntax import tree
@@ -239,6 +240,15 @@ def _call_attribute(ctx: Context, func: tree.Attribute, node: tree.Call, expecte
     return _call_of(ctx, present(ctx, ctx.expr(func.value), func.attr, func.span), func, node, expected)
 
 
+def _as_text(ctx: Context, receiver: hir.Expr, t: Union, func: tree.Attribute) -> hir.Expr | None:
+    """Return an object as a text, which is asked when it runs, if of all objects only texts have the method."""
+    text = ctx.world.str_type
+    if not is_object(t) or expands_objects(ctx) or ctx.world.find_method(text, func.attr) is None:
+        return None
+    others = (member for member in t.members if prune(member) != text)
+    return None if any(ctx.world.find_method(part, func.attr) for part in others) else adapt(ctx, receiver, text)
+
+
 def _call_of(
     ctx: Context, receiver: hir.Expr, func: tree.Attribute, node: tree.Call, expected: Type | None
 ) -> hir.Expr:
@@ -249,6 +259,9 @@ def _call_of(
     receiver = as_number(ctx, receiver, func.attr)
     t = prune(receiver.type)
     if isinstance(t, Union):
+        text = _as_text(ctx, receiver, t, func)
+        if text is not None:
+            return _call_of(ctx, text, func, node, expected)
         return by_member(ctx, receiver, lambda part: _call_of(ctx, part, func, node, expected))
     meant = class_meant(t)
     if isinstance(meant, ClassType) and (method := meant.decl.find_method(func.attr)) is not None:
@@ -631,7 +644,11 @@ def call_function(
             )
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
-    node = thrown_argument(ctx, decl, exception_arguments(ctx, decl, node))
+    held: hir.Block = []
+    if receiver is not None and decl.name == "__init__":
+        held, receiver = ctx.hold(receiver)
+    node, arguments = exception_arguments(ctx, decl, node, receiver)
+    node = thrown_argument(ctx, decl, node)
     described = described_result(ctx, decl, owner_args, node)
     given = match_arguments(ctx, decl, sig, node)
     taker, checked = check_arguments(ctx, decl, given, env)
@@ -641,11 +658,11 @@ def call_function(
     if expected is not None and decl.type_params and not isinstance(prune(result), Primitive):
         unify(result, expected)
         result = substitute(result, {})
-    held: hir.Block = []
     if receiver is not None and (decl.closure is not None or [item.param for item in given] != list(sig.params)):
-        held, receiver = ctx.hold(receiver)
+        more, receiver = ctx.hold(receiver)
+        held += more
     before, values = in_order(ctx, decl, sig, given, checked, env, receiver)
-    before = [*held, *before]
+    before = [*held, *arguments, *before]
     args = values if receiver is None else [receiver, *values]
     if taker is decl:
         result = result_of(ctx, instance, env, node.span)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from krait.check import hir
 from krait.check.coerce import negate
 from krait.check.context import Context
-from krait.check.types import BOOL, ClassDecl, ClassType, GlobalVar, Infer, Local, Type, unify
+from krait.check.types import BOOL, ClassDecl, ClassType, GlobalVar, Infer, Local, Type
+from krait.check.unification import unify
 from krait.check.world import World
 
 

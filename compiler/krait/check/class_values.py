@@ -29,8 +29,8 @@ from krait.check.types import (
     members_of_union,
     prune,
     resolve,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.unions import by_member, expands_objects, of_object
 from krait.diagnostics import Span
 

@@ -35,8 +35,8 @@ from krait.check.types import (
     Type,
     is_known,
     prune,
-    unify,
 )
+from krait.check.unification import unify
 from krait.syntax import tree
 
 

@@ -39,9 +39,9 @@ from krait.check.types import (
     optional,
     prune,
     resolve,
-    unify,
     union,
 )
+from krait.check.unification import unify
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
 
@@ -85,9 +85,19 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
             return _to_tuple(ctx, value, source, target)
     if isinstance(source, Union) and target is INT and set(source.members) == {INT, BOOL}:
         return _from_object(ctx, value, target)  # what `isinstance(x, int)` has shown: a bool is refused
-    if isinstance(target, FunctionType) and isinstance(source, ClassType) and _is_called(source):
+    is_function = isinstance(source, FunctionType) and isinstance(target, FunctionType) and _does_for(source, target)
+    if is_function or (isinstance(target, FunctionType) and isinstance(source, ClassType) and _is_called(source)):
+        assert isinstance(target, FunctionType)
         return ctx.world.function_of(ctx, value, target) if ctx.world.function_of is not None else None
     return hir.Cast(target, value) if is_subtype(source, target) else None
+
+
+def _does_for(source: FunctionType, target: FunctionType) -> bool:
+    """Return whether a function takes what another one is given, and returns what that returns, each as it is."""
+    if len(source.params) != len(target.params) or not (is_known(source) and is_known(target)):
+        return False
+    pairs = [*zip(target.params, source.params, strict=True), (source.result, target.result)]
+    return all(prune(b) is NONE or _would_fit(prune(a), prune(b)) for a, b in pairs)
 
 
 def _is_called(t: ClassType) -> bool:
@@ -175,12 +185,20 @@ def _from_object(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None
     return hir.Let(target, [*held, hir.If(ctx.line, test, [], failed)], as_known(ctx, kept, target))
 
 
-def _note(ctx: Context, t: Type) -> bool:
-    """Note that values of a type become objects; False if they cannot."""
+def can_be_object(t: Type) -> bool:
+    """Return whether values of a type can become objects."""
     for part in map(prune, members_of_union(t)):
         iterates = isinstance(part, ClassType) and part.decl.module.name == "krait.iterator"
         if part in (NONE, NEVER, *FIXED) or iterates:
             return False
+    return True
+
+
+def _note(ctx: Context, t: Type) -> bool:
+    """Note that values of a type become objects; False if they cannot."""
+    if not can_be_object(t):
+        return False
+    for part in map(prune, members_of_union(t)):
         if not is_object(part) and part not in ctx.world.anything.members:
             ctx.world.anything.members += (part,)
     return True
@@ -194,6 +212,8 @@ def _to_union(ctx: Context, value: hir.Expr, source: Type, target: Union) -> hir
         return wrap(ctx, value, target) if _note(ctx, source) else None
     if isinstance(source, Optional) or source == target:
         return None if isinstance(source, Optional) else value
+    if _has_functions(target):
+        return None
     if takes(target, source):
         return wrap(ctx, value, target)
     for member in target.members if not isinstance(source, Union) else ():
@@ -201,6 +221,11 @@ def _to_union(ctx: Context, value: hir.Expr, source: Type, target: Union) -> hir
         if fitted is not None:
             return wrap(ctx, fitted, target)
     return None
+
+
+def _has_functions(t: Type) -> bool:
+    """Return whether a union has types of several functions: which of them a function is cannot be asked."""
+    return sum(isinstance(prune(member), FunctionType) for member in members_of_union(t)) > 1
 
 
 def takes(target: Union, source: Type) -> bool:
@@ -374,6 +399,8 @@ def common_type(ctx: Context, values: Sequence[tuple[hir.Expr, Span]], expected:
             assert first is not None
             raise _no_common_type(ctx, what, first, (inner, span))
         result = merged or union((result, inner))
+        if _has_functions(result):
+            raise _no_common_type(ctx, what, first or (inner, span), (inner, span))
     return optional(result) if has_none else prune(result)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from krait.check import hir
 from krait.check.classes import class_named
-from krait.check.coerce import coerce
+from krait.check.coerce import adapt, coerce
 from krait.check.context import Context, Finally, statement
 from krait.check.flow import Flow, join
 from krait.check.names import scan
@@ -97,28 +97,34 @@ def refuse_error_numbers(ctx: Context, decl: ClassDecl, init: FunctionDecl, node
             raise ctx.later(node.span, f"`{decl.name}` with several arguments", "give it one text")
 
 
-def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tree.Call:
-    """Return the call of the ``__init__`` of a built-in exception with its arguments as texts, evaluated here."""
+def exception_arguments(
+    ctx: Context, decl: FunctionDecl, node: tree.Call, made: hir.Expr | None
+) -> tuple[tree.Call, hir.Block]:
+    """Return the call of the ``__init__`` of a built-in exception with its arguments as texts, evaluated here, and what
+    gives them to the new exception as they are, in a program that asks for them.
+    """
     owner = decl.owner
     is_own = decl.name == "__init__" and owner is not None and owner.module.library and ctx.world.is_exception(owner)
     if not is_own or owner is None or not node.args or node.keywords or ctx.module.library:
-        return node
+        return node, []
     span = node.span
     several = len(node.args) > 1
     value = ctx.expr(tree.Tuple(node.args, tree.LOAD, span) if several else node.args[0])
     if prune(value.type) is NONE:
         ctx.emit(hir.Evaluate(ctx.line, value))
         text = tree.Constant("None", span)
-        return tree.Call(node.func, (text, tree.Constant("(None)", span)), (), span)
+        call = tree.Call(node.func, (text, tree.Constant("(None)", span)), (), span)
+        return call, _kept(ctx, made, tree.Tuple((tree.Constant(None, span),), tree.LOAD, span))
     name = kept_value(ctx, value, node)
     t = prune(value.type)
     ends = owner.name == "StopIteration"
     if t == ctx.world.str_type:
         nothing = tree.Constant(None, span)
-        return tree.Call(node.func, (name, nothing, name) if ends else (name,), (), span)
+        return tree.Call(node.func, (name, nothing, name) if ends else (name,), (), span), []
     shown = tree.FormattedValue(name, ord("r"), None, span)
     if several:
-        return tree.Call(node.func, (tree.JoinedStr((shown,), span),) * 2, (), span)
+        call = tree.Call(node.func, (tree.JoinedStr((shown,), span),) * 2, (), span)
+        return call, _kept(ctx, made, name)
     parts = (tree.Constant("(", span), shown, tree.Constant(")", span))
     given: tuple[tree.expr, ...] = (tree.JoinedStr((tree.FormattedValue(name, ord("s"), None, span),), span),
                                     tree.JoinedStr(parts, span))  # fmt: skip
@@ -129,7 +135,17 @@ def exception_arguments(ctx: Context, decl: FunctionDecl, node: tree.Call) -> tr
         given = (*given, tree.Call(status, (name,), (), span))
     elif (owner.name == "SystemExit" and t is INT) or ends:
         given = (*given, name)
-    return tree.Call(node.func, given, (), span)
+    return tree.Call(node.func, given, (), span), _kept(ctx, made, tree.Tuple((name,), tree.LOAD, span))
+
+
+def _kept(ctx: Context, made: hir.Expr | None, arguments: tree.expr) -> hir.Block:
+    """Return what gives a new exception its arguments, if the program asks for some and these can be objects."""
+    ctx.world.gives_arguments = True
+    if made is None or not ctx.world.keeps_arguments:
+        return []
+    base = ctx.world.library_class("BaseException")
+    values = adapt(ctx, ctx.expr(arguments), optional(ctx.world.vector_type(optional(ctx.world.anything))))
+    return [hir.FieldSet(ctx.line, hir.Cast(base, made), "values", values)] if values is not None else []
 
 
 def keeps_arguments(ctx: Context, decl: ClassDecl, init: FunctionDecl) -> bool:
@@ -158,12 +174,12 @@ def argument_keeping(
     kept = tree.Call(node.func, tuple(names), (), node.span)
     base = ctx.world.library_class("BaseException")
     own = base.decl.methods["__init__"]
-    given = exception_arguments(ctx, own, kept)
+    given, before = exception_arguments(ctx, own, kept, made)
     text = optional(ctx.world.str_type)
     values = [coerce(ctx, ctx.expr(arg), text, arg.span) for arg in given.args]
     values += [hir.Const(text, None)] * (2 - len(values))
     call = ctx.call(Instance(own), [hir.Cast(base, made), *values], NONE, node.span)
-    return tree.Call(node.func, tuple(names), node.keywords, node.span), [hir.Evaluate(ctx.line, call)]
+    return tree.Call(node.func, tuple(names), node.keywords, node.span), [*before, hir.Evaluate(ctx.line, call)]
 
 
 # --- try … except … else -------------------------------------------------------------------------------------------

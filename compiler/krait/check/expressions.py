@@ -98,6 +98,7 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
         item_type = type_of_items(ctx, list(zip(values, spans, strict=True)), item_wanted, "the items of a list")
         adapted = [adapt(ctx, value, item_type) for value in values]
         values = [value for value in adapted if value is not None]
+        assert len(values) == len(adapted)
     return list_of(ctx, values, item_type, node.span)
 
 

@@ -13,12 +13,7 @@ from functools import reduce
 from typing import TypeAlias
 
 from krait.check.relations import common_base
-from krait.check.types import (
-    GlobalVar,
-    Local,
-    Type,
-    union,
-)
+from krait.check.types import GlobalVar, Local, Type, union
 
 Variable: TypeAlias = Local | GlobalVar
 Path: TypeAlias = tuple[Variable, *tuple[str, ...]]

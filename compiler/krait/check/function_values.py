@@ -31,8 +31,8 @@ from krait.check.types import (
     members_of_union,
     open_pack,
     prune,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.vocabulary import OF_TWO
 from krait.diagnostics import Span
 from krait.syntax import tree

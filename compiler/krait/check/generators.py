@@ -39,8 +39,8 @@ from krait.check.types import (
     base_of,
     optional,
     prune,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.world import Refusal, World
 from krait.diagnostics import Span
 from krait.syntax import tree

@@ -36,19 +36,7 @@ from krait.check.setlike import set_kind
 from krait.check.signatures import field_type
 from krait.check.spread import spread
 from krait.check.tuples import field_name, is_tuple, plain_tuple
-from krait.check.types import (
-    BOOL,
-    INT,
-    U32,
-    ClassDecl,
-    ClassType,
-    Infer,
-    Instance,
-    Intrinsic,
-    Local,
-    Optional,
-    prune,
-)
+from krait.check.types import BOOL, INT, U32, ClassDecl, ClassType, Infer, Instance, Intrinsic, Local, Optional, prune
 from krait.diagnostics import Span
 from krait.syntax import tree
 

@@ -13,19 +13,8 @@ from krait.check.invoke import invoke
 from krait.check.iteration import comprehension_loops
 from krait.check.relations import dict_of, wanted_class
 from krait.check.tuples import tuple_type
-from krait.check.types import (
-    INT,
-    NONE,
-    U32,
-    ClassType,
-    Infer,
-    Type,
-    is_known,
-    optional,
-    prune,
-    unify,
-    union,
-)
+from krait.check.types import INT, NONE, U32, ClassType, Infer, Type, is_known, optional, prune, union
+from krait.check.unification import unify
 from krait.diagnostics import Span
 from krait.syntax import tree
 

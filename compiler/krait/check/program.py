@@ -43,16 +43,7 @@ from krait.check.instances import check_function, check_module, infer_result, le
 from krait.check.protocols import protocol_type
 from krait.check.signatures import declared_fields
 from krait.check.throwing import kept_fields, refuse_standing
-from krait.check.types import (
-    ClassDecl,
-    ClassType,
-    FunctionDecl,
-    GlobalVar,
-    Instance,
-    ModuleDecl,
-    Type,
-    resolve,
-)
+from krait.check.types import ClassDecl, ClassType, FunctionDecl, GlobalVar, Instance, ModuleDecl, Type, resolve
 from krait.check.world import Mixes, Refusal, Request, World
 from krait.diagnostics import CompileError, DiagnosticSink, Span
 from krait.sources import Sources
@@ -68,9 +59,9 @@ class _Known:
 
     late: fields that can be without a value: see `late`.  own: variables that classes are given: see `class_variables`.
     mixed: floats that are given ints: see `promoted`.  mixes: where all of them are: see `mixing`.  given: what
-    parameters without a type are given: see `given`.  named: functions as values are asked for their names.  throws:
-    exceptions are thrown into generators.  infers: what is `Any` gets its type from its values.  rounds: how often
-    `given` has changed.
+    parameters without a type are given: see `given`.  named: functions as values are asked for their names.  keeps:
+    exceptions are asked for arguments that are no texts.  throws: exceptions are thrown into generators.  infers: what
+    is `Any` gets its type from its values.  rounds: how often `given` has changed.
     """
 
     late: frozenset[tuple[str, str, str]] = frozenset()
@@ -78,6 +69,7 @@ class _Known:
     mixed: frozenset[tuple[str, str, int | str]] = frozenset()
     given: dict[tuple[str, str, str], Kept] = field(default_factory=dict)
     named: bool = False
+    keeps: bool = False
     throws: bool = False
     infers: bool = False
     mixes: Mixes = Mixes.NONE
@@ -86,14 +78,14 @@ class _Known:
     @property
     def facts(self) -> tuple[object, ...]:
         """What is known for sure; the rest is tried where a check fails without it."""
-        return self.late, self.own, self.named, self.throws
+        return self.late, self.own, self.named, self.keeps, self.throws
 
     def world(self, sink: DiagnosticSink, sources: Sources) -> World:
         """Return where a check begins that knows this."""
         world, known = World(sink, sources), self.given
         world.late, world.own_variables, world.mixed = self.late, self.own, self.mixed
         world.named_functions, world.throws, world.infers_any = self.named, self.throws, self.infers
-        world.mixes = self.mixes
+        world.mixes, world.keeps_arguments = self.mixes, self.keeps
         world.given = lambda world, key: renewed(world, known[key]) if key in known else None
         return world
 
@@ -103,6 +95,7 @@ class _Known:
         self.late |= _late_fields(world)
         self.own |= world.found_own
         self.named |= world.asks_names
+        self.keeps |= world.asks_arguments and world.gives_arguments
         self.throws |= world.found_throws
         if failed:
             self.mixed |= world.found_mixed

@@ -37,8 +37,8 @@ from krait.check.types import (
     is_known,
     prune,
     resolve,
-    unify,
 )
+from krait.check.unification import unify
 from krait.check.vocabulary import COMPILER_MODULES, PROVIDED
 from krait.check.world import Refusal
 from krait.diagnostics import Span

@@ -1,7 +1,7 @@
 """Types, and the declarations that types and expressions refer to.
 
 In: nothing. Out: the kinds of types with the questions that can be asked of them without looking into a program
-(`prune`, `unify`, `substitute`, `display`), and one class per kind of declaration; these refer to one another.
+(`prune`, `substitute`, `display`), and one class per kind of declaration; these refer to one another.
 
 Invariant: two equal types are equal by ``==`` once `resolve` has taken the inference variables out of them.
 """
@@ -18,7 +18,6 @@ from krait.diagnostics import Span
 from krait.syntax import tree
 
 # --- types ---------------------------------------------------------------------------------------------------------
-
 
 class Type:
     """Root of the types."""
@@ -168,7 +167,7 @@ def resolve(t: Type) -> Type:
         inner = resolve(t.inner)
         return t if inner is t.inner else Optional(inner)
     if isinstance(t, FunctionType):
-        parts = (*_unpacked(map(resolve, t.params)), resolve(t.result))
+        parts = (*unpacked(map(resolve, t.params)), resolve(t.result))
         before = (*t.params, t.result)
         return t if len(parts) == len(before) and _are(parts, before) else FunctionType(parts[:-1], parts[-1])
     if isinstance(t, Union) and not t.alias:
@@ -177,7 +176,7 @@ def resolve(t: Type) -> Type:
     return t
 
 
-def _unpacked(parts: Iterable[Type]) -> tuple[Type, ...]:
+def unpacked(parts: Iterable[Type]) -> tuple[Type, ...]:
     """Return the parameters of a function, where a pack is known with its types in its place."""
     found: list[Type] = []
     for part in map(prune, parts):
@@ -199,10 +198,10 @@ def _are(found: tuple[Type, ...], before: tuple[Type, ...]) -> bool:
 def is_known(t: Type) -> bool:
     """Return whether ``t`` holds no undetermined inference variable."""
     t = prune(t)
-    return not isinstance(t, Infer) and all(map(is_known, _parts(t)))
+    return not isinstance(t, Infer) and all(map(is_known, parts_of(t)))
 
 
-def _parts(t: Type) -> tuple[Type, ...]:
+def parts_of(t: Type) -> tuple[Type, ...]:
     """Return the types that a type consists of; of a union with a name, none."""
     if isinstance(t, ClassType):
         return t.args
@@ -215,66 +214,6 @@ def _parts(t: Type) -> tuple[Type, ...]:
     return (t.inner,) if isinstance(t, Optional) else ()
 
 
-def _occurs(variable: Infer, t: Type) -> bool:
-    t = prune(t)
-    return t is variable or any(_occurs(variable, part) for part in _parts(t))
-
-
-def unify(a: Type, b: Type) -> bool:
-    """Make ``a`` and ``b`` the same type by determining inference variables; False if they cannot be."""
-    a, b = prune(a), prune(b)
-    if a is b:
-        return True
-    if isinstance(a, Infer):
-        if _occurs(a, b):
-            return False
-        a.link = b
-        return True
-    if isinstance(b, Infer):
-        return unify(b, a)
-    if isinstance(a, ClassType) and isinstance(b, ClassType):
-        return a.decl is b.decl and all(unify(x, y) for x, y in zip(a.args, b.args, strict=True))
-    if isinstance(a, Optional) and isinstance(b, Optional):
-        return unify(a.inner, b.inner)
-    if isinstance(a, FunctionType) and isinstance(b, FunctionType):
-        return _unify_functions(a, b)
-    if isinstance(a, Pack) and isinstance(b, Pack):
-        return len(a.types) == len(b.types) and all(map(unify, a.types, b.types))
-    if isinstance(a, Union) and isinstance(b, Union):
-        return _unify_unions(a, b)
-    return False
-
-
-def _unify_functions(a: FunctionType, b: FunctionType) -> bool:
-    """Make two types of functions the same; a pack that is not yet known becomes the parameters of the other one."""
-    for one, other in ((a, b), (b, a)):
-        pack = open_pack(one)
-        if pack is not None and open_pack(other) is None and not unify(pack, Pack(_unpacked(other.params))):
-            return False
-    left, right = _unpacked(a.params), _unpacked(b.params)
-    return len(left) == len(right) and all(map(unify, (*left, a.result), (*right, b.result)))
-
-
-def _unify_unions(a: Union, b: Union) -> bool:
-    """Make two unions the same: what they have in common is left alone, the others are made alike in turn."""
-    if a == b:
-        return True
-    if a.alias or b.alias or len(a.members) != len(b.members):
-        return False
-    left, right = [prune(t) for t in a.members], [prune(t) for t in b.members]
-    rest = [t for t in right if t not in left]
-    for t in left:
-        if t in right:
-            continue
-        alike = rest
-        if isinstance(t, ClassType):
-            alike = [o for o in rest if isinstance(o, Infer) or (isinstance(o, ClassType) and o.decl is t.decl)]
-        if not alike or not unify(t, alike[0]):
-            return False
-        rest.remove(alike[0])
-    return True
-
-
 def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
     """Return ``t`` with type parameters replaced by their values in ``env``."""
     t = prune(t)
@@ -285,7 +224,7 @@ def substitute(t: Type, env: Mapping[TypeParam, Type]) -> Type:
     if isinstance(t, Optional):
         return optional(substitute(t.inner, env))
     if isinstance(t, FunctionType):
-        return FunctionType(_unpacked(substitute(part, env) for part in t.params), substitute(t.result, env))
+        return FunctionType(unpacked(substitute(part, env) for part in t.params), substitute(t.result, env))
     if isinstance(t, Pack):
         return Pack(tuple(substitute(part, env) for part in t.types))
     if isinstance(t, Union) and not t.alias:
@@ -316,11 +255,20 @@ def union(parts: Iterable[Type]) -> Type:
         elif isinstance(part, Union):
             pending.extend(reversed(part.members))
         elif part is not NEVER and part not in members:
-            members.append(part)
+            members.append(part if not isinstance(part, FunctionType) else _joined_functions(members, part))
     if not members:
         return NONE if is_optional else NEVER
     made = members[0] if len(members) == 1 else Union(tuple(members))
     return Optional(made) if is_optional else made
+
+
+def _joined_functions(members: list[Type], part: FunctionType) -> FunctionType:
+    """Return a function, and the one of some types that takes the same, as one: none says beforehand what it gives."""
+    for t in members:
+        if isinstance(t, FunctionType) and tuple(map(prune, t.params)) == tuple(map(prune, part.params)):
+            members.remove(t)
+            return FunctionType(part.params, union((t.result, part.result)))
+    return part
 
 
 def members_of_union(t: Type) -> tuple[Type, ...]:
@@ -692,7 +640,7 @@ class Instance:
     def resolved(self) -> Instance:
         """Return the same without inference variables."""
         args = tuple(map(resolve, self.args))
-        return self if _are(args, self.args) else Instance(self.decl, args)
+        return self if all(map(is_, args, self.args)) else Instance(self.decl, args)
 
     @property
     def env(self) -> dict[TypeParam, Type]:

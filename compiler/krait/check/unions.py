@@ -12,7 +12,8 @@ from krait.check import hir
 from krait.check.coerce import adapt, as_known, is_of
 from krait.check.context import Context
 from krait.check.flow import Flow, join
-from krait.check.types import INT, NEVER, NONE, OBJECT, Type, Union, is_object, optional, prune, resolve, unify, union
+from krait.check.types import INT, NEVER, NONE, OBJECT, Type, Union, is_object, optional, prune, resolve, union
+from krait.check.unification import unify
 from krait.diagnostics import Span
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from krait.check import border, hir
-from krait.check.coerce import coerce, to_int
+from krait.check.coerce import can_be_object, coerce, to_int
 from krait.check.comparisons import has_plain_order
 from krait.check.constants import literal_int
 from krait.check.context import Context
@@ -231,12 +231,23 @@ def _known_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.
     return hir.Const(BOOL, not has_random_hash(ctx, _type_argument(ctx, node, types)))
 
 
+def _keeps_arguments(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    """Whether exceptions keep arguments of such a type, for the program to ask for."""
+    t = _type_argument(ctx, node, types)
+    ctx.world.gives_arguments |= prune(t) != ctx.world.str_type
+    return hir.Const(BOOL, ctx.world.keeps_arguments and can_be_object(t))
+
+
 def _plain_order(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     return hir.Const(BOOL, has_plain_order(_type_argument(ctx, node, types)))
 
 
 def _is_int(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
     return hir.Const(BOOL, prune(_type_argument(ctx, node, types)) is INT)
+
+
+def _is_text(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
+    return hir.Const(BOOL, prune(_type_argument(ctx, node, types)) == ctx.world.str_type)
 
 
 def _encode(ctx: Context, node: tree.Call, types: tuple[Type, ...]) -> hir.Expr:
@@ -273,8 +284,10 @@ _SPECIAL: dict[str, tuple[int, Callable[[Context, tree.Call, tuple[Type, ...]], 
     "key_bits": (1, _key_bits),
     "same_key": (2, _same_key),
     "known_order": (0, _known_order),
+    "keeps_arguments": (0, _keeps_arguments),
     "plain_order": (0, _plain_order),
     "is_int": (0, _is_int),
+    "is_text": (0, _is_text),
     "encode": (1, _encode),
     "encode_fields": (1, _encode_fields),
     "decode": (1, _decode),

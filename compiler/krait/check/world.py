@@ -50,9 +50,9 @@ from krait.check.types import (
     is_known,
     prune,
     resolve,
-    unify,
     union,
 )
+from krait.check.unification import unify
 from krait.check.vocabulary import BUILTIN_FUNCTIONS, COMPILER_MODULES, HIDDEN_BUILTINS, LIBRARY, OTHER_NAMES, PROVIDED
 from krait.diagnostics import DiagnosticSink, Note, Span
 from krait.sources import Sources, text_of
@@ -131,6 +131,9 @@ class World:
         self.annotate: Callable[[ModuleDecl, Mapping[str, Type], tree.expr], Type] | None = None
         self.named_functions = False
         self.asks_names = False
+        self.keeps_arguments = False
+        self.asks_arguments = False
+        self.gives_arguments = False
         self.throws = False
         self.found_throws = False
         self.found_closings = False
