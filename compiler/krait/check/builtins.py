@@ -12,7 +12,7 @@ from krait.check import hir
 from krait.check.annotations import Annotations
 from krait.check.assignment import Element, whole
 from krait.check.class_values import class_of_value
-from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, takes, to_float, to_int
+from krait.check.coerce import adapt, checked_as, coerce, common_type, is_subtype, member_value, takes, to_float, to_int
 from krait.check.comparisons import compare
 from krait.check.conditions import condition, length_of, truth
 from krait.check.context import Context
@@ -554,7 +554,7 @@ def range_(ctx: Context, node: tree.Call, expected: Type | None) -> hir.Expr:
     """A range where a value is wanted."""
     args = plain_args(ctx, node, 1, 3)
     values = [
-        coerce(ctx, value, INT, arg.span)
+        coerce(ctx, member_value(ctx, value), INT, arg.span)
         for value, arg in zip(ctx.attempt((arg, INT) for arg in args), args, strict=True)
     ]
     if len(values) == 1:

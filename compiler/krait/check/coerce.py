@@ -349,6 +349,19 @@ def require(ctx: Context, value: hir.Expr, exception: str, message: str, span: S
     return hir.Let(inner.type, body, inner)
 
 
+def member_value(ctx: Context, value: hir.Expr, *asked: str) -> hir.Expr:
+    """Return a member of an enum of ints or texts as what it is, any other value as itself.
+
+    asked: methods that come first, if its class has one.
+    """
+    t = prune(value.type)
+    if not isinstance(t, ClassType) or any(name in t.decl.methods for name in asked):
+        return value
+    if t.decl.enum in ("int", "int flag"):
+        return hir.FieldGet(INT, value, "value")
+    return hir.FieldGet(ctx.world.str_type, value, "value") if t.decl.enum == "str" else value
+
+
 def to_int(value: hir.Expr) -> hir.Expr:
     """Return a bool as an int."""
     if isinstance(value, hir.Const):

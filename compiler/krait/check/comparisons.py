@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, is_none, negate, to_int, unwrap
+from krait.check.coerce import adapt, is_none, member_value, negate, to_int, unwrap
 from krait.check.conditions import condition
 from krait.check.constants import literal_int
 from krait.check.context import Context, expression
@@ -18,7 +18,7 @@ from krait.check.invoke import find_method, invoke, try_invoke
 from krait.check.literals import is_before_literal, is_in_literal, is_literal
 from krait.check.mixing import meets_ints
 from krait.check.names import object_of_type
-from krait.check.operators import member_value, operands
+from krait.check.operators import operands
 from krait.check.reflected import by_derived, derived_first
 from krait.check.relations import class_meant
 from krait.check.roots import is_mark, is_root
@@ -164,10 +164,10 @@ def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> 
         case tree.Tuple(elts=elts) | tree.List(elts=elts) | tree.Set(elts=elts) if elts and all(
             isinstance(item, tree.Constant) or literal_int(item) is not None for item in elts
         ):
-            local_body, kept = ctx.hold(_plain(ctx, ctx.expr(left)))
+            local_body, kept = ctx.hold(member_value(ctx, ctx.expr(left), "__eq__"))
             result: hir.Expr = hir.Const(BOOL, False)
             for item in reversed(elts):
-                value = _plain(ctx, ctx.expr(item))
+                value = member_value(ctx, ctx.expr(item))
                 if are_unlike(ctx, kept.type, value.type) or _none_and_value(kept.type, value.type):
                     continue
                 both_none = prune(kept.type) is NONE and prune(value.type) is NONE
@@ -192,14 +192,6 @@ def _in_literal(ctx: Context, left: tree.expr, right: tree.expr, span: Span) -> 
             return None
 
 
-def _plain(ctx: Context, value: hir.Expr) -> hir.Expr:
-    """Return a member of an enum of ints or texts as what it is, any other value as itself."""
-    t = prune(value.type)
-    if isinstance(t, ClassType) and t.decl.enum == "str":
-        return hir.FieldGet(ctx.world.str_type, value, "value")
-    return member_value(value)
-
-
 def _none_and_value(a: Type, b: Type) -> bool:
     """Return whether one of two values is None, and the other is not."""
     a, b = prune(a), prune(b)
@@ -216,7 +208,7 @@ def compare(
     if kind in (tree.Is, tree.IsNot):
         same = identical(ctx, left, right, spans)
         return same if kind is tree.Is else negate(same)
-    left, right = _plain(ctx, left), _plain(ctx, right)
+    left, right = (member_value(ctx, value, f"__{_INSTRUCTION[kind]}__") for value in (left, right))
     if isinstance(prune(left.type), Union) or isinstance(prune(right.type), Union):
         if kind not in (tree.Eq, tree.NotEq):
             return each_pair(ctx, left, right, lambda a, b: compare(ctx, kind, a, b, spans))
@@ -351,7 +343,7 @@ def _equal_objects(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[S
 
 def equal_members(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
     """Equality of values of two types of unions: values of unlike types are never equal."""
-    left, right = _plain(ctx, left), _plain(ctx, right)
+    left, right = (member_value(ctx, value, "__eq__") for value in (left, right))
     if are_unlike(ctx, left.type, right.type):
         return hir.Const(BOOL, False)
     if not expands_objects(ctx):
@@ -479,16 +471,16 @@ def _contains_by_iteration(ctx: Context, left: hir.Expr, right: hir.Expr, spans:
 
 
 def _contains(ctx: Context, left: hir.Expr, right: hir.Expr, spans: tuple[Span, Span, Span]) -> hir.Expr:
-    right = plain_tuple(right)
+    right = plain_tuple(member_value(ctx, right, "__contains__"))
     t = prune(right.type)
     if isinstance(t, Infer):
         raise ctx.unknown(spans[1], "this value")
     if isinstance(t, ClassType) and is_tuple(t.decl):
-        held_left, item = ctx.hold(_plain(ctx, left))
+        held_left, item = ctx.hold(member_value(ctx, left, "__eq__"))
         held_right, kept = ctx.hold(right)
         result: hir.Expr = hir.Const(BOOL, False)
         for index in reversed(range(len(t.args))):
-            test = equal(ctx, item, _plain(ctx, hir.FieldGet(t.args[index], kept, field_name(index))), spans)
+            test = equal(ctx, item, member_value(ctx, hir.FieldGet(t.args[index], kept, field_name(index))), spans)
             result = hir.Conditional(BOOL, test, hir.Const(BOOL, True), result)
         return hir.Let(BOOL, [*held_left, *held_right], result)
     if isinstance(right, hir.Text) and not isinstance(left, hir.Text) and prune(left.type) == t:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from krait.check import hir
 from krait.check.class_values import class_of_value, derives_from, is_among, is_class
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, negate, unwrap
+from krait.check.coerce import adapt, common_type, is_none, is_of, is_subtype, member_value, negate, unwrap
 from krait.check.context import Context, expression
 from krait.check.flow import Flow, Path, join
 from krait.check.invoke import find_method, try_invoke
@@ -92,7 +92,7 @@ def truth(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr:
 
 def length_of(ctx: Context, value: hir.Expr, span: Span) -> hir.Expr | None:
     """Return what ``__len__`` says, None if there is no such method. A class of a program may say what is no length."""
-    made = try_invoke(ctx, value, "__len__", [], span)
+    made = try_invoke(ctx, member_value(ctx, value, "__len__"), "__len__", [], span)
     classes = [t for t in members_of_union(value.type) if isinstance(t, ClassType) and not t.decl.module.library]
     if made is None or not classes or prune(made.type) is not INT:
         return made

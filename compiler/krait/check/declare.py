@@ -388,11 +388,12 @@ class _Declarer:
         if node.name in self.protocols:
             decl.protocol = True
             decl.abstract.update(decl.methods)
-        for base in node.bases:
-            kind = KINDS.get(_dotted_name(base).removeprefix(LIBRARY).removeprefix("enum."))
+        names = [_dotted_name(base).removeprefix(LIBRARY).removeprefix("enum.") for base in node.bases]
+        for kind in (KINDS.get(name) for name in names):
             if kind is not None and not self.module.library:
-                decl.enum = kind
-                make_enum(decl, kind, lambda span, text, hint: self.error(text, span, "", hint))
+                decl.enum = names[0] if names in (["int", "Enum"], ["str", "Enum"]) else kind
+                is_named = names[0] == "Enum" or len(names) > 1
+                make_enum(decl, is_named, lambda span, text, hint: self.error(text, span, "", hint))
                 if unique is not None and (others := set(decl.variables) - set(decl.members)):
                     self.error(f"`{min(others)}` of `{decl.name}` is another name of a member", unique)
         return decl

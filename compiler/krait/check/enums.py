@@ -39,8 +39,11 @@ _STATIC = {"lookup": LOOKUP, "by_name": BY_NAME, "members": MEMBERS, "index": IN
 _TYPES: dict[type, str] = {int: "int", str: "str", float: "float", bool: "bool"}
 
 
-def make_enum(decl: ClassDecl, kind: str, report: Report) -> None:
-    """Turn the assignments in the body of a class into members, and give the class the methods of an enum."""
+def make_enum(decl: ClassDecl, is_named: bool, report: Report) -> None:
+    """Turn the assignments in the body of a class into members, and give the class the methods of an enum.
+
+    is_named: `str()` of a member is its name, as it is where the class derives from `Enum` itself.
+    """
     start = decl.node.span
     span = Span(start.start_line, start.start_col, start.start_line, start.start_col + len("class ") + len(decl.name))
     values: dict[str, tree.expr] = {}
@@ -62,9 +65,10 @@ def make_enum(decl: ClassDecl, kind: str, report: Report) -> None:
         node = decl.variables[name].node
         _set_variable(decl, name, tree.Name(other, tree.LOAD, node.span), node.span)
     _inline_init(decl, next(iter(members.values()), None))
+    kind = decl.enum
     if "flag" not in kind:
         decl.members = tuple(members)
-        _add_methods(decl, _lines(decl, kind, _value_type(members), aliases), span)
+        _add_methods(decl, _lines(decl, is_named, _value_type(members), aliases), span)
         return
     constants = {name: node.value for name, node in members.items() if isinstance(node, tree.Constant)}
     numbers = {name: value for name, value in constants.items() if isinstance(value, int)}
@@ -88,10 +92,11 @@ def _values(
     names: dict[object, str] = {}
     known: dict[str, object] = {}
     greatest = 0
+    is_counted = [getattr(base, "id", "") for base in decl.node.bases] != ["str", "Enum"]
     for name, node in values.items():
         span = node.span
         match node:
-            case tree.Call(func=tree.Name(id="auto") | tree.Attribute(attr="auto"), args=()):
+            case tree.Call(func=tree.Name(id="auto") | tree.Attribute(attr="auto"), args=()) if is_counted:
                 value: object = name.lower() if decl.enum == "str" else greatest + 1
                 if "flag" in decl.enum:
                     value = 1 << greatest.bit_length()
@@ -196,17 +201,18 @@ def _keep_combinations(decl: ClassDecl, span: Span) -> None:
     decl.variables[_COMBINED] = ClassVariable(_COMBINED, decl, assign, var, False)
 
 
-def _lines(decl: ClassDecl, kind: str, value: str, aliases: dict[str, str]) -> str:
+def _lines(decl: ClassDecl, is_named: bool, value: str, aliases: dict[str, str]) -> str:
     """Return the definitions of an enum that is none of flags."""
-    name = decl.name
+    name, is_int = decl.name, decl.enum == "int"
     lines = [f"def __init__(self, name: str, value: {value}) -> None:"]
     lines += ["    self.name = name", "    self.value = value"]
     lines += ["def __repr__(self) -> str:", f'    return f"<{name}.{{self.name}}: {{self.value!r}}>"']
-    shown = f'f"{name}.{{self.name}}"' if kind == "enum" else "str(self.value)"
+    shown = f'f"{name}.{{self.name}}"' if is_named else "str(self.value)"
     lines += ["def __str__(self) -> str:", f"    return {shown}"]
     lines += ["def __format__(self, spec: str) -> str:"]
-    lines += ["    return format(str(self), spec)" if kind != "int" else "    return format(self.value, spec)"]
-    if kind == "int":
+    whole = "format(str(self), spec)"
+    lines += [f"    return {whole if is_named else f'format(self.value, spec) if spec else {whole}'}"]
+    if is_int:
         lines += ["def __hash__(self) -> int:", "    return hash(self.value)"]
         lines += ["def __int__(self) -> int:", "    return self.value", "def __index__(self) -> int:"]
         lines += ["    return self.value", "def __bool__(self) -> bool:", "    return self.value != 0"]

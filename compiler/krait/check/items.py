@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krait.check import hir
-from krait.check.coerce import coerce, is_none, negate, unwrap
+from krait.check.coerce import coerce, is_none, member_value, negate, unwrap
 from krait.check.constants import INT_MAX
 from krait.check.context import Context
 from krait.check.invoke import find_method, invoke
@@ -65,7 +65,7 @@ def place(
     ctx: Context, owner: hir.Expr, index: hir.Expr, where: Span, span: Span, message: str = _READ
 ) -> hir.Expr:
     """Return the address of a list's item; IndexError with the message is raised where there is none."""
-    text = (hir.Text(ctx.world.str_type, message), span)
+    text, index = (hir.Text(ctx.world.str_type, message), span), member_value(ctx, index)
     if isinstance(index, hir.Const) and isinstance(index.value, int) and -_FARTHEST <= index.value < 0:
         return invoke(ctx, owner, "_place_back", [(hir.Const(U32, -index.value), where), text], span)
     if isinstance(index, hir.Const) and isinstance(index.value, int) and 0 <= index.value <= _FARTHEST:

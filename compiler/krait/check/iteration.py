@@ -18,7 +18,7 @@ from typing import TypeAlias
 from krait.check import hir
 from krait.check.assignment import Element, assign_element
 from krait.check.classes import class_named
-from krait.check.coerce import adapt, coerce, require, type_of_items
+from krait.check.coerce import adapt, coerce, member_value, require, type_of_items
 from krait.check.columns import rows_of
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, literal_int
@@ -178,7 +178,7 @@ def range_bounds(
 ) -> tuple[hir.Block, hir.Expr, hir.Expr, hir.Expr]:
     """Return statements that check the step, and start, stop and step, to be evaluated in this order behind them."""
     values = [
-        coerce(ctx, value, INT, node.span)
+        coerce(ctx, member_value(ctx, value), INT, node.span)
         for value, node in zip(ctx.attempt((arg, INT) for arg in args), args, strict=True)
     ]
     zero, one = hir.Const(INT, 0), hir.Const(INT, 1)

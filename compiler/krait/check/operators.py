@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from krait.check import hir
-from krait.check.coerce import to_float, to_int
+from krait.check.coerce import member_value, to_float, to_int
 from krait.check.conditions import condition
 from krait.check.constants import INT_MAX, INT_MIN, known_int, literal_int
 from krait.check.context import Context, expression
@@ -143,13 +143,6 @@ def _of_floats(t: Type) -> Type | None:
     return t if has_floats(t) else None
 
 
-def member_value(value: hir.Expr) -> hir.Expr:
-    """Return a member of an ``IntEnum`` or ``IntFlag`` as the int that it is, any other value as itself."""
-    t = prune(value.type)
-    is_int = isinstance(t, ClassType) and t.decl.enum in ("int", "int flag")
-    return hir.FieldGet(INT, value, "value") if is_int else value
-
-
 def _as_flags(ctx: Context, op: tree.operator, left: hir.Expr, right: hir.Expr) -> tuple[hir.Expr, hir.Expr] | None:
     """Return an ``IntFlag`` and what is combined with it as two of them; None for other operands and operators."""
     sides = (left, right)
@@ -187,7 +180,9 @@ def binary(
     if isinstance(op, tree.Mod) and is_template(ctx, left.type):
         return percent_of_value(ctx, left, right, node.span)
     flags = _as_flags(ctx, op, left, right)
-    left, right = flags if flags is not None else (member_value(left), member_value(right))
+    name = METHODS[type(op)]
+    plain = member_value(ctx, left, f"__{name}__"), member_value(ctx, right, f"__r{name}__")
+    left, right = flags if flags is not None else plain
     a, b = prune(left.type), prune(right.type)
     if isinstance(a, Union) or isinstance(b, Union):
         return each_pair(ctx, left, right, lambda x, y: binary(ctx, op, x, y, node))
@@ -505,8 +500,17 @@ def unary_op(ctx: Context, node: tree.UnaryOp, expected: Type | None) -> hir.Exp
     return unary(ctx, node, ctx.expr(node.operand, expected))
 
 
+_UNARY: dict[type[tree.unaryop], tuple[str, str]] = {
+    tree.USub: ("-", "__neg__"),
+    tree.UAdd: ("+", "__pos__"),
+    tree.Invert: ("~", "__invert__"),
+}
+
+
 def unary(ctx: Context, node: tree.UnaryOp, operand: hir.Expr) -> hir.Expr:
     """Return ``op operand`` for a checked operand."""
+    symbol, name = _UNARY[type(node.op)]
+    operand = member_value(ctx, operand, name)
     t = prune(operand.type)
     if isinstance(t, Union):
         return by_member(ctx, operand, lambda part: unary(ctx, node, part))
@@ -533,7 +537,6 @@ def unary(ctx: Context, node: tree.UnaryOp, operand: hir.Expr) -> hir.Expr:
             pass
     if isinstance(t, Infer):
         raise ctx.unknown(node.operand.span, "this operand")
-    symbol, name = {tree.USub: ("-", "__neg__"), tree.UAdd: ("+", "__pos__")}.get(type(node.op), ("~", "__invert__"))
     made = try_invoke(ctx, operand, name, [], node.span)
     if made is not None:
         return made

@@ -138,10 +138,12 @@ def _directive(ctx: Context, found: re.Match[str], value: hir.Expr, at: int, nod
         if kind == "c" and not width:
             spec = ""
     elif kind in "diuxXoeEfFgG":
-        if not all(prune(part) in (INT, BOOL, FLOAT) for part in (t.members if isinstance(t, Union) else (t,))):
+        parts = [prune(part) for part in (t.members if isinstance(t, Union) else (t,))]
+        enums = [part for part in parts if isinstance(part, ClassType) and part.decl.enum == "int"]
+        if not all(part in (INT, BOOL, FLOAT) or part in enums for part in parts):
             raise ctx.refuse(span, f"%{kind} format: a real number is required, not `{t}`")
         whole = kind in "diuxXo"
-        if whole and t not in (INT, BOOL) and kind in "xXo":
+        if whole and t not in (INT, BOOL, *enums) and kind in "xXo":
             raise ctx.refuse(span, f"%{kind} format: an integer is required, not float")
         if whole and t is not INT:
             name = tree.Call(tree.Name("int", tree.LOAD, span), (name,), (), span)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krait.check import hir
 from krait.check.byteslike import byte_kind
-from krait.check.coerce import adapt, coerce, to_int
+from krait.check.coerce import adapt, coerce, member_value, to_int
 from krait.check.context import Context
 from krait.check.globals import only_assignment
 from krait.check.invoke import invoke
@@ -61,9 +61,17 @@ def text_method(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.At
 
 
 def as_number(ctx: Context, receiver: hir.Expr, name: str) -> hir.Expr:
-    """Return a bool as the int that it is, if it is asked for something that ints alone have."""
-    is_bool = prune(receiver.type) is BOOL and ctx.world.find_method(BOOL, name) is None
-    return to_int(receiver) if is_bool else receiver
+    """Return a bool as the int that it is, and a member of an enum of ints or texts as what it is, if they are asked
+    for something that only that has.
+    """
+    t = prune(receiver.type)
+    if t is BOOL and ctx.world.find_method(BOOL, name) is None:
+        return to_int(receiver)
+    plain = member_value(ctx, receiver)
+    if plain is receiver or not isinstance(t, ClassType) or name in t.decl.variables or name in ("name", "value"):
+        return receiver
+    is_its_own = ctx.world.find_method(t, name) is not None or ctx.world.find_method(plain.type, name) is None
+    return receiver if is_its_own else plain
 
 
 def _with_any(ctx: Context, receiver: hir.Expr, node: tree.Call, func: tree.Attribute) -> hir.Expr | None:

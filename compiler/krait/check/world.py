@@ -282,6 +282,8 @@ class World:
             root = self.symbol_named(decl.module, node.value if isinstance(node, tree.Subscript) else node)
             if isinstance(root, Intrinsic) and root.name in _MARKS:
                 continue
+            if decl.enum and isinstance(root, ClassDecl) and (root.primitive is INT or root is self.str_type.decl):
+                continue  # it says what the members are
             if isinstance(root, ClassDecl) and is_root(root) and not decl.name.startswith(MARK_CLASS):
                 continue
             if len(decl.node.bases) > 1 and isinstance(root, ClassDecl) and root.protocol and not decl.protocol:
