@@ -38,7 +38,10 @@ USES = {
     "offset_of": ("a = offset_of[u64, int, str]()", "a = offset_of[int](4)"),
     "size_of": ("a = size_of[u64, int, str]()", "a = size_of[int](4)"),
     "known_order": ("known_order[set[int]]()", "known_order[set[int]](xs)"),
-    **{name: (f"b = {name}[int]()", f"s = {name}[int]()") for name in ("is_int", "plain_order")},
+    **{
+        name: (f"b = {name}[int]()", f"s = {name}[int]()")
+        for name in ("is_int", "is_text", "keeps_arguments", "plain_order")
+    },
     "address_of": ("a = address_of(xs)", "s = address_of(xs)"),
     "data": ("a = data(b'abc')", "a = data('abc')"),
     "memory_size": ("a = memory_size()", "a = memory_size(a)"),

@@ -8,6 +8,7 @@ into the tuple of ``*args``; what has no parameter of its name goes into the dic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from krait.check import hir
@@ -24,6 +25,7 @@ from krait.check.promoted import holding_ints, promoted, takes_ints
 from krait.check.relations import item_type
 from krait.check.signatures import signature
 from krait.check.spread import items_of_list
+from krait.check.targets import widen_items
 from krait.check.tuples import tuple_type
 from krait.check.types import (
     BOOL,
@@ -184,9 +186,16 @@ def _count(number: int, positional: str) -> str:
 
 
 def check_arguments(
-    ctx: Context, decl: FunctionDecl, given: Sequence[Given], env: Mapping[TypeParam, Type]
+    ctx: Context,
+    decl: FunctionDecl,
+    given: Sequence[Given],
+    env: Mapping[TypeParam, Type],
+    called_on: tree.expr | None = None,
 ) -> tuple[FunctionDecl, list[hir.Expr]]:
-    """Return the values of arguments, each as the type of its parameter, and the function that takes them."""
+    """Return the values of arguments, each as the type of its parameter, and the function that takes them.
+
+    called_on: what a method is called on.
+    """
     checked: list[hir.Expr] = []
     failed: Refusal | None = None
     ints: dict[str, int] = {}
@@ -220,6 +229,10 @@ def check_arguments(
             failed = failed or refusal
             if decl.closure is not None and value is not None:
                 ctx.widen_parameter(item.param.annotation, wanted, value.type)
+            if decl.module.library and not ctx.module.library:
+                with ctx.world.silence(), ctx.collect(), suppress(Refusal):
+                    value = value or ctx.expr(item.node)
+                    widen_items(ctx, called_on if called_on is not None else given[0].node, value.type)
     if failed is not None:
         raise failed
     variant = promoted(ctx, decl, {name: checked[at].type for name, at in ints.items()}) if ints else decl

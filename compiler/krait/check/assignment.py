@@ -47,7 +47,7 @@ from krait.check.roots import Unfrozen
 from krait.check.scopes import check_complete, member_of_module, module_named, read_name
 from krait.check.setlike import as_set, set_kind
 from krait.check.signatures import field_names, signature
-from krait.check.targets import field_of, wanted_by
+from krait.check.targets import field_of, wanted_by, widen_items
 from krait.check.tuples import is_tuple, is_vector
 from krait.check.types import (
     FIXED,
@@ -325,7 +325,11 @@ def _assign_item(ctx: Context, target: tree.Subscript, value: hir.Expr, value_sp
             ctx.emit(part)
         _set_slice(ctx, owner, bounds, kept, target, value_span)
         return
-    write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
+    try:
+        write_item(ctx, owner, index, kept, target.slice.span, value_span, target.span)
+    except Refusal:
+        widen_items(ctx, target.value, kept.type)
+        raise
 
 
 def _assign_slice(ctx: Context, target: tree.Subscript, node: tree.Slice, value: hir.Expr, value_span: Span) -> None:
@@ -590,14 +594,18 @@ def _augment_item(ctx: Context, node: tree.AugAssign, target: tree.Subscript) ->
     result = _augmented(ctx, present_value, node)
     if result is None:
         return
-    if item is not None and leaves_lists(ctx, result):  # so the address is still right
-        fitted = coerce(ctx, result, item, node.span)
-        ctx.emit(hir.Store(ctx.line, item, hir.LocalGet(U32, address), fitted))
-        return
-    held, kept = ctx.hold(result)
-    for part in held:
-        ctx.emit(part)
-    write_item(ctx, owner, index, kept, where, node.span, target.span)
+    try:
+        if item is not None and leaves_lists(ctx, result):  # so the address is still right
+            fitted = coerce(ctx, result, item, node.span)
+            ctx.emit(hir.Store(ctx.line, item, hir.LocalGet(U32, address), fitted))
+            return
+        held, kept = ctx.hold(result)
+        for part in held:
+            ctx.emit(part)
+        write_item(ctx, owner, index, kept, where, node.span, target.span)
+    except Refusal:
+        widen_items(ctx, target.value, result.type)
+        raise
 
 
 def _augmented(ctx: Context, left: hir.Expr, node: tree.AugAssign) -> hir.Expr | None:

@@ -651,7 +651,8 @@ def call_function(
     node = thrown_argument(ctx, decl, node)
     described = described_result(ctx, decl, owner_args, node)
     given = match_arguments(ctx, decl, sig, node)
-    taker, checked = check_arguments(ctx, decl, given, env)
+    called_on = node.func.value if isinstance(node.func, tree.Attribute) and receiver is not None else None
+    taker, checked = check_arguments(ctx, decl, given, env, called_on)
     result = substitute(sig.result, env)
     if taker is not decl:
         instance, result = Instance(taker), signature(ctx.world, taker).result

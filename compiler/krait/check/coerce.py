@@ -42,8 +42,10 @@ from krait.check.types import (
     union,
 )
 from krait.check.unification import unify
+from krait.check.vocabulary import LIBRARY
 from krait.check.world import Refusal
 from krait.diagnostics import Note, Span
+from krait.syntax import tree
 
 
 def coerce(ctx: Context, value: hir.Expr, target: Type, span: Span, *, note: Note | None = None) -> hir.Expr:
@@ -80,6 +82,8 @@ def adapt(ctx: Context, value: hir.Expr, target: Type) -> hir.Expr | None:
         source = prune(plain.type)
         if isinstance(source, ClassType) and is_tuple(source.decl):
             return _to_vector(ctx, plain, source, target)
+        if isinstance(source, ClassType) and is_vector(source.decl):
+            return _copied(ctx, value, target) if _would_fit(*map(prune, source.args + target.args)) else None
     if isinstance(source, ClassType) and isinstance(target, ClassType) and is_tuple(target.decl):
         if source.decl is target.decl:
             return _to_tuple(ctx, value, source, target)
@@ -133,6 +137,15 @@ def _to_vector(ctx: Context, value: hir.Expr, source: ClassType, target: ClassTy
             return None
         body.append(hir.Evaluate(ctx.line, ctx.call(Instance(push, owner_args), [items, fitted], NONE, span)))
     return hir.Let(target, body, ctx.library("krait.tuple", "tuple_of_list", [items], target, span, item))
+
+
+def _copied(ctx: Context, value: hir.Expr, target: ClassType) -> hir.Expr:
+    """Return a tuple of any length as one whose items may be of more types."""
+    span = Span(ctx.line, 0, ctx.line, 0)
+    source = tree.comprehension(tree.Name("$each", tree.STORE, span), tree.Name("$all", tree.LOAD, span), (), span)
+    items = tree.GeneratorExp(tree.Name("$each", tree.LOAD, span), (source,), span)
+    call = tree.Call(tree.Name(f"{LIBRARY}tuple", tree.LOAD, span), (items,), (), span)
+    return ctx.let({"$all": value}, lambda: ctx.expr(call, target))
 
 
 def _to_tuple(ctx: Context, value: hir.Expr, source: ClassType, target: ClassType) -> hir.Expr | None:

@@ -377,20 +377,29 @@ class Context:
 
     def widen(self, variable: Variable, given: Type) -> None:
         """Note that a variable is given a value of another type than its first one: it may have both."""
-        if variable.name.startswith("$"):
-            return  # it is not there when the function is checked anew
-        ctx: Context = self
-        if isinstance(variable, GlobalVar):
-            if not self.is_module_code or variable.module is not self.module:
-                return
-        else:
-            while ctx.parent is not None and ctx.scope[variable.name].captured:
-                ctx = ctx.parent
-            if ctx.scope.get(variable.name) is None:
-                return
-        if variable.type is not None and is_known(variable.type) and is_known(given) and prune(given) is not NEVER:
+        ctx = self._owner(variable)
+        if ctx is None or variable.type is None or prune(given) is NEVER:
+            return
+        if is_known(variable.type) and is_known(given):
             known = ctx.widened.get(variable.name, variable.type)
             ctx.widened[variable.name] = resolve(union((known, given)))
+
+    def widen_to(self, variable: Variable, whole: Type) -> None:
+        """Note that a variable has a wider type than its first value, when its function is checked anew."""
+        ctx = self._owner(variable)
+        if ctx is not None and is_known(whole):
+            ctx.widened[variable.name] = resolve(whole)
+
+    def _owner(self, variable: Variable) -> Context | None:
+        """Return the check of the function whose own variable this is, None if it is none of those around this one."""
+        if variable.name.startswith("$"):
+            return None  # it is not there when the function is checked anew
+        if isinstance(variable, GlobalVar):
+            return self if self.is_module_code and variable.module is self.module else None
+        ctx = self
+        while ctx.parent is not None and ctx.scope[variable.name].captured:
+            ctx = ctx.parent
+        return ctx if ctx.scope.get(variable.name) is not None else None
 
     def widen_parameter(self, annotation: tree.expr | None, known: Type, given: Type) -> None:
         """Note that a function within this one is given another type than before for a parameter without annotation."""

@@ -5,6 +5,8 @@ In: syntax. Out: typed expressions. Calls, operators and comparisons have module
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from krait.check import hir
 from krait.check.assignment import assign_name
 from krait.check.classes import class_named
@@ -16,6 +18,7 @@ from krait.check.enums import BY_NAME
 from krait.check.invoke import find_method, invoke
 from krait.check.items import PLAIN_BOUNDS, key_type, made_slice, read_item, slice_bounds, takes_slices
 from krait.check.iteration import comprehension_loops
+from krait.check.mixing import has_floats, mixed_items, stands_for
 from krait.check.operators import int_constant
 from krait.check.relations import wanted_class
 from krait.check.scopes import read_name
@@ -89,7 +92,13 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
     item_wanted = wanted.args[0] if wanted is not None else None
     if any(isinstance(item, tree.Starred) for item in node.elts):
         return ctx.expr(_joined(node), expected)
-    values = ctx.attempt((item, item_wanted) for item in node.elts)
+    with ctx.collect() as before:
+        values = ctx.attempt((item, item_wanted) for item in node.elts)
+    numbers = _of_numbers(values) if item_wanted is None else None
+    if numbers is not None:
+        item_wanted, values = numbers, ctx.attempt((item, numbers) for item in node.elts)
+    else:
+        ctx.out += before
     spans = [item.span for item in node.elts]
     if item_wanted is not None and not isinstance(prune(item_wanted), Infer):
         item_type = prune(item_wanted)
@@ -100,6 +109,14 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
         values = [value for value in adapted if value is not None]
         assert len(values) == len(adapted)
     return list_of(ctx, values, item_type, node.span)
+
+
+def _of_numbers(values: Sequence[hir.Expr]) -> Type | None:
+    """Return the type of items that hold floats, some of them, and ints, the others; None for any other items."""
+    types = [prune(value.type) for value in values]
+    whole = next((mixed_items(t) for t in types if has_floats(t) and is_known(t)), None)
+    alike = whole is not None and all(t == whole or stands_for(whole, t) for t in types)
+    return whole if alike and len(set(types)) > 1 else None
 
 
 def _joined(node: tree.List) -> tree.expr:

@@ -309,7 +309,7 @@ class _Signatures:
             key = (self.decl.module.name, node.name, node.span.start_line)
             said = self.annotations.type(node.returns)
             generates = is_object(said) and scan(node.body).has_yield  # what it yields says more
-            if key not in self.world.mixed and not generates:
+            if (key not in self.world.mixed or self.world.mixes) and not generates:
                 return said
             holds = isinstance(said, ClassType) and said.decl.name in ("list", "dict", "set")
             if not generates and (not holds or is_generic):

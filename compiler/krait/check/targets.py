@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from krait.check.context import Context
 from krait.check.globals import prepare_global
+from krait.check.mixing import mixed_value, stands_for
 from krait.check.signatures import declared_fields, field_type
 from krait.check.types import OWNED, U32, ClassType, GlobalVar, Local, Optional, Type, prune
 from krait.syntax import tree
@@ -66,4 +67,29 @@ def field_of(ctx: Context, t: ClassType, name: str) -> Type | None:
     return field_type(ctx.world, t, name)
 
 
-__all__ = ["field_of", "wanted_by"]
+def widen_items(ctx: Context, node: tree.expr, given: Type) -> None:
+    """Note that a container, which a variable without annotation has, is given floats where it holds ints."""
+    depth = 1
+    while isinstance(node, tree.Subscript):
+        node, depth = node.value, depth + 1
+    variable = ctx.variable(node.id) if isinstance(node, tree.Name) else None
+    if variable is None or variable.annotated or variable.type is None:
+        return
+    whole = _with_floats(variable.type, depth, given)
+    if whole is not None:
+        ctx.widen_to(variable, whole)
+
+
+def _with_floats(t: Type, depth: int, given: Type) -> Type | None:
+    """Return a type with room for what is given so many containers deep; None if that is not for its floats alone."""
+    t = prune(t)
+    if depth == 0:
+        wider = mixed_value(given)
+        return wider if wider != t and stands_for(wider, t) else None
+    if not isinstance(t, ClassType) or not t.decl.module.library or not t.args:
+        return None
+    inner = _with_floats(t.args[-1], depth - 1, given)
+    return ClassType(t.decl, (*t.args[:-1], inner)) if inner is not None else None
+
+
+__all__ = ["field_of", "wanted_by", "widen_items"]

@@ -12,6 +12,7 @@ from krait.check.displays import make_tuple
 from krait.check.invoke import try_invoke
 from krait.check.tuples import MAX_LENGTH, field_name, is_tuple, is_vector, plain_tuple
 from krait.check.types import INT, ClassType, prune
+from krait.check.unions import joined
 from krait.diagnostics import Span
 from krait.syntax import tree
 
@@ -33,6 +34,12 @@ def tuple_operation(
                 return _multiple(ctx, left, max(right.value, 0), span)
         vector = _vector(ctx, left, a)
         return None if vector is None else try_invoke(ctx, vector, "__mul__", [(right, span)], span)
+    vectors = [t for t in (a, b) if isinstance(t, ClassType) and is_vector(t.decl)]
+    if isinstance(op, tree.Add) and len(vectors) == 2 and a != b:
+        whole = ctx.world.vector_type(joined([t.args[0] for t in vectors]))
+        first, second = adapt(ctx, left, whole), adapt(ctx, right, whole)
+        both = first is not None and second is not None
+        return try_invoke(ctx, first, "__add__", [(second, span)], span) if first and second and both else None
     if isinstance(op, tree.Add) and count is not None and isinstance(b, ClassType) and is_vector(b.decl):
         fitted = adapt(ctx, left, b)
         return None if fitted is None else try_invoke(ctx, fitted, "__add__", [(right, span)], span)
