@@ -73,9 +73,9 @@ def _case(ctx: Context, case: tree.match_case, subject: tree.Name, label: hir.Lo
         test = condition(ctx, _all(pattern.tests, span))
         value, other, ctx.flow = test.value, test.false, test.true
     with ctx.collect() as body:
-        for name, part in pattern.captures:
+        for name, part in pattern.captures if not ctx.is_idle else ():
             ctx.statement(tree.Assign((tree.Name(name, tree.STORE, part.span),), part, part.span))
-        if case.guard is not None:
+        if case.guard is not None and not ctx.is_idle:
             guard = condition(ctx, case.guard)
             other, ctx.flow = join(other, guard.false), guard.true
             ctx.emit(hir.If(ctx.line, guard.value, [*ctx.block(case.body), hir.Break(0, label)], []))
