@@ -232,6 +232,7 @@ def _set_variable(ctx: Context, decl: ClassDecl, variable: ClassVariable) -> Non
         else:
             var.type = value.type
     ctx.emit(hir.GlobalSet(ctx.line, var, coerce(ctx, value, var.type, node.value.span)))
+    ctx.flow = ctx.flow.bind(var)
 
 
 def set_defaults(ctx: Context, made: hir.Expr, t: ClassType, fields: dict[str, Type], span: Span) -> hir.Block:

@@ -46,9 +46,10 @@ def read_name(ctx: Context, node: tree.Name, expected: Type | None = None) -> hi
         return _module_name(ctx)
     if node.id in ctx.classes:
         return class_object(ctx, ctx.classes[node.id])
-    if ctx.class_body is not None and node.id in ctx.class_body.variables:
-        symbol: Symbol = ctx.class_body.variables[node.id].var
-    else:
+    own = ctx.class_body.variables.get(node.id) if ctx.class_body is not None else None
+    if own is not None and (ctx.flow.is_bound(own.var) or ctx.lookup(node.id) is None):
+        symbol: Symbol = own.var
+    else:  # a class that has not set the variable yet sees that of the module
         symbol = find(ctx, node)
     match symbol:
         case GlobalVar():
