@@ -88,7 +88,7 @@ def compare_chain(ctx: Context, node: tree.Compare, expected: Type | None) -> hi
         if none_test and isinstance(node.ops[0], tree.Is | tree.IsNot | tree.Eq | tree.NotEq):
             return condition(ctx, node).value
         return single(ctx, node.left, node.ops[0], node.comparators[0], node.span)
-    left, first = operands(ctx, node.left, node.comparators[0], None)
+    left, first = _sides(ctx, node.left, node.ops[0], node.comparators[0])
     held_left, left = ctx.hold(left)
     held, kept = ctx.hold(first)
     span = node.left.span.to(node.comparators[0].span)
@@ -112,6 +112,13 @@ def _rest(ctx: Context, left: hir.Expr, node: tree.Compare, index: int) -> hir.E
     return hir.Conditional(BOOL, test, _rest(ctx, kept, node, index + 1), hir.Const(BOOL, False))
 
 
+def _sides(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr) -> tuple[hir.Expr, hir.Expr]:
+    """Check two operands, which are values of a kind unless one is sought in the other."""
+    if isinstance(op, tree.In | tree.NotIn):
+        return ctx.expr(left), ctx.expr(right)
+    return operands(ctx, left, right, None)
+
+
 def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span: Span) -> hir.Expr:
     """One comparison of two expressions."""
     if isinstance(op, tree.Is | tree.IsNot | tree.Eq | tree.NotEq):
@@ -132,7 +139,7 @@ def single(ctx: Context, left: tree.expr, op: tree.cmpop, right: tree.expr, span
         a = ctx.expr(left)
         b = ctx.expr(right, ctx.world.class_type(None))
     else:
-        a, b = operands(ctx, left, right, None)
+        a, b = _sides(ctx, left, op, right)
     return compare(ctx, type(op), a, b, (left.span, right.span, span))
 
 
