@@ -141,7 +141,9 @@ def _around(ctx: Context, node: tree.expr, decl: FunctionDecl | None, expected: 
             wanted = FunctionType(tuple(required if plain else (Infer() for _ in required)), Infer())
         elif plain:
             for own, given in zip(wanted.params, types, strict=False):
-                if isinstance(prune(own), Infer):
+                listed = ctx.world.list_type(INT).decl
+                takes_any = decl.module.library and isinstance(t := prune(given), ClassType) and t.decl is listed
+                if isinstance(prune(own), Infer) and not takes_any:
                     unify(own, given)
     if wanted is None:
         wanted = FunctionType((Infer(),), Infer())

@@ -7,11 +7,13 @@ In: calls. Out: plans that call the function for each item, a lambda's body stan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from krait.check import hir
 from krait.check.assignment import whole
 from krait.check.cells import write_local
+from krait.check.classes import class_named
 from krait.check.coerce import coerce
 from krait.check.conditions import truth
 from krait.check.context import Context
@@ -21,6 +23,7 @@ from krait.check.mixing import mixed, stands_for
 from krait.check.names import scan
 from krait.check.nested import share_targets
 from krait.check.relations import dict_of
+from krait.check.scopes import module_named
 from krait.check.types import (
     BOOL,
     FLOAT,
@@ -37,13 +40,16 @@ from krait.check.types import (
     prune,
 )
 from krait.check.vocabulary import LIBRARY
+from krait.check.world import Refusal
 from krait.diagnostics import Span
 from krait.syntax import tree
+
+_HELD = "$function"
 
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """What is called for each item: an expression that names it for good, or the variable that holds it."""
+    """What is called for each item: an expression, and the variable in it that holds a function or its object."""
 
     node: tree.expr
     held: Local | None = None
@@ -114,10 +120,24 @@ def _held(ctx: Context, node: tree.expr) -> tuple[hir.Block, _Function]:
                 return [], _Function(node)
         case _:
             pass
-    value = ctx.expr(node)
-    local = Local("$function", value.type, stable=True)
+    method = _method_of(ctx, node)
+    value = ctx.expr(node if method is None else method.value)
+    local = Local(_HELD, value.type, stable=True)
     ctx.function.locals.append(local)
-    return [hir.Assign(ctx.line, local, value)], _Function(node, local)
+    callee: tree.expr = tree.Name(_HELD, tree.LOAD, node.span)
+    if method is not None:
+        callee = tree.Attribute(callee, method.attr, tree.LOAD, method.span)
+    return [hir.Assign(ctx.line, local, value)], _Function(callee, local)
+
+
+def _method_of(ctx: Context, node: tree.expr) -> tree.Attribute | None:
+    """Return what names a method of an object, which can be called without a function that keeps the object."""
+    if not isinstance(node, tree.Attribute) or module_named(ctx, node.value) or class_named(ctx, node.value):
+        return None
+    with ctx.world.silence(), ctx.collect(), suppress(Refusal):
+        found = ctx.world.find_method(ctx.expr(node.value).type, node.attr)
+        return node if found is not None and found[0].kind == "method" else None
+    return None
 
 
 def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Span) -> hir.Expr:
@@ -131,10 +151,8 @@ def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Spa
             raise ctx.refuse(node.span, f"expected a function that takes {count}, found one that takes {len(names)}")
     bound = {name: Local(name, arg.type, annotated=True) for name, arg in zip(names, args, strict=True)}
     ctx.function.locals.extend(bound.values())
-    callee = node
     if function.held is not None:
         bound[function.held.name] = function.held
-        callee = tree.Name(function.held.name, tree.LOAD, node.span)
     with ctx.naming(*bound.values()):
         if isinstance(node, tree.Lambda):
             share_targets(ctx, list(bound.values()), [node.body])
@@ -142,7 +160,7 @@ def _call(ctx: Context, function: _Function, args: Sequence[hir.Expr], span: Spa
             write_local(ctx, bound[name], arg)
         if isinstance(node, tree.Lambda):
             return ctx.expr(node.body)
-        return ctx.expr(tree.Call(callee, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span))
+        return ctx.expr(tree.Call(node, tuple(tree.Name(name, tree.LOAD, span) for name in names), (), span))
 
 
 # --- key= ----------------------------------------------------------------------------------------------------------
