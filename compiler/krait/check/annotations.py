@@ -46,6 +46,11 @@ from krait.syntax.parser import parse
 
 _OPENED = {"typing.List": "list", "typing.Dict": "dict", "typing.Set": "set", "typing.FrozenSet": "frozenset",
            "typing.Tuple": "tuple"}  # fmt: skip
+_LIBRARY = {
+    "typing.TracebackType": ("krait.exceptions", "TracebackType"),
+    "typing.TextIO": ("krait.io", "TextOutput"),
+}
+"""Names of typing that mean a class of the library."""
 _OF_ITEMS = ("tuple", "typing.Iterator", "typing.Generator", *_OPENED)
 """Names of typing that say the types of items in brackets, or leave them open: for parameters those of `_OPENED`."""
 
@@ -202,8 +207,8 @@ class Annotations:
                 return self.world.str_type
             case Intrinsic(name="type" | "typing.Type"):
                 return "typing.Type"
-            case Intrinsic(name="typing.TracebackType"):
-                found = self.world.library_symbol("krait.exceptions", "TracebackType")
+            case Intrinsic(name=special) if special in _LIBRARY:
+                found = self.world.library_symbol(*_LIBRARY[special])
                 assert isinstance(found, ClassDecl)
                 return self.instantiate(found, (), node.span)
             case Intrinsic(name=special) if special.startswith("typing.") and name not in TYPES_LATER:

@@ -6,7 +6,19 @@ In: types. Out: whether one has ints where the other has floats, and the type th
 from __future__ import annotations
 
 from krait.check.tuples import is_tuple
-from krait.check.types import FLOAT, INT, ClassType, Optional, Type, Union, members_of_union, optional, prune, union
+from krait.check.types import (
+    CLASSES,
+    FLOAT,
+    INT,
+    ClassType,
+    Optional,
+    Type,
+    Union,
+    members_of_union,
+    optional,
+    prune,
+    union,
+)
 
 
 def stands_for(wanted: Type, given: Type) -> bool:
@@ -27,7 +39,7 @@ def stands_for(wanted: Type, given: Type) -> bool:
 def has_floats(t: Type) -> bool:
     """Return whether a type is that of something that holds floats."""
     t = prune(t)
-    args = map(prune, t.args) if isinstance(t, ClassType) else ()
+    args = map(prune, t.args) if isinstance(t, ClassType) and t.decl.module.name != CLASSES else ()
     return any(arg is FLOAT or is_either(arg) or has_floats(arg) for arg in args)
 
 
@@ -64,13 +76,16 @@ def mixed_items(t: Type) -> Type:
     t = prune(t)
     if isinstance(t, Optional):
         return optional(mixed_items(t.inner))
+    if isinstance(t, ClassType) and t.decl.module.name == CLASSES:
+        return t
     return ClassType(t.decl, tuple(map(mixed, t.args))) if isinstance(t, ClassType) and t.args else t
 
 
 def meets_ints(target: Type, source: Type) -> bool:
     """Return whether one type would do for the other but for ints where that has floats."""
     parts = {prune(part) for part in members_of_union(target)}
-    return stands_for(target, source) or stands_for(source, target) or (FLOAT in parts and prune(source) is INT)
+    is_given_ints = FLOAT in parts and INT not in parts and INT in map(prune, members_of_union(source))
+    return is_given_ints or stands_for(target, source) or stands_for(source, target)
 
 
 __all__ = ["has_floats", "meets_ints", "mixed", "mixed_items", "mixed_value", "stands_for"]

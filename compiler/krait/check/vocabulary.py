@@ -202,6 +202,7 @@ _TYPING: dict[str, Type | str] = {
         "cast",
         "overload",
         "NamedTuple",
+        "TextIO",
     )
 }
 _TYPING |= {
