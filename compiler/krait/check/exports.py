@@ -9,6 +9,7 @@ and returns the address of its result. The raw import behind a stub's function i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from krait.check import hir
 from krait.check.arguments import default_value
@@ -16,11 +17,14 @@ from krait.check.border import Interfaces, Uncrossable
 from krait.check.context import Context
 from krait.check.globals import prepare_global
 from krait.check.loader import parse_library
+from krait.check.mixing import is_either
 from krait.check.names import Names
 from krait.check.signatures import signature
 from krait.check.tuples import MAX_LENGTH, field_name, tuple_type
 from krait.check.types import (
     BOOL,
+    FLOAT,
+    INT,
     NEVER,
     NONE,
     U32,
@@ -38,7 +42,7 @@ from krait.check.types import (
     resolve,
 )
 from krait.check.types import Signature as Declared
-from krait.check.world import Refusal, World
+from krait.check.world import Mixes, Refusal, World
 from krait.diagnostics import Span
 from krait.syntax import tree
 from svm.module.interface import Interface, Kind, Signature, is_name
@@ -67,12 +71,20 @@ def find_exports(world: World, main: ModuleDecl, interfaces: Interfaces) -> list
             continue
         except Refusal:
             continue
-        if not shown.plain and decl.exported is None:
+        if not shown.plain and decl.exported is None and not _takes_numbers(world, decl):
             continue
         interfaces.functions.append(shown)
         instance = Instance(decl)
-        found.append(hir.Export(decl.name, instance if shown.plain else _wrapper(world, instance)))
+        with suppress(Refusal):  # it has been reported
+            found.append(hir.Export(decl.name, instance if shown.plain else _wrapper(world, instance)))
     return found
+
+
+def _takes_numbers(world: World, decl: FunctionDecl) -> bool:
+    """Return whether a function would take and give numbers alone if its floats were not ints as well."""
+    sig = signature(world, decl)
+    types = [prune(t) for t in (*(param.type for param in sig.params), sig.result)]
+    return world.mixes is Mixes.ALL and all(t in (INT, FLOAT, BOOL, NONE) or is_either(t) for t in types)
 
 
 def shown_signature(world: World, decl: FunctionDecl, interfaces: Interfaces) -> Signature:

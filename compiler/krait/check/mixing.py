@@ -88,4 +88,4 @@ def meets_ints(target: Type, source: Type) -> bool:
     return is_given_ints or stands_for(target, source) or stands_for(source, target)
 
 
-__all__ = ["has_floats", "meets_ints", "mixed", "mixed_items", "mixed_value", "stands_for"]
+__all__ = ["has_floats", "is_either", "meets_ints", "mixed", "mixed_items", "mixed_value", "stands_for"]

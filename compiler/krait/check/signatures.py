@@ -251,6 +251,9 @@ class _Signatures:
             self.decl.type_params += tuple(self.annotations.opened or ())
             self.annotations.opened = None
         assert t is not None
+        default = defaults.get(arg.arg)
+        if self.decl.exported is not None and isinstance(default, tree.Constant) and type(default.value) is int:
+            t = mixed(t) if prune(t) is FLOAT else t  # the host need not give it, and then it is an int
         if arg.annotation is not None and prune(t) in (NONE, NEVER):
             raise self.annotations.refuse(arg.annotation.span, f"`{t}` cannot be the type of a parameter")
         parameter = Parameter(

@@ -449,6 +449,46 @@ def test_a_call_ends_with_an_error_where_it_leaves_a_generator_that_would_act_on
                 other.call(name, argument)
 
 
+LOOSE = '''
+from collections.abc import Callable
+
+from krait import export
+
+
+@export
+def total(values: list[float], more: float = 1) -> float:
+    values.append(more)
+    return sum(values)
+
+
+@export
+def halves(count: int) -> list[float]:
+    found: list[float] = []
+    for number in range(count):
+        found.append(number if number % 2 else number / 2)
+    return found
+
+
+def apply(f: Callable[[float], float]) -> float:
+    return f(2)
+
+
+def doubled(x: float) -> float:
+    return apply(lambda y: x * y)
+'''
+
+
+def test_ints_stand_for_floats_on_the_way_in_and_out(engine: str) -> None:
+    with svm.compile(LOOSE, "loose.kr").spawn(engine=engine) as guest:
+        for args, result in ((([1.5, 2],), 4.5), (([1, 2],), 4), (([1, 2], 0.5), 3.5)):
+            given = guest.call("total", *args)
+            assert (given, type(given)) == (result, type(result))
+        assert repr(guest.call("halves", 4)) == "[0.0, 1, 1.0, 3]"
+        assert [repr(guest.call("doubled", x)) for x in (3, 3.0)] == ["6", "6.0"]  # a public function of numbers
+        with pytest.raises(svm.UsageError, match="'x'"):
+            guest.call("doubled", "a")
+
+
 def test_a_guest_without_room(engine: str) -> None:
     guest = module().spawn(engine=engine, limits=svm.Limits(memory="1 MiB"))
     with pytest.raises(svm.LimitError, match=r"the guest has no room for a value of .* the limit of its memory is"):
