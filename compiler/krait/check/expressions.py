@@ -39,6 +39,7 @@ from krait.check.types import (
     is_known,
     members_of_union,
     prune,
+    resolve,
 )
 from krait.check.unions import by_member, joined
 from krait.syntax import tree
@@ -113,8 +114,8 @@ def list_display(ctx: Context, node: tree.List, expected: Type | None) -> hir.Ex
 
 def _of_numbers(values: Sequence[hir.Expr]) -> Type | None:
     """Return the type of items that hold floats, some of them, and ints, the others; None for any other items."""
-    types = [prune(value.type) for value in values]
-    whole = next((mixed_items(t) for t in types if has_floats(t) and is_known(t)), None)
+    types = [resolve(value.type) for value in values if is_known(value.type)]
+    whole = next((mixed_items(t) for t in types if has_floats(t)), None) if len(types) == len(values) else None
     alike = whole is not None and all(t == whole or stands_for(whole, t) for t in types)
     return whole if alike and len(set(types)) > 1 else None
 
