@@ -645,7 +645,7 @@ def call_function(
         for param, value in zip(decl.type_params, types, strict=True):
             unify(env[param], value)
     held: hir.Block = []
-    if receiver is not None and decl.name == "__init__":
+    if receiver is not None and decl.name == "__init__" and ctx.world.keeps_arguments:
         held, receiver = ctx.hold(receiver)
     node, arguments = exception_arguments(ctx, decl, node, receiver)
     node = thrown_argument(ctx, decl, node)
